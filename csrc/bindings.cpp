@@ -1,0 +1,253 @@
+// The extension module pylenet._core: checks, pointers, the GIL. No arithmetic.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrays.h"
+#include "dispatch.h"
+#include "memory.h"
+#include "network.h"
+
+namespace pylenet {
+namespace {
+
+py::array zeros(std::size_t size) {
+  auto memory = aligned_zeros<float>(size);
+  float* data = memory.release();
+  const py::capsule owner(data, [](void* p) { AlignedDelete()(p); });
+  return py::array_t<float>({py::ssize_t(size)}, {py::ssize_t(sizeof(float))}, data, owner);
+}
+
+LayerSpec layer_spec(const py::dict& d) {
+  LayerSpec spec;
+  for (const auto& [key, value] : d) {
+    const auto name = key.cast<std::string>();
+    if (name == "kind") spec.kind = value.cast<std::string>();
+    else if (name == "units") spec.units = value.cast<int>();
+    else if (name == "window") spec.window = value.cast<std::pair<int, int>>();
+    else if (name == "strides") spec.strides = value.cast<std::pair<int, int>>();
+    else if (name == "same_padding") spec.same_padding = value.cast<bool>();
+    else if (name == "use_bias") spec.use_bias = value.cast<bool>();
+    else if (name == "activation") spec.activation = value.cast<std::string>();
+    else if (name == "scale") spec.scale = value.cast<float>();
+    else if (name == "offset") spec.offset = value.cast<float>();
+    else throw py::value_error("a layer has no setting '" + name + "'");
+  }
+  return spec;
+}
+
+std::unique_ptr<Network> make_network(std::tuple<int, int, int> input,
+                                      const std::vector<py::dict>& layers) {
+  std::vector<LayerSpec> specs;
+  for (const py::dict& d : layers) specs.push_back(layer_spec(d));
+  const auto [height, width, channels] = input;
+  return std::make_unique<Network>(Shape{channels, height, width}, specs);
+}
+
+std::tuple<int, int, int> hwc(Shape s) { return {s.height, s.width, s.channels}; }
+
+const float* parameters_of(const Network& network, const py::object& object) {
+  const auto a = exactly<FloatVector>("parameters", object);
+  if (std::size_t(a.size()) != network.parameter_floats())
+    throw py::value_error("parameters must have " + std::to_string(network.parameter_floats()) +
+                          " values, got " + std::to_string(a.size()));
+  return a.data();
+}
+
+int positive(const char* name, int value) {
+  if (value < 1)
+    throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
+  return value;
+}
+
+// An array (n, height, width, channels), or (n, features) where `like` is one.
+py::array_t<float> images_like(const py::array& like, Shape s) {
+  if (like.ndim() == 2) return py::array_t<float>({like.shape(0), py::ssize_t(s.channels)});
+  return py::array_t<float>(
+      {like.shape(0), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
+}
+
+py::array predict(const Network& network, const py::object& parameters, const py::array& x,
+                  int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const Shape out = network.output();
+  py::array_t<float> y({x.shape(0), py::ssize_t(out.height), py::ssize_t(out.width),
+                        py::ssize_t(out.channels)});
+  float* data = y.mutable_data();
+  const std::int64_t count = x.shape(0);
+  positive("threads", threads);
+  if (count > 0) {
+    const py::gil_scoped_release release;
+    network.predict(data, p, view, count, threads);
+  }
+  return std::move(y);
+}
+
+std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
+                                         const py::array& x, const py::array& y, LossKind loss,
+                                         int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const Targets targets = targets_of(y, x.shape(0), int(network.output().size()));
+  const std::int64_t count = x.shape(0);
+  positive("threads", threads);
+  double sum = 0.0;
+  std::int64_t correct = 0;
+  if (count > 0) {
+    const py::gil_scoped_release release;
+    network.evaluate(&sum, &correct, p, view, count, targets, loss, threads);
+  }
+  return {sum, correct};
+}
+
+std::pair<py::array, py::array> gradient(const Network& network, const py::object& parameters,
+                                         const py::array& x, const py::array& dy, int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const ImageView dy_view = image_view("dy", dy, network.output());
+  if (x.shape(0) != dy.shape(0))
+    throw py::value_error("dy must have as many images as x, " + std::to_string(x.shape(0)) +
+                          ", got " + std::to_string(dy.shape(0)));
+  py::array_t<float> dx = images_like(x, network.input());
+  py::array parameter_gradient = zeros(network.parameter_floats());
+  float* dx_data = dx.mutable_data();
+  auto* gradient_data = static_cast<float*>(parameter_gradient.mutable_data());
+  const std::int64_t count = x.shape(0);
+  positive("threads", threads);
+  if (count > 0) {
+    const py::gil_scoped_release release;
+    network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads);
+  }
+  return {std::move(dx), std::move(parameter_gradient)};
+}
+
+Optimizer optimizer_of(const Network& network, const py::dict& d, std::vector<py::object> slots) {
+  Optimizer o{};
+  const auto kind = d["kind"].cast<std::string>();
+  if (kind != "sgd" && kind != "adam")
+    throw py::value_error("optimizer kind must be 'sgd' or 'adam', got '" + kind + "'");
+  const bool adam = kind == "adam";
+  o.kind = adam ? OptimizerStep::kAdam : OptimizerStep::kSgd;
+  o.weight_decay = d["weight_decay"].cast<float>();
+  o.momentum = adam ? 0.0f : d["momentum"].cast<float>();
+  o.nesterov = !adam && d["nesterov"].cast<bool>();
+  o.beta_1 = adam ? d["beta_1"].cast<float>() : 0.0f;
+  o.beta_2 = adam ? d["beta_2"].cast<float>() : 0.0f;
+  o.epsilon = adam ? d["epsilon"].cast<float>() : 0.0f;
+  const std::size_t wanted = adam ? 2 : (o.momentum != 0.0f ? 1 : 0);
+  if (slots.size() != wanted)
+    throw py::value_error("the optimizer needs " + std::to_string(wanted) + " slots, got " +
+                          std::to_string(slots.size()));
+  float* data[2] = {nullptr, nullptr};
+  for (std::size_t i = 0; i < wanted; i++) {
+    auto slot = exactly<FloatVector>("slot", slots[i]);
+    data[i] = flat_buffer("slot", slot, network.parameter_floats());
+  }
+  o.slot_1 = data[0];
+  o.slot_2 = data[1];
+  return o;
+}
+
+// Trains on the images x[order], batch after batch. Returns each step's loss, summed over its
+// batch, and how many of its images were right.
+std::pair<py::array, py::array> train(const Network& network, const py::object& parameters,
+                                      const py::array& x, const py::array& y,
+                                      const py::object& order, int batch_size, LossKind loss,
+                                      const py::dict& optimizer, std::vector<py::object> slots,
+                                      std::int64_t iterations, const py::object& learning_rates,
+                                      int threads) {
+  TrainCall call{};
+  auto flat = exactly<FloatVector>("parameters", parameters);
+  call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
+  call.x = image_view("x", x, network.input());
+  call.targets = targets_of(y, x.shape(0), int(network.output().size()));
+  call.loss = loss;
+  const auto indices = exactly<IndexVector>("order", order);
+  call.order = indices.data();
+  call.count = indices.size();
+  for (std::int64_t i = 0; i < call.count; i++)
+    if (call.order[i] < 0 || call.order[i] >= x.shape(0))
+      throw py::value_error("order must hold indices from 0 to " + std::to_string(x.shape(0) - 1) +
+                            ", got " + std::to_string(call.order[i]));
+  call.batch_size = positive("batch_size", batch_size);
+  const std::int64_t steps = (call.count + batch_size - 1) / batch_size;
+  const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
+  if (rates.size() != steps)
+    throw py::value_error("learning_rates must have one rate for each of the " +
+                          std::to_string(steps) + " steps, got " + std::to_string(rates.size()));
+  call.learning_rates = rates.data();
+  call.optimizer = optimizer_of(network, optimizer, std::move(slots));
+  call.optimizer.iterations = iterations;
+  positive("threads", threads);
+
+  py::array_t<double> losses(steps);
+  py::array_t<std::int64_t> correct(steps);
+  call.losses = losses.mutable_data();
+  call.correct = correct.mutable_data();
+  if (steps > 0) {
+    const py::gil_scoped_release release;
+    network.train(call, threads);
+  }
+  return {std::move(losses), std::move(correct)};
+}
+
+py::list tensors(const Network& network, std::size_t layer) {
+  py::list result;
+  for (const Tensor& t : network.tensors(layer))
+    result.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape))));
+  return result;
+}
+
+void bind_isa(py::module_& m) {
+  m.def("built_isas", &built_isas);
+  m.def("available_isas", &available_isas);
+  m.def("active_isa", [] { return std::string(active_kernels().name); });
+  m.def("set_isa", &set_isa, py::arg("name"));
+}
+
+void bind_network(py::module_& m) {
+  py::enum_<LossKind>(m, "LossKind")
+      .value("CROSS_ENTROPY_FROM_LOGITS", LossKind::kCrossEntropyFromLogits)
+      .value("CROSS_ENTROPY_FROM_PROBABILITIES", LossKind::kCrossEntropyFromProbabilities)
+      .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError);
+  py::class_<Network>(m, "Network")
+      .def(py::init(&make_network), py::arg("input_shape"), py::arg("layers"))
+      .def_property_readonly("isa", [](const Network& n) { return std::string(n.kernels().name); })
+      .def_property_readonly("lanes", [](const Network& n) { return n.kernels().lanes; })
+      .def_property_readonly("parameter_floats", &Network::parameter_floats)
+      .def_property_readonly("bytes_per_thread", &Network::bytes_per_thread)
+      .def("tensors", &tensors, py::arg("layer"))
+      .def("output_shape", [](const Network& n, std::size_t i) { return hwc(n.output_of(i)); },
+           py::arg("layer"))
+      .def("predict", &predict, py::arg("parameters"), py::arg("x"), py::arg("threads"))
+      .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
+           py::arg("loss"), py::arg("threads"))
+      .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
+           py::arg("threads"))
+      .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
+           py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
+           py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"), py::arg("threads"));
+}
+
+}  // namespace
+}  // namespace pylenet
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "pylenet's compiled part: planned networks over kernels for each instruction set.";
+  m.attr("__version__") = PYLENET_VERSION;
+  m.attr("COMPILER") = PYLENET_COMPILER;
+#ifdef _OPENMP
+  m.attr("OPENMP") = _OPENMP;
+#else
+  m.attr("OPENMP") = 0;
+#endif
+  m.def("zeros", &pylenet::zeros, pybind11::arg("size"));
+  pylenet::bind_isa(m);
+  pylenet::bind_network(m);
+}

@@ -1,0 +1,147 @@
+// The compute contract: shapes, layouts, and one table of kernels per instruction set.
+//
+// Lane layout. A *unit* is as many images as the machine's vector has floats (4, 8 or 16), one
+// image per SIMD lane: every value is a vector, buffers are [channel][row][column][lane]. Kernels
+// then are plain vertical arithmetic whatever the number of channels. Sixteen images are a
+// *block*: 16 / lanes units. Sums over images are taken in an order that only the block fixes
+// (see lane_sum in vec.h), so that every instruction set and any number of threads agree.
+//
+// Rules for all kernels: arguments are outputs, inputs, shape. Outputs are overwritten unless a
+// comment says "adds". Buffers in lane layout are 64-byte aligned; weights and gradients are in
+// Keras's layout, need no alignment, and are never padded. Kernels allocate nothing and throw
+// nothing. One output is one float32 accumulator, summed in the order the comment gives; register
+// tiles change speed, never bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pylenet {
+
+constexpr int kBlock = 16;           // images whose gradients are summed as one tree
+constexpr std::size_t kAlign = 64;   // bytes; also the distance between parameter tensors
+
+enum class ElementType { kUint8, kFloat32, kFloat64 };
+enum class ActivationKind { kLinear, kRelu, kSigmoid, kSoftmax, kTanh };
+enum class LossKind {
+  kCrossEntropyFromLogits,         // softmax inside: log-sum-exp, gradient p - t
+  kCrossEntropyFromProbabilities,  // Keras's formula: rows normalised, then clipped to [eps, 1 - eps]
+  kMeanSquaredError,
+};
+
+// Images in the caller's memory, read in place: any strides (bytes), any alignment.
+struct ImageView {
+  const void* data;
+  ElementType type;
+  std::ptrdiff_t image_stride, row_stride, column_stride, channel_stride;
+};
+
+struct Shape {  // one value in lane layout, without the lanes
+  int channels, height, width;
+  std::size_t size() const { return std::size_t(channels) * height * width; }
+};
+
+// A strided correlation over an input that already contains its padding.
+struct ConvShape {
+  int in_channels, in_height, in_width;
+  int out_channels, out_height, out_width;
+  int kernel_height, kernel_width, stride_height, stride_width;
+};
+
+// Windows are clipped to the image: padding is never materialised.
+struct PoolShape {
+  int channels, in_height, in_width, out_height, out_width;
+  int pool_height, pool_width, stride_height, stride_width, pad_top, pad_left;
+};
+
+// What a loss compares with: exactly one of the pointers is set.
+struct Targets {
+  const std::int32_t* labels;  // [image]
+  const float* rows;           // [image][classes]
+};
+
+struct OptimizerStep {
+  enum Kind { kNone, kSgd, kAdam } kind;
+  float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
+  float weight_decay;   // decoupled: w -= w * weight_decay * learning_rate, before the update
+  float momentum;
+  bool nesterov;
+  float beta_1, beta_2, epsilon, adam_rate;
+};
+
+struct Kernels {
+  const char* name;
+  int lanes;
+
+  // y [c][h][w][lane] = float(image[index[lane]]) * scale + offset; lanes >= count are zero.
+  void (*pack)(float* y, const ImageView& images, const std::int64_t* index, int count,
+               Shape shape, float scale, float offset);
+  // images [lane][h][w][c], densely packed, for lanes < count.
+  void (*unpack)(float* images, const float* x, int count, Shape shape);
+
+  // y [h * w * c][lane] in Keras's flatten order, from x [c][h][w][lane]; and back.
+  void (*flatten)(float* y, const float* x, Shape shape);
+  void (*unflatten)(float* dx, const float* dy, Shape shape);
+
+  void (*rescale)(float* y, const float* x, std::size_t size, float scale, float offset);
+
+  // y [c][height][width][lane]: x moved to (top, left), zeros around it.
+  void (*pad2d)(float* y, const float* x, Shape shape, int height, int width, int top, int left);
+
+  // kernel [kh][kw][ic][oc], bias [oc] or null.
+  // Sums: bias, then input channel, kernel row, kernel column.
+  void (*conv2d_forward)(float* y, const float* x, const float* kernel, const float* bias,
+                         const ConvShape& s);
+  // dx [ic][height][width] without the padding (top, left) that the forward input had.
+  // scratch: out_channels * out_height * (in_width + kernel_width - 1) values.
+  // Sums: output channel, kernel row, kernel column.
+  void (*conv2d_backward_input)(float* dx, float* scratch, const float* dy, const float* kernel,
+                                const ConvShape& s, int height, int width, int top, int left);
+  // Sums: output row, output column in each lane, then the lanes as a tree. dbias may be null.
+  void (*conv2d_backward_kernel)(float* dkernel, float* dbias, const float* x, const float* dy,
+                                 const ConvShape& s);
+
+  void (*max_pool2d_forward)(float* y, const float* x, const PoolShape& s);
+  // The gradient goes to the first maximum of each window, in row-major order.
+  void (*max_pool2d_backward)(float* dx, const float* dy, const float* x, const float* y,
+                              const PoolShape& s);
+  // Padding is not counted in the mean.
+  void (*average_pool2d_forward)(float* y, const float* x, const PoolShape& s);
+  void (*average_pool2d_backward)(float* dx, const float* dy, const PoolShape& s);
+
+  // kernel [in][out], bias [out] or null. Sums: bias, then the inputs in order.
+  void (*dense_forward)(float* y, const float* x, const float* kernel, const float* bias, int in,
+                        int out);
+  // Sums: outputs in order.
+  void (*dense_backward_input)(float* dx, const float* dy, const float* kernel, int in, int out);
+  // rows [lane][row_stride]: dy turned to rows, the rest of a row zero.
+  void (*dense_rows)(float* rows, const float* dy, int out, int row_stride);
+  // dkernel rows [begin, end) of [in][out], contracted over `count` images in order, and dbias.
+  // x: [unit][in][lane]; rows: [image][row_stride]. Add to what is there if `add`.
+  void (*dense_backward_kernel)(float* dkernel, const float* x, const float* rows, int count,
+                                int in, int out, int row_stride, int begin, int end, bool add);
+  void (*dense_backward_bias)(float* dbias, const float* rows, int count, int out, int row_stride,
+                              bool add);
+
+  // In place. softmax runs over all `size` values of a lane, the others over each alone.
+  void (*activation_forward)(float* y, ActivationKind kind, std::size_t size);
+  // dy becomes dx, in place; y is what the forward pass gave.
+  void (*activation_backward)(float* dy, const float* y, ActivationKind kind, std::size_t size);
+
+  // Loss of each lane's row of y, whether its arg max is right, and (if dy is set) dloss/dy times
+  // `scale`. Lanes >= count give neither loss nor gradient. Targets start at the unit's images
+  // through index.
+  void (*loss)(float* dy, float* losses, std::int32_t* correct, const float* y,
+               const Targets& targets, const std::int64_t* index, int count, LossKind kind,
+               int classes, float scale);
+
+  // gradient[begin, end) = sum over units of partials [unit][size], block after block, the units
+  // of a block as a tree. Adds if `add`.
+  void (*sum_partials)(float* gradient, const float* partials, int units, std::size_t size,
+                       std::size_t begin, std::size_t end, bool add);
+  // One step of the optimizer on `size` parameters. slot_1, slot_2: its state, null if unused.
+  void (*optimizer_step)(float* parameters, float* slot_1, float* slot_2, const float* gradient,
+                         std::size_t size, const OptimizerStep& step);
+};
+
+}  // namespace pylenet

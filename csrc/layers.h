@@ -1,0 +1,91 @@
+// The layers of a planned network: each knows its shapes, where its parameters lie in the flat
+// buffer, and which kernels to call for one unit. Built once; nothing here allocates afterwards.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels.h"
+
+namespace pylenet {
+
+// What Python says of a layer; which members count depends on the kind.
+struct LayerSpec {
+  std::string kind;  // conv2d dense max_pool2d average_pool2d flatten activation rescaling
+  int units = 0;     // conv2d's filters, dense's units
+  std::pair<int, int> window{1, 1}, strides{1, 1};
+  bool same_padding = false;
+  bool use_bias = true;
+  std::string activation = "linear";  // of the kind activation
+  float scale = 1.0f, offset = 0.0f;  // of the kind rescaling
+};
+
+struct Tensor {  // one parameter tensor, in Keras's layout
+  std::string name;
+  std::size_t offset;  // floats from the start of the flat buffer
+  std::vector<int> shape;
+  std::size_t size() const;
+};
+
+// What a step's backward passes leave behind for the gradient: a region for each layer, in it one
+// record for each unit.
+struct Records {
+  float* data;
+  std::size_t units;  // how many there is room for
+};
+
+// What a layer needs for one unit, besides its input and output.
+struct Pass {
+  const Kernels& kernels;
+  const float* parameters;
+  float* scratch;
+  const Records* records;  // null where the gradient of the parameters is not wanted
+  std::size_t unit;
+};
+
+struct Range {
+  std::size_t begin, end;
+};
+
+class Layer {
+ public:
+  Layer(Shape in, Shape out) : in(in), out(out) {}
+  virtual ~Layer() = default;
+
+  const Shape in, out;
+  std::vector<Tensor> tensors;    // with offsets in the network's flat buffer
+  std::size_t record_offset = 0;  // floats of one unit's records that come before this layer's
+
+  virtual void forward(const Pass& pass, float* y, const float* x) const = 0;
+  // dx is null where nobody wants it. dy may be used up.
+  virtual void backward(const Pass& pass, float* dx, float* dy, const float* x,
+                        const float* y) const = 0;
+
+  virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
+  virtual bool needs_output() const { return false; }  // backward reads y: it must not change
+  virtual std::size_t scratch_values() const { return 0; }
+  virtual std::size_t record_floats(int /*lanes*/) const { return 0; }
+
+  // The step's gradient comes in parts, which threads take in any order: part `part`, summed over
+  // `images` images' records into the flat gradient (adding if `add`). Returns where it wrote.
+  virtual int parts() const { return 0; }
+  virtual Range sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
+                         int /*images*/, bool /*add*/) const {
+    return {0, 0};
+  }
+
+ protected:
+  float* region(const Records& records) const {
+    return records.data + record_offset * records.units;
+  }
+};
+
+// The layer for `spec` on inputs of shape `in`, its parameters from `offset` on.
+// Throws std::invalid_argument where spec and shape do not fit.
+std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t offset);
+
+ActivationKind activation_kind(const std::string& name);
+
+}  // namespace pylenet
