@@ -30,9 +30,7 @@ inline vec tanh(vec x) {
 }
 
 // 2^n for whole n in [-126, 127].
-inline vec power_of_two(vec n) {
-  return vec((__builtin_convertvector(n, ivec) + 127) << 23);
-}
+inline vec power_of_two(vec n) { return vec((__builtin_convertvector(n, ivec) + 127) << 23); }
 
 inline vec exp(vec x) {
   // Past these, e^x is infinite or zero in float32; a NaN stays.
@@ -104,7 +102,8 @@ void activation_backward(float* dy, const float* y, ActivationKind kind, std::si
     case ActivationKind::kLinear:
       break;
     case ActivationKind::kRelu:
-      for_each_vector(dy, size, [&](vec g, std::size_t i) { return load(y + i) > vec{} ? g : vec{}; });
+      for_each_vector(dy, size,
+                      [&](vec g, std::size_t i) { return load(y + i) > vec{} ? g : vec{}; });
       break;
     case ActivationKind::kSigmoid:
       for_each_vector(dy, size, [&](vec g, std::size_t i) {

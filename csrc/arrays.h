@@ -46,9 +46,9 @@ inline ImageView image_view(const char* name, const py::array& a, Shape shape) {
     return {a.data(), type, a.strides(0), a.strides(1), a.strides(2), a.strides(3)};
   if (a.ndim() == 2 && shape.height * shape.width == 1 && a.shape(1) == shape.channels)
     return {a.data(), type, a.strides(0), 0, 0, a.strides(1)};
-  throw py::value_error(std::string(name) + " must have shape (n, " +
-                        std::to_string(shape.height) + ", " + std::to_string(shape.width) + ", " +
-                        std::to_string(shape.channels) + "), got " + shape_text(a));
+  throw py::value_error(std::string(name) + " must have shape (n, " + std::to_string(shape.height) +
+                        ", " + std::to_string(shape.width) + ", " + std::to_string(shape.channels) +
+                        "), got " + shape_text(a));
 }
 
 // The flat parameter buffer or one like it; written to.

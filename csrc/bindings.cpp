@@ -27,16 +27,26 @@ LayerSpec layer_spec(const py::dict& d) {
   LayerSpec spec;
   for (const auto& [key, value] : d) {
     const auto name = key.cast<std::string>();
-    if (name == "kind") spec.kind = value.cast<std::string>();
-    else if (name == "units") spec.units = value.cast<int>();
-    else if (name == "window") spec.window = value.cast<std::pair<int, int>>();
-    else if (name == "strides") spec.strides = value.cast<std::pair<int, int>>();
-    else if (name == "same_padding") spec.same_padding = value.cast<bool>();
-    else if (name == "use_bias") spec.use_bias = value.cast<bool>();
-    else if (name == "activation") spec.activation = value.cast<std::string>();
-    else if (name == "scale") spec.scale = value.cast<float>();
-    else if (name == "offset") spec.offset = value.cast<float>();
-    else throw py::value_error("a layer has no setting '" + name + "'");
+    if (name == "kind")
+      spec.kind = value.cast<std::string>();
+    else if (name == "units")
+      spec.units = value.cast<int>();
+    else if (name == "window")
+      spec.window = value.cast<std::pair<int, int>>();
+    else if (name == "strides")
+      spec.strides = value.cast<std::pair<int, int>>();
+    else if (name == "same_padding")
+      spec.same_padding = value.cast<bool>();
+    else if (name == "use_bias")
+      spec.use_bias = value.cast<bool>();
+    else if (name == "activation")
+      spec.activation = value.cast<std::string>();
+    else if (name == "scale")
+      spec.scale = value.cast<float>();
+    else if (name == "offset")
+      spec.offset = value.cast<float>();
+    else
+      throw py::value_error("a layer has no setting '" + name + "'");
   }
   return spec;
 }
@@ -77,8 +87,8 @@ py::array predict(const Network& network, const py::object& parameters, const py
   const float* p = parameters_of(network, parameters);
   const ImageView view = image_view("x", x, network.input());
   const Shape out = network.output();
-  py::array_t<float> y({x.shape(0), py::ssize_t(out.height), py::ssize_t(out.width),
-                        py::ssize_t(out.channels)});
+  py::array_t<float> y(
+      {x.shape(0), py::ssize_t(out.height), py::ssize_t(out.width), py::ssize_t(out.channels)});
   float* data = y.mutable_data();
   const std::int64_t count = x.shape(0);
   positive("threads", threads);
@@ -223,8 +233,9 @@ void bind_network(py::module_& m) {
       .def_property_readonly("parameter_floats", &Network::parameter_floats)
       .def_property_readonly("bytes_per_thread", &Network::bytes_per_thread)
       .def("tensors", &tensors, py::arg("layer"))
-      .def("output_shape", [](const Network& n, std::size_t i) { return hwc(n.output_of(i)); },
-           py::arg("layer"))
+      .def(
+          "output_shape", [](const Network& n, std::size_t i) { return hwc(n.output_of(i)); },
+          py::arg("layer"))
       .def("predict", &predict, py::arg("parameters"), py::arg("x"), py::arg("threads"))
       .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
            py::arg("loss"), py::arg("threads"))

@@ -28,8 +28,10 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
   for (int ic = 0; ic < s.in_channels; ic++)
     for (int kh = 0; kh < s.kernel_height; kh++) {
       const int ih = oh * s.stride_height + kh;
-      const float* row = x + (std::size_t(ic) * s.in_height + ih) * s.in_width * kLanes + ow * column;
-      const float* w = kernel + (std::size_t(kh) * kernel_width * s.in_channels + ic) * s.out_channels + oc;
+      const float* row =
+          x + (std::size_t(ic) * s.in_height + ih) * s.in_width * kLanes + ow * column;
+      const float* w =
+          kernel + (std::size_t(kh) * kernel_width * s.in_channels + ic) * s.out_channels + oc;
       PYLENET_UNROLL
       for (int kw = 0; kw < kernel_width; kw++, row += kLanes, w += tap) {
         if constexpr (TX < TO) {  // hold the columns, one weight at a time
@@ -57,7 +59,8 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
     }
   for (int t = 0; t < TO; t++)
     for (int u = 0; u < TX; u++)
-      store(y + ((std::size_t(oc + t) * s.out_height + oh) * s.out_width + ow + u) * kLanes, acc[t][u]);
+      store(y + ((std::size_t(oc + t) * s.out_height + oh) * s.out_width + ow + u) * kLanes,
+            acc[t][u]);
 }
 
 // One output row of TO channels: tiles of TX columns, then ever narrower ones for the rest.
@@ -80,7 +83,8 @@ void conv2d_forward_sized(float* y, const float* x, const float* kernel, const f
     if (s.out_channels % 6 == 0 && kRegisters == 32)
       for (; oc < s.out_channels; oc += 6) conv2d_row<6, 4, KW, SW>(y, x, kernel, bias, s, oc, oh);
     if (s.out_channels % 4 != 0)
-      for (; oc + 3 <= s.out_channels; oc += 3) conv2d_row<3, 4, KW, SW>(y, x, kernel, bias, s, oc, oh);
+      for (; oc + 3 <= s.out_channels; oc += 3)
+        conv2d_row<3, 4, KW, SW>(y, x, kernel, bias, s, oc, oh);
     for (; oc + 4 <= s.out_channels; oc += 4)
       conv2d_row<4, kRegisters == 32 ? 4 : 3, KW, SW>(y, x, kernel, bias, s, oc, oh);
     for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW, SW>(y, x, kernel, bias, s, oc, oh);
@@ -124,7 +128,8 @@ inline void conv2d_input_tile(float* dx, const float* dy, const float* kernel, c
     for (int u = 0; u < TX; u++) acc[t][u] = vec{};
   for (int oc = 0; oc < s.out_channels; oc++)
     for (int kh = rows.begin; kh < rows.end; kh++) {
-      const float* g = dy + ((std::size_t(oc) * s.out_height + ih - kh) * s.out_width + iw) * kLanes;
+      const float* g =
+          dy + ((std::size_t(oc) * s.out_height + ih - kh) * s.out_width + iw) * kLanes;
       const float* w = kernel + (std::size_t(kh) * KW * s.in_channels + ic) * s.out_channels + oc;
       PYLENET_UNROLL
       for (int kw = 0; kw < KW; kw++) {
@@ -143,7 +148,8 @@ inline void conv2d_input_tile(float* dx, const float* dy, const float* kernel, c
     }
   for (int t = 0; t < TI; t++)
     for (int u = 0; u < TX; u++)
-      store(dx + ((std::size_t(ic + t) * s.in_height + ih) * s.in_width + iw + u) * kLanes, acc[t][u]);
+      store(dx + ((std::size_t(ic + t) * s.in_height + ih) * s.in_width + iw + u) * kLanes,
+            acc[t][u]);
 }
 
 // One input row of TI channels: a triangle, whole tiles, a triangle.
@@ -181,7 +187,8 @@ void conv2d_input_any(float* dx, float* scratch, const float* dy, const float* k
   std::memset(scratch, 0, spread_size * kLanes * sizeof(float));
   for (int row = 0; row < s.out_channels * s.out_height; row++)
     for (int ow = 0; ow < s.out_width; ow++)
-      store(scratch + (std::size_t(row) * spread_width + s.kernel_width - 1 + ow * s.stride_width) * kLanes,
+      store(scratch + (std::size_t(row) * spread_width + s.kernel_width - 1 + ow * s.stride_width) *
+                          kLanes,
             load(dy + (std::size_t(row) * s.out_width + ow) * kLanes));
 
   for (int ic = 0; ic < s.in_channels; ic++)
@@ -193,11 +200,14 @@ void conv2d_input_any(float* dx, float* scratch, const float* dy, const float* k
         for (int oc = 0; oc < s.out_channels; oc++)
           for (int kh = rows.begin; kh < rows.end; kh += rows.step) {
             const int oh = (ih + top - kh) / s.stride_height;
-            const float* g = scratch + ((std::size_t(oc) * s.out_height + oh) * spread_width + left +
-                                        iw + s.kernel_width - 1) * kLanes;
+            const float* g = scratch + ((std::size_t(oc) * s.out_height + oh) * spread_width +
+                                        left + iw + s.kernel_width - 1) *
+                                           kLanes;
             for (int kw = 0; kw < s.kernel_width; kw++, g -= kLanes) {
-              const vec wv = splat(kernel[((std::size_t(kh) * s.kernel_width + kw) * s.in_channels + ic) *
-                                              s.out_channels + oc]);
+              const vec wv =
+                  splat(kernel[((std::size_t(kh) * s.kernel_width + kw) * s.in_channels + ic) *
+                                   s.out_channels +
+                               oc]);
               if (columns == kTile) {
                 PYLENET_UNROLL
                 for (int u = 0; u < kTile; u++) acc[u] = fma(load(g + u * kLanes), wv, acc[u]);
@@ -251,8 +261,9 @@ inline void conv2d_kernel_tile(float* dkernel, const float* x, const float* dy, 
     }
   }
   for (int k = 0; k < TK; k++) {
-    float* out = dkernel + ((std::size_t(kh) * s.kernel_width + kw + k) * s.in_channels + ic) *
-                               s.out_channels + oc;
+    float* out =
+        dkernel +
+        ((std::size_t(kh) * s.kernel_width + kw + k) * s.in_channels + ic) * s.out_channels + oc;
     for (int t = 0; t < TO; t++) out[t] = lane_sum(acc[t][k]);
   }
 }

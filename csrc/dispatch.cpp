@@ -47,7 +47,8 @@ const Kernels& find(const std::string& argument, const std::string& name) {
 }
 
 const Kernels& from_environment() {
-  if (const char* name = std::getenv("PYLENET_ISA"); name && *name) return find("PYLENET_ISA", name);
+  if (const char* name = std::getenv("PYLENET_ISA"); name && *name)
+    return find("PYLENET_ISA", name);
   return find("isa", available_isas().back());
 }
 

@@ -18,14 +18,15 @@
 
 namespace pylenet {
 
-constexpr int kBlock = 16;           // images whose gradients are summed as one tree
-constexpr std::size_t kAlign = 64;   // bytes; also the distance between parameter tensors
+constexpr int kBlock = 16;          // images whose gradients are summed as one tree
+constexpr std::size_t kAlign = 64;  // bytes; also the distance between parameter tensors
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
 enum class ActivationKind { kLinear, kRelu, kSigmoid, kSoftmax, kTanh };
 enum class LossKind {
   kCrossEntropyFromLogits,         // softmax inside: log-sum-exp, gradient p - t
-  kCrossEntropyFromProbabilities,  // Keras's formula: rows normalised, then clipped to [eps, 1 - eps]
+  kCrossEntropyFromProbabilities,  // Keras's formula: rows normalised, then clipped to [eps, 1 -
+                                   // eps]
   kMeanSquaredError,
 };
 
@@ -74,8 +75,8 @@ struct Kernels {
   int lanes;
 
   // y [c][h][w][lane] = float(image[index[lane]]) * scale + offset; lanes >= count are zero.
-  void (*pack)(float* y, const ImageView& images, const std::int64_t* index, int count,
-               Shape shape, float scale, float offset);
+  void (*pack)(float* y, const ImageView& images, const std::int64_t* index, int count, Shape shape,
+               float scale, float offset);
   // images [lane][h][w][c], densely packed, for lanes < count.
   void (*unpack)(float* images, const float* x, int count, Shape shape);
 

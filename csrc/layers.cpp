@@ -36,8 +36,8 @@ struct Slide {
   Axis rows, columns;
   Slide(const LayerSpec& spec, Shape in)
       : rows(slide("height", in.height, spec.window.first, spec.strides.first, spec.same_padding)),
-        columns(slide("width", in.width, spec.window.second, spec.strides.second,
-                      spec.same_padding)) {}
+        columns(
+            slide("width", in.width, spec.window.second, spec.strides.second, spec.same_padding)) {}
 };
 
 class Conv2DLayer final : public Layer {
@@ -62,8 +62,7 @@ class Conv2DLayer final : public Layer {
   }
 
   std::size_t scratch_values() const override {
-    const std::size_t padded =
-        std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
+    const std::size_t padded = std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
     const std::size_t spread = std::size_t(shape_.out_channels) * shape_.out_height *
                                (shape_.in_width + shape_.kernel_width - 1);
     return std::max(padded, spread);
@@ -199,10 +198,10 @@ class Pool2DLayer : public Layer {
  private:
   Pool2DLayer(const LayerSpec& spec, Shape in, const Slide& slide)
       : Layer(in, {in.channels, slide.rows.out, slide.columns.out}),
-        shape_{in.channels,         in.height,           in.width,
-               slide.rows.out,      slide.columns.out,   spec.window.first,
-               spec.window.second,  spec.strides.first,  spec.strides.second,
-               slide.rows.before,   slide.columns.before} {}
+        shape_{in.channels,        in.height,           in.width,
+               slide.rows.out,     slide.columns.out,   spec.window.first,
+               spec.window.second, spec.strides.first,  spec.strides.second,
+               slide.rows.before,  slide.columns.before} {}
 };
 
 class MaxPool2DLayer final : public Pool2DLayer {
@@ -224,8 +223,7 @@ class AveragePool2DLayer final : public Pool2DLayer {
   void forward(const Pass& pass, float* y, const float* x) const override {
     pass.kernels.average_pool2d_forward(y, x, shape_);
   }
-  void backward(const Pass& pass, float* dx, float* dy, const float*,
-                const float*) const override {
+  void backward(const Pass& pass, float* dx, float* dy, const float*, const float*) const override {
     if (dx) pass.kernels.average_pool2d_backward(dx, dy, shape_);
   }
 };
@@ -236,8 +234,7 @@ class FlattenLayer final : public Layer {
   void forward(const Pass& pass, float* y, const float* x) const override {
     pass.kernels.flatten(y, x, in);
   }
-  void backward(const Pass& pass, float* dx, float* dy, const float*,
-                const float*) const override {
+  void backward(const Pass& pass, float* dx, float* dy, const float*, const float*) const override {
     if (dx) pass.kernels.unflatten(dx, dy, in);
   }
 };
@@ -247,7 +244,8 @@ class ActivationLayer final : public Layer {
   ActivationLayer(const LayerSpec& spec, Shape in)
       : Layer(in, in), kind_(activation_kind(spec.activation)) {
     if (kind_ == ActivationKind::kSoftmax && in.height * in.width != 1)
-      throw std::invalid_argument("softmax needs flat input, got an image: put a Flatten before it");
+      throw std::invalid_argument(
+          "softmax needs flat input, got an image: put a Flatten before it");
   }
   void forward(const Pass& pass, float* y, const float*) const override {
     pass.kernels.activation_forward(y, kind_, out.size());

@@ -86,9 +86,8 @@ void loss(float* dy, float* losses, std::int32_t* correct, const float* y, const
           const std::int64_t* index, int count, LossKind kind, int classes, float scale) {
   if (dy) std::memset(dy, 0, std::size_t(classes) * kLanes * sizeof(float));
   for (int lane = 0; lane < count; lane++) {
-    const LaneTargets t = targets.rows
-                              ? LaneTargets{0, targets.rows + index[lane] * classes}
-                              : LaneTargets{targets.labels[index[lane]], nullptr};
+    const LaneTargets t = targets.rows ? LaneTargets{0, targets.rows + index[lane] * classes}
+                                       : LaneTargets{targets.labels[index[lane]], nullptr};
     const float* row = y + lane;
     float* gradient = dy ? dy + lane : nullptr;
     switch (kind) {

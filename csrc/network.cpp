@@ -27,10 +27,10 @@ OptimizerStep optimizer_step_at(const TrainCall& call, std::int64_t step) {
   const Optimizer& o = call.optimizer;
   const double rate = call.learning_rates[step];
   const double t = double(o.iterations + step + 1);
-  const double correction = std::sqrt(1.0 - std::pow(double(o.beta_2), t)) /
-                            (1.0 - std::pow(double(o.beta_1), t));
-  return {o.kind,   float(rate), o.weight_decay, o.momentum,
-          o.nesterov, o.beta_1,  o.beta_2,       o.epsilon, float(rate * correction)};
+  const double correction =
+      std::sqrt(1.0 - std::pow(double(o.beta_2), t)) / (1.0 - std::pow(double(o.beta_1), t));
+  return {o.kind,   float(rate), o.weight_decay,          o.momentum, o.nesterov, o.beta_1,
+          o.beta_2, o.epsilon,   float(rate * correction)};
 }
 
 }  // namespace
@@ -107,8 +107,8 @@ Network::Network(Shape input, const std::vector<LayerSpec>& specs)
     }
     outputs_.push_back(shape);
   }
-  ends_in_softmax_ = !specs.empty() && specs.back().kind == "activation" &&
-                     specs.back().activation == "softmax";
+  ends_in_softmax_ =
+      !specs.empty() && specs.back().kind == "activation" && specs.back().activation == "softmax";
   plan();
 }
 
@@ -321,10 +321,9 @@ void Network::train(const TrainCall& call, int threads) const {
                                           slab > begin);
           if (slab_end < end) continue;
           const Optimizer& o = call.optimizer;
-          kernels_.optimizer_step(call.parameters + r.begin,
-                                  o.slot_1 ? o.slot_1 + r.begin : nullptr,
-                                  o.slot_2 ? o.slot_2 + r.begin : nullptr, gradient + r.begin,
-                                  r.end - r.begin, update);
+          kernels_.optimizer_step(
+              call.parameters + r.begin, o.slot_1 ? o.slot_1 + r.begin : nullptr,
+              o.slot_2 ? o.slot_2 + r.begin : nullptr, gradient + r.begin, r.end - r.begin, update);
         } else {
           if (slab == begin) call.losses[step] = 0.0, call.correct[step] = 0;
           for (std::int64_t i = 0; i < slab_end - slab; i++) {

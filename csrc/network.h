@@ -19,8 +19,8 @@ struct Optimizer {
   float weight_decay, momentum;
   bool nesterov;
   float beta_1, beta_2, epsilon;
-  float *slot_1, *slot_2;     // like the parameters; null where unused
-  std::int64_t iterations;    // steps taken before this call
+  float *slot_1, *slot_2;   // like the parameters; null where unused
+  std::int64_t iterations;  // steps taken before this call
 };
 
 struct TrainCall {
@@ -33,8 +33,8 @@ struct TrainCall {
   int batch_size;
   const float* learning_rates;  // [step]
   Optimizer optimizer;
-  double* losses;          // [step] sum over the batch
-  std::int64_t* correct;   // [step]
+  double* losses;         // [step] sum over the batch
+  std::int64_t* correct;  // [step]
 };
 
 class Network {

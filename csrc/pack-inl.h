@@ -10,7 +10,8 @@ namespace {
 template <class T>
 void pack_as(float* y, const ImageView& images, const std::int64_t* index, int count, Shape shape,
              float scale, float offset) {
-  std::memset(y, 0, std::size_t(shape.channels) * shape.height * shape.width * kLanes * sizeof(float));
+  std::memset(y, 0,
+              std::size_t(shape.channels) * shape.height * shape.width * kLanes * sizeof(float));
   for (int lane = 0; lane < count; lane++) {
     const char* image = static_cast<const char*>(images.data) + index[lane] * images.image_stride;
     float* to = y + lane;
@@ -57,11 +58,13 @@ inline void for_each_flattened(Shape s, F f) {
 }
 
 void flatten(float* y, const float* x, Shape shape) {
-  for_each_flattened(shape, [&](std::size_t flat, std::size_t in) { store(y + flat, load(x + in)); });
+  for_each_flattened(shape,
+                     [&](std::size_t flat, std::size_t in) { store(y + flat, load(x + in)); });
 }
 
 void unflatten(float* dx, const float* dy, Shape shape) {
-  for_each_flattened(shape, [&](std::size_t flat, std::size_t in) { store(dx + in, load(dy + flat)); });
+  for_each_flattened(shape,
+                     [&](std::size_t flat, std::size_t in) { store(dx + in, load(dy + flat)); });
 }
 
 void rescale(float* y, const float* x, std::size_t size, float scale, float offset) {

@@ -25,8 +25,9 @@ inline void for_each_window(const PoolShape& s, F f) {
       for (int ow = 0; ow < s.out_width; ow++, out++) {
         const int left = ow * s.stride_width - s.pad_left;
         const int right = left + s.pool_width;
-        f(out, map, Window{top < 0 ? 0 : top, bottom < s.in_height ? bottom : s.in_height,
-                           left < 0 ? 0 : left, right < s.in_width ? right : s.in_width});
+        f(out, map,
+          Window{top < 0 ? 0 : top, bottom < s.in_height ? bottom : s.in_height,
+                 left < 0 ? 0 : left, right < s.in_width ? right : s.in_width});
       }
     }
   }
