@@ -1,0 +1,207 @@
+"""The Callback base class, History, TerminateOnNaN and the list that fit drives them through."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+Logs: TypeAlias = dict[str, float] | None
+
+_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_HOOKS_NEVER_CALLED = (
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+)
+
+
+class Callback:
+    """Base class: override the hooks you need; `model` and `params` are there while they run.
+
+    epoch and batch count from 0. logs: values so far by name, as {"accuracy": 0.98, "loss": 0.07},
+    with "val_" names too at the end of an epoch; None at a begin hook. All callbacks get the same
+    dict. params: {"verbose", "epochs", "steps"}, steps being those of one epoch.
+    A callback with a batch hook makes training run one step at a time, which is slower.
+    """
+
+    model: Any = None
+    params: dict[str, Any] | None = None
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Called when fit begins."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Called when fit ends, with the last epoch's logs."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called when an epoch begins."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called when an epoch and its validation are over."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before a training step."""
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after a training step, with the means over the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Another name for on_train_batch_begin."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Another name for on_train_batch_end."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Called when evaluate or validation begins."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Called when evaluate or validation ends."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Called when predict begins."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """Called when predict ends."""
+
+
+class History(Callback):
+    """What fit returns: `history`, lists of one value an epoch by name, and `epoch`, its number."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class TerminateOnNaN(Callback):
+    """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError."""
+
+    def on_invalid_loss(self, batch: int, loss: float) -> None:
+        """Called when the loss of step `batch` is not finite."""
+        if (self.params or {}).get("verbose"):
+            print(f"\nBatch {batch}: the loss is {loss}, terminating training")
+        self.model.stop_training = True
+
+
+class CallbackList:
+    """Calls every hook on `progress`, then the callbacks in their order, then a History.
+
+    callbacks: None, a Callback or a sequence of them. A History among them is used, else one is
+    added; either is `history`. Raises TypeError for anything that is no Callback, ValueError for
+    a callback with a hook that is never called.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callback | Sequence[Callback] | None,
+        model: Any,
+        params: dict[str, Any],
+        *,
+        progress: Callback | None = None,
+    ) -> None:
+        given = _checked(callbacks)
+        histories = [callback for callback in given if isinstance(callback, History)]
+        self.history = histories[0] if histories else History()
+        self.callbacks = given if histories else [*given, self.history]
+        if progress is not None:
+            self.callbacks.insert(0, progress)
+        for callback in self.callbacks:
+            callback.set_params(params)
+            callback.set_model(model)
+
+    @property
+    def wants_batches(self) -> bool:
+        """Whether a callback has a batch hook, so that training must go one step at a time."""
+        return any(_overrides(cb, hook) for cb in self.callbacks for hook in _BATCH_HOOKS)
+
+    def on_invalid_loss(self, epoch: int, batch: int, loss: float) -> None:
+        """To be called when a step's loss is NaN or infinite.
+
+        Makes TerminateOnNaN callbacks end the training; without one, raises ValueError.
+        """
+        terminators = [cb for cb in self.callbacks if isinstance(cb, TerminateOnNaN)]
+        if not terminators:
+            raise ValueError(
+                f"the loss is {loss} at step {batch + 1} of epoch {epoch + 1}: expected a finite "
+                "number. Look for NaN in x or y, or lower the learning rate; with "
+                "callbacks.TerminateOnNaN() training ends there without an error"
+            )
+        for callback in terminators:
+            callback.on_invalid_loss(batch, loss)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_test_begin(logs)
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_test_end(logs)
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_predict_begin(logs)
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            callback.on_predict_end(logs)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    """Whether the callback, by class or by instance, has a hook of its own."""
+    function = getattr(getattr(callback, hook), "__func__", None)
+    return function is not getattr(Callback, hook)
+
+
+def _checked(callbacks: object) -> list[Callback]:
+    """The callbacks as a list."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, Callback):
+        callbacks = [callbacks]
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a list of Callback instances, got {callbacks!r}")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks must hold Callback instances, got {callback!r}")
+        for hook in _HOOKS_NEVER_CALLED:
+            if hasattr(callback, hook):
+                raise ValueError(
+                    f"callbacks must not define {hook}, which is never called, "
+                    f"got {type(callback).__name__}"
+                )
+    return list(callbacks)

@@ -1,0 +1,250 @@
+"""Callbacks for fit, with Keras's names and meaning."""
+
+import csv
+import inspect
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import _check
+from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "TerminateOnNaN",
+]
+
+
+class _Monitor(Callback):
+    """Watches one quantity of the logs; `best` is its best value so far, None before the first.
+
+    mode: "min", "max", or "auto": min for a loss, max for a name that ends in "accuracy" or "acc".
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
+        self.monitor = _check.text("monitor", monitor)
+        self.mode = _check.one_of("mode", mode, ("auto", "min", "max"))
+        self.min_delta = abs(_check.real("min_delta", min_delta))
+        self.best: float | None = None
+        if mode == "auto" and not monitor.endswith(("loss", "accuracy", "acc")):
+            raise ValueError(f"mode must be 'min' or 'max' to monitor {monitor!r}, got 'auto'")
+        self._minimize = mode == "min" or (mode == "auto" and monitor.endswith("loss"))
+
+    def _improves(self, current: float, reference: float | None) -> bool:
+        if reference is None:
+            return True
+        if self._minimize:
+            return current + self.min_delta < reference
+        return current - self.min_delta > reference
+
+    def _monitored(self, logs: Logs) -> float | None:
+        """The quantity's value, or None and a warning that says what there is."""
+        logs = logs or {}
+        if self.monitor not in logs:
+            warnings.warn(
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
+                f"there are {sorted(logs)}",
+                stacklevel=3,
+            )
+        return logs.get(self.monitor)
+
+
+class EarlyStopping(_Monitor):
+    """Ends training when a monitored quantity has stopped improving.
+
+    monitor: name in the logs. min_delta: a smaller change is no improvement.
+    patience: epochs without improvement before the end. verbose: 1 says what was done.
+    mode: "min", "max" or "auto". baseline: value to be beaten; None for none.
+    restore_best_weights: set the weights of the best epoch when training ends.
+    start_from_epoch: epochs before this one are not looked at.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = _check.integer("patience", patience, 0)
+        self.verbose = verbose
+        self.baseline = None if baseline is None else _check.real("baseline", baseline)
+        self.restore_best_weights = _check.boolean("restore_best_weights", restore_best_weights)
+        self.start_from_epoch = _check.integer("start_from_epoch", start_from_epoch, 0)
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.best = None
+        self.best_weights: Any = None
+        self.best_epoch = 0
+        self.wait = 0
+        self.stopped_epoch = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        current = self._monitored(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self._remember(epoch)
+        self.wait += 1
+        if self._improves(current, self.best):
+            self.best = current
+            self._remember(epoch)
+            if self.baseline is None or self._improves(current, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if self.stopped_epoch > 0 and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring model weights from the best epoch: {self.best_epoch + 1}")
+            self.model.set_weights(self.best_weights)
+
+    def _remember(self, epoch: int) -> None:
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()
+
+
+class ModelCheckpoint(_Monitor):
+    """Saves the model after each epoch with model.save.
+
+    filepath: str or path, formatted with epoch (from 1) and the logs, as in
+    "{epoch:02d}-{val_loss:.2f}.safetensors"; missing folders are made.
+    monitor, mode: as in EarlyStopping; they matter with save_best_only, which saves only when
+    the quantity is better than ever before, or missing (with a warning).
+    verbose: 1 says what was done.
+    save_freq: "epoch" is the only value there is.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        *,
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: str = "epoch",
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = _check.boolean("save_best_only", save_best_only)
+        if save_freq != "epoch":
+            raise ValueError(f"save_freq must be 'epoch', got {save_freq!r}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
+        current = self._monitored(logs) if self.save_best_only else None
+        if current is not None:
+            if not self._improves(current, self.best):
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: {self.monitor} {current:.5f} is not an improvement")
+                return
+            self.best = current
+        path = self._path(epoch, logs)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saving model to {path}")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.model.save(path)
+
+    def _path(self, epoch: int, logs: dict[str, float]) -> str:
+        try:
+            return self.filepath.format(**(logs | {"epoch": epoch + 1}))
+        except (KeyError, IndexError) as error:
+            raise ValueError(
+                f"filepath must use names among {['epoch', *logs]}, got {self.filepath!r}"
+            ) from error
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate at the beginning of each epoch.
+
+    schedule: called as schedule(epoch, learning_rate) or schedule(epoch), by its signature;
+    returns the rate, a float. verbose: 1 says what was set.
+    The rate is put into the logs as "learning_rate".
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function, got {schedule!r}")
+        self.schedule = schedule
+        self.verbose = verbose
+        self._takes_rate = _takes_two_arguments(schedule)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        optimizer = self.model.optimizer
+        arguments = (epoch, optimizer.learning_rate) if self._takes_rate else (epoch,)
+        rate = self.schedule(*arguments)
+        optimizer.learning_rate = _check.real(f"schedule({epoch})", rate, "[0, inf)")
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: setting the learning rate to {optimizer.learning_rate}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.learning_rate
+
+
+class CSVLogger(Callback):
+    """Writes one row an epoch to a CSV file: the epoch, from 0, then the logs sorted by name.
+
+    filename: str or path. separator: one character. append: go on with a file that is there,
+    in its columns; else it is overwritten. A value that is missing is "NA". The file is closed
+    between epochs, so that it is whole whatever happens.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename = os.fspath(filename)
+        self.separator = _check.text("separator", separator)
+        if len(separator) != 1:
+            raise ValueError(f"separator must be one character, got {separator!r}")
+        self.append = _check.boolean("append", append)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._path = Path(self.filename).absolute()
+        self._columns: list[str] = []
+        with open(self._path, "a+" if self.append else "w+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            self._columns = next(csv.reader(file, delimiter=self.separator), [])
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        row: dict[str, Any] = {"epoch": epoch, **(logs or {})}
+        with open(self._path, "a", newline="", encoding="utf-8") as file:
+            columns = self._columns or ["epoch", *sorted(logs or {})]
+            writer = csv.DictWriter(
+                file, columns, "NA", delimiter=self.separator, lineterminator="\n"
+            )
+            if not self._columns:
+                writer.writeheader()
+                self._columns = columns
+            if extra := sorted(row.keys() - set(columns)):
+                raise ValueError(f"{self.filename} must have the columns {extra}, got {columns}")
+            writer.writerow(row)
+
+
+def _takes_two_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except (TypeError, ValueError):
+        return False
+    return True

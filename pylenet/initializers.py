@@ -1,0 +1,166 @@
+"""Initial weights: Glorot and He initializers, zeros and ones, with Keras's meaning.
+
+Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _check, _random
+
+__all__ = [
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "Ones",
+    "Zeros",
+    "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "ones",
+    "serialize",
+    "zeros",
+]
+
+# Standard deviation of a unit normal cut off at two standard deviations.
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+class Initializer:
+    """Base class: `initializer(shape)` gives a new C-ordered float32 array of that shape."""
+
+    def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        raise NotImplementedError(f"{type(self).__name__} must override __call__(self, shape)")
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        return np.zeros(shape, np.float32)
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        return np.ones(shape, np.float32)
+
+
+class _VarianceScaling(Initializer):
+    """Random weights of mean 0 and variance scale / fan.
+
+    Shapes: (in, out) or (kh, kw, in, out); a fan counts kh * kw * channels.
+    seed: an integer gives the same values at every call; None draws from the package's generator.
+    """
+
+    scale: ClassVar[float]
+    fan: ClassVar[str]
+    distribution: ClassVar[str]
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = None if seed is None else _check.integer("seed", seed, 0)
+
+    def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        shape = tuple(shape)
+        rng = _random.generator() if self.seed is None else np.random.default_rng(self.seed)
+        fan_in, fan_out = _fans(shape)
+        fan = fan_in if self.fan == "in" else (fan_in + fan_out) / 2
+        variance = self.scale / max(1.0, fan)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape).astype(np.float32)
+        stddev = math.sqrt(variance) / TRUNCATED_STDDEV
+        return (stddev * _truncated_normal(rng, shape)).astype(np.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed}
+
+
+class GlorotUniform(_VarianceScaling):
+    """Uniform within +-sqrt(6 / (fan_in + fan_out))."""
+
+    scale, fan, distribution = 1.0, "average", "uniform"
+
+
+class GlorotNormal(_VarianceScaling):
+    """Normal, cut off at two deviations, of variance 2 / (fan_in + fan_out)."""
+
+    scale, fan, distribution = 1.0, "average", "normal"
+
+
+class HeUniform(_VarianceScaling):
+    """Uniform within +-sqrt(6 / fan_in)."""
+
+    scale, fan, distribution = 2.0, "in", "uniform"
+
+
+class HeNormal(_VarianceScaling):
+    """Normal, cut off at two deviations, of variance 2 / fan_in."""
+
+    scale, fan, distribution = 2.0, "in", "normal"
+
+
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+zeros, ones = Zeros, Ones
+
+_CLASSES: dict[str, type[Initializer]] = {
+    "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "zeros": Zeros,
+    "ones": Ones,
+}
+_BY_NAME = _CLASSES | {cls.__name__: cls for cls in _CLASSES.values()}
+
+
+def get(identifier: object) -> Initializer:
+    """The initializer for a name, a config dict, a class or an instance (returned as it is)."""
+    if isinstance(identifier, Initializer):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Initializer):
+        return identifier()
+    name, config = _check.identifier("initializer", identifier)
+    if name not in _BY_NAME:
+        raise ValueError(f"initializer must be one of {list(_CLASSES)}, got {name!r}")
+    return _BY_NAME[name](**config)
+
+
+def serialize(initializer: Initializer) -> dict[str, Any]:
+    """The config dict that `get` takes back."""
+    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+
+
+def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Inputs of one output and outputs of one input of a dense or convolution kernel."""
+    if len(shape) < 2:
+        fan = shape[0] if shape else 1
+        return fan, fan
+    field = math.prod(shape[:-2])
+    return field * shape[-2], field * shape[-1]
+
+
+def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Unit normal values, drawn again until they lie within two deviations."""
+    values = rng.standard_normal(math.prod(shape))
+    while (outside := np.flatnonzero(np.abs(values) > 2)).size:
+        values[outside] = rng.standard_normal(outside.size)
+    return values.reshape(shape)

@@ -1,0 +1,177 @@
+"""Losses. In training C++ computes them; the functions here are for use on plain arrays.
+
+The functions take y_true and y_pred of a batch and return one float32 value a sample, shape (N,),
+computed in float64. y_pred is (N, classes), probabilities unless from_logits. As in Keras,
+probabilities are divided by their sum and clipped to [1e-7, 1 - 1e-7] first.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _check
+
+__all__ = [
+    "CategoricalCrossentropy",
+    "Loss",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "categorical_crossentropy",
+    "get",
+    "mean_squared_error",
+    "serialize",
+    "sparse_categorical_crossentropy",
+]
+
+EPSILON = 1e-7
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False
+) -> NDArray[np.float32]:
+    """-sum(y_true * log(y_pred)) over the classes; y_true: one-hot rows, (N, classes)."""
+    pred = _check.matrix("y_pred", y_pred)
+    true = _check.matrix("y_true", y_true, pred.shape)
+    values = -np.sum(true * _log_probabilities(pred, from_logits), axis=1)
+    return np.asarray(values, np.float32)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False
+) -> NDArray[np.float32]:
+    """-log(y_pred[label]); y_true: integer labels 0 .. classes - 1, (N,) or (N, 1)."""
+    pred = _check.matrix("y_pred", y_pred)
+    labels = _check.label_column("y_true", y_true, pred.shape)
+    values = -_log_probabilities(pred, from_logits)[np.arange(len(pred)), labels]
+    return np.asarray(values, np.float32)
+
+
+def mean_squared_error(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+    """Mean of (y_true - y_pred)**2 over the last axis; both (N, features)."""
+    pred = _check.matrix("y_pred", y_pred)
+    true = _check.matrix("y_true", y_true, pred.shape)
+    return np.asarray(np.mean((true - pred) ** 2, axis=1), np.float32)
+
+
+class Loss(ABC):
+    """Base class: which loss training computes, and its mean over a batch as a call."""
+
+    kind: ClassVar[str]
+    from_logits = False
+
+    def __init__(self, name: str) -> None:
+        self.name = _check.text("name", name)
+
+    @abstractmethod
+    def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        """One value a sample."""
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """Mean over the samples of a batch. Raises ValueError for an empty batch."""
+        values = self._values(y_true, y_pred)
+        if not values.size:
+            raise ValueError("y_pred must hold at least one sample, got none")
+        return float(np.mean(values, dtype=np.float64))
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"name": self.name}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class _Crossentropy(Loss):
+    """from_logits: y_pred holds logits, not probabilities."""
+
+    def __init__(self, from_logits: bool, name: str) -> None:
+        super().__init__(name)
+        self.from_logits = _check.boolean("from_logits", from_logits)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"from_logits": self.from_logits, "name": self.name}
+
+
+class CategoricalCrossentropy(_Crossentropy):
+    """Cross-entropy with one-hot labels. from_logits: y_pred holds logits, not probabilities."""
+
+    kind = "categorical_crossentropy"
+
+    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
+        super().__init__(from_logits, name)
+
+    def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        return categorical_crossentropy(y_true, y_pred, self.from_logits)
+
+
+class SparseCategoricalCrossentropy(_Crossentropy):
+    """Cross-entropy with integer labels. from_logits: y_pred holds logits, not probabilities."""
+
+    kind = "sparse_categorical_crossentropy"
+
+    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
+        super().__init__(from_logits, name)
+
+    def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)
+
+
+class MeanSquaredError(Loss):
+    """Mean squared difference."""
+
+    kind = "mean_squared_error"
+
+    def __init__(self, *, name: str = kind) -> None:
+        super().__init__(name)
+
+    def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        return mean_squared_error(y_true, y_pred)
+
+
+_CLASSES: dict[str, Callable[..., Loss]] = {
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "mean_squared_error": MeanSquaredError,
+    "mse": MeanSquaredError,
+}
+_BY_NAME = _CLASSES | {"MSE": MeanSquaredError} | {c.__name__: c for c in _CLASSES.values()}
+_BY_FUNCTION: dict[Callable[..., Any], Callable[..., Loss]] = {
+    categorical_crossentropy: CategoricalCrossentropy,
+    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+    mean_squared_error: MeanSquaredError,
+}
+
+
+def get(identifier: Any) -> Loss:
+    """The Loss for a name, one of this module's functions or classes, a config dict or a Loss."""
+    if isinstance(identifier, Loss):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        identifier = identifier.__name__
+    if callable(identifier):
+        if identifier not in _BY_FUNCTION:
+            raise ValueError(f"loss must be one of {list(_CLASSES)}, got {identifier!r}")
+        return _BY_FUNCTION[identifier]()
+    name, config = _check.identifier("loss", identifier)
+    if name not in _BY_NAME:
+        raise ValueError(f"loss must be one of {list(_CLASSES)}, got {name!r}")
+    return _BY_NAME[name](**config)
+
+
+def serialize(loss: Loss) -> dict[str, Any]:
+    """The config dict that `get` takes back."""
+    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+
+
+def _log_probabilities(pred: NDArray[np.float64], from_logits: bool) -> NDArray[np.float64]:
+    if from_logits:
+        shifted = pred - pred.max(axis=1, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    else:
+        probabilities = pred / pred.sum(axis=1, keepdims=True)
+        logs = np.log(np.clip(probabilities, EPSILON, 1 - EPSILON))
+    return np.asarray(logs)

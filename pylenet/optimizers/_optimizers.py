@@ -1,0 +1,229 @@
+"""SGD, Adam and AdamW: hyper-parameters, step count and state. Their arithmetic is in C++."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from .schedules import LearningRateSchedule, deserialize
+from .schedules import serialize as serialize_schedule
+
+
+class Optimizer(ABC):
+    """What all optimizers share. One optimizer serves one model.
+
+    learning_rate: float >= 0, or a LearningRateSchedule.
+    weight_decay: float >= 0 or None; before each update w -= w * weight_decay * learning_rate.
+
+    iterations: steps done so far. slots: the state, one flat float32 array as long as the
+    model's parameters for each of `slot_names`; empty until `build`.
+    """
+
+    kind: ClassVar[str]  # the C++ update: "sgd" or "adam"
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule,
+        *,
+        weight_decay: float | None,
+        name: str,
+    ) -> None:
+        self._learning_rate = _number_or_schedule(learning_rate)
+        self.weight_decay = weight_decay
+        if weight_decay is not None:
+            self.weight_decay = _check.real("weight_decay", weight_decay, "[0, inf)")
+        self.name = _check.text("name", name)
+        self.iterations = 0
+        self.slots: list[NDArray[np.float32]] = []
+        self._size: int | None = None
+
+    @property
+    @abstractmethod
+    def slot_names(self) -> tuple[str, ...]:
+        """Names of the state arrays."""
+
+    @abstractmethod
+    def _arguments(self) -> dict[str, Any]:
+        """The constructor arguments that are this optimizer's own."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step. Can be set to a number, or to a schedule.
+
+        Raises TypeError when set to a number while a schedule is in use, as Keras does.
+        """
+        return self._rate_at(self.iterations)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | LearningRateSchedule) -> None:
+        rate = _number_or_schedule(value)
+        if isinstance(self._learning_rate, LearningRateSchedule) and isinstance(rate, float):
+            raise TypeError(
+                f"learning_rate cannot be set to {rate}: this optimizer follows the schedule "
+                f"{self._learning_rate!r}; give it a number when it is constructed instead"
+            )
+        self._learning_rate = rate
+
+    def learning_rates(self, steps: int) -> NDArray[np.float32]:
+        """Rates of the next `steps` iterations, float32 of shape (steps,)."""
+        steps = _check.integer("steps", steps, 0)
+        if isinstance(self._learning_rate, float):
+            return np.full(steps, self._learning_rate, np.float32)
+        first = self.iterations
+        return np.array([self._rate_at(step) for step in range(first, first + steps)], np.float32)
+
+    def build(self, size: int) -> None:
+        """Make the state for a model of `size` parameters, zeros; keep it if it is there already.
+
+        Raises ValueError when the optimizer was built for another size.
+        """
+        size = _check.integer("size", size, 0)
+        if self._size not in (None, size):
+            raise ValueError(
+                f"optimizer already serves a model of {self._size} parameters, got one of {size}: "
+                "give each model an optimizer of its own"
+            )
+        self._size = size
+        if len(self.slots) != len(self.slot_names):
+            self.slots = [np.zeros(size, np.float32) for _ in self.slot_names]
+
+    def hyperparameters(self) -> dict[str, float | bool | str]:
+        """What the C++ update needs besides the learning rate."""
+        decay = 0.0 if self.weight_decay is None else self.weight_decay
+        return {"kind": self.kind, **self._arguments(), "weight_decay": decay}
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, as JSON values."""
+        rate: Any = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = serialize_schedule(rate)
+        own = self._arguments()
+        return {"learning_rate": rate, **own, "weight_decay": self.weight_decay, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Optimizer":
+        """A new optimizer, without state, from what `get_config` returned."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = deserialize(config["learning_rate"])
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        own, rate = self._arguments(), self._learning_rate
+        arguments = {"learning_rate": rate, **own, "weight_decay": self.weight_decay}
+        if self.name != type(self).__name__.lower():
+            arguments["name"] = self.name
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+
+    def _rate_at(self, step: int) -> float:
+        if isinstance(self._learning_rate, float):
+            return self._learning_rate
+        rate = self._learning_rate(step)
+        return _check.real(f"learning rate of the schedule at step {step}", rate, "[0, inf)")
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: w -= lr * g, or with momentum m = momentum * m - lr * g; w += m.
+
+    nesterov: with momentum, w += momentum * m - lr * g instead.
+    """
+
+    kind = "sgd"
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        *,
+        weight_decay: float | None = None,
+        name: str = "sgd",
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, name=name)
+        self.momentum = _check.real("momentum", momentum, "[0, 1]")
+        self.nesterov = _check.boolean("nesterov", nesterov)
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return ("momentum",) if self.momentum else ()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Adam(Optimizer):
+    """Adam: w -= a * m / (sqrt(v) + epsilon), with m and v running means of g and g**2.
+
+    At step t (from 1) a = lr * sqrt(1 - beta_2**t) / (1 - beta_1**t).
+    beta_1, beta_2: decay of m and of v. epsilon: the paper's "epsilon hat".
+    Source: Kingma and Ba, ICLR 2015.
+    """
+
+    kind = "adam"
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        *,
+        weight_decay: float | None = None,
+        name: str = "adam",
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, name=name)
+        self.beta_1 = _check.real("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _check.real("beta_2", beta_2, "[0, 1)")
+        self.epsilon = _check.real("epsilon", epsilon, "(0, inf)")
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return ("momentum", "velocity")
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class AdamW(Adam):
+    """Adam with weight decay. Source: Loshchilov and Hutter, ICLR 2019."""
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        *,
+        name: str = "adamw",
+    ) -> None:
+        decay = _check.real("weight_decay", weight_decay, "[0, inf)")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=decay, name=name)
+
+
+_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def get(identifier: object) -> Optimizer:
+    """The optimizer for a name (any case), a config dict or an instance (returned as it is)."""
+    if isinstance(identifier, Optimizer):
+        return identifier
+    name, config = _check.identifier("optimizer", identifier)
+    if name.lower() not in _CLASSES:
+        raise ValueError(f"optimizer must be one of {list(_CLASSES)}, got {name!r}")
+    return _CLASSES[name.lower()].from_config(config)
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """The config dict that `get` takes back, of JSON values only; without the state."""
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+
+
+def _number_or_schedule(value: object) -> float | LearningRateSchedule:
+    if isinstance(value, LearningRateSchedule):
+        return value
+    if isinstance(value, str) or callable(value):
+        raise TypeError(f"learning_rate must be a number or a LearningRateSchedule, got {value!r}")
+    return _check.real("learning_rate", value, "[0, inf)")

@@ -1,0 +1,162 @@
+"""Learning rate schedules: the rate as a function of the optimizer's step.
+
+Each is called with a step (int, from 0) and returns a float. CosineDecay and
+PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
+"""
+
+import bisect
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _check
+
+__all__ = [
+    "CosineDecay",
+    "LearningRateSchedule",
+    "OneCycle",
+    "PiecewiseConstantDecay",
+    "deserialize",
+    "serialize",
+]
+
+
+class LearningRateSchedule:
+    """Base class: override `__call__(step) -> float`, and `get_config` to make it savable."""
+
+    def __call__(self, step: int) -> float:
+        raise NotImplementedError(f"{type(self).__name__} must override __call__(self, step)")
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, as JSON values."""
+        raise NotImplementedError(f"{type(self).__name__} must override get_config(self)")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "LearningRateSchedule":
+        """The schedule `get_config` came from."""
+        return cls(**config)
+
+
+class _BuiltIn(LearningRateSchedule):
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class CosineDecay(_BuiltIn):
+    """Half a cosine from the initial rate down to alpha times it, after an optional warm-up.
+
+    With warmup_target the rate first rises linearly from initial_learning_rate to warmup_target
+    over warmup_steps, then decays from warmup_target over decay_steps.
+    Source: Loshchilov and Hutter, ICLR 2017.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        *,
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        rate = _check.real("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = rate
+        self.decay_steps = _check.integer("decay_steps", decay_steps, 1)
+        self.alpha = _check.real("alpha", alpha, "[0, inf)")
+        self.warmup_steps = _check.integer("warmup_steps", warmup_steps, 0)
+        self.warmup_target = None
+        if warmup_target is not None:
+            self.warmup_target = _check.real("warmup_target", warmup_target, "[0, inf)")
+        elif self.warmup_steps:
+            raise ValueError(f"warmup_steps={warmup_steps} needs a warmup_target, got None")
+
+    def __call__(self, step: int) -> float:
+        start, peak = self.initial_learning_rate, self.warmup_target
+        if peak is None:
+            peak = start
+        elif step < self.warmup_steps:
+            return start + (peak - start) * step / self.warmup_steps
+        done = min((step - self.warmup_steps) / self.decay_steps, 1.0)
+        cosine = 0.5 * (1 + math.cos(math.pi * done))
+        return peak * ((1 - self.alpha) * cosine + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+class PiecewiseConstantDecay(_BuiltIn):
+    """values[0] up to and including step boundaries[0], values[1] up to boundaries[1], and so on.
+
+    boundaries: strictly increasing steps. values: one rate more than there are boundaries.
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        self.boundaries = [_check.real("boundaries", b) for b in boundaries]
+        self.values = [_check.real("values", v, "[0, inf)") for v in values]
+        if len(self.values) != len(self.boundaries) + 1:
+            raise ValueError(
+                f"values must hold one number more than boundaries ({len(self.boundaries)}), "
+                f"got {len(self.values)}"
+            )
+        if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
+            raise ValueError(f"boundaries must be strictly increasing, got {self.boundaries}")
+
+    def __call__(self, step: int) -> float:
+        return self.values[bisect.bisect_left(self.boundaries, step)]
+
+    def get_config(self) -> dict[str, Any]:
+        return {"boundaries": list(self.boundaries), "values": list(self.values)}
+
+
+class OneCycle(_BuiltIn):
+    """A triangle: linearly up over the first warmup_fraction of the steps, then down to zero.
+
+    The first step's rate is above zero, the highest is max_learning_rate, the last of
+    total_steps is small but above zero, and every later step's is zero.
+    Source: Smith and Topin, arXiv:1708.07120, without its last phase.
+    """
+
+    def __init__(
+        self, max_learning_rate: float, total_steps: int, *, warmup_fraction: float = 0.2
+    ) -> None:
+        self.max_learning_rate = _check.real("max_learning_rate", max_learning_rate, "[0, inf)")
+        self.total_steps = _check.integer("total_steps", total_steps, 1)
+        self.warmup_fraction = _check.real("warmup_fraction", warmup_fraction, "[0, 1)")
+
+    def __call__(self, step: int) -> float:
+        steps_up = round(self.warmup_fraction * self.total_steps)
+        steps_up = max(1, min(steps_up, self.total_steps - 1))
+        up = (step + 1) / steps_up
+        down = (self.total_steps - step) / (self.total_steps - steps_up + 1)
+        return self.max_learning_rate * max(0.0, min(up, down))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "max_learning_rate": self.max_learning_rate,
+            "total_steps": self.total_steps,
+            "warmup_fraction": self.warmup_fraction,
+        }
+
+
+_CLASSES = {cls.__name__: cls for cls in (CosineDecay, PiecewiseConstantDecay, OneCycle)}
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
+    """The config dict that `deserialize` takes back, of JSON values only."""
+    config = learning_rate_schedule.get_config()
+    return {"class_name": type(learning_rate_schedule).__name__, "config": config}
+
+
+def deserialize(config: dict[str, Any]) -> LearningRateSchedule:
+    """The schedule of a {"class_name": ..., "config": {...}} dict; only this module's classes."""
+    name, arguments = _check.identifier("schedule", config)
+    if name not in _CLASSES:
+        raise ValueError(f"schedule must be one of {list(_CLASSES)}, got {name!r}")
+    return _CLASSES[name].from_config(arguments)
