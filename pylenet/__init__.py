@@ -1,0 +1,51 @@
+"""pylenet: train and run LeNet-class convolutional networks on the CPU, in Keras's words.
+
+C++ kernels under a thin Python API. `import pylenet as keras` is the way in for a Keras script;
+`python -m pylenet train` trains both LeNets on MNIST.
+"""
+
+try:
+    from . import _core
+except ImportError as error:
+    raise ImportError(
+        f"pylenet's compiled part is missing from {__path__[0]} ({error}). If that is the source "
+        "folder: install it with `pip install .` and run Python from another folder"
+    ) from error
+
+from . import (
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    utils,
+)
+from ._config import show_config
+from ._threads import get_num_threads, set_num_threads
+from .layers import Input
+from .models import Sequential
+
+__version__ = _core.__version__
+
+__all__ = [
+    "Input",
+    "Sequential",
+    "__version__",
+    "callbacks",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "set_num_threads",
+    "show_config",
+    "utils",
+]

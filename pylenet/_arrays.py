@@ -1,0 +1,71 @@
+"""Checks of arrays and of window arguments, shared by ops, layers and models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _check
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+IMAGES = (np.dtype(np.uint8), *FLOATS)
+
+
+def array(name: str, value: Any, dtypes: tuple[np.dtype[Any], ...] = IMAGES) -> NDArray[Any]:
+    """`value` if it is a numpy array of one of the dtypes, in native byte order."""
+    names = [dtype.name for dtype in dtypes]
+    expected = f"{', '.join(names[:-1])} or {names[-1]}"
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array of {expected}, got {type(value).__name__}")
+    if value.dtype not in dtypes:
+        swapped = ", not in native byte order" if not value.dtype.isnative else ""
+        raise TypeError(
+            f"{name} must have dtype {expected}, got {value.dtype}{swapped}; "
+            f"convert it with {name}.astype('float32')"
+        )
+    return value
+
+
+def shaped(
+    name: str,
+    value: Any,
+    shape: tuple[int | str, ...],
+    dtypes: tuple[np.dtype[Any], ...] = IMAGES,
+) -> NDArray[Any]:
+    """`array(name, value)` of the given shape, where a word stands for any positive size."""
+    a = array(name, value, dtypes)
+    fits = a.ndim == len(shape) and all(
+        size > 0 if isinstance(wanted, str) else size == wanted
+        for size, wanted in zip(a.shape, shape, strict=True)
+    )
+    if not fits:
+        text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        raise ValueError(f"{name} must have shape ({text}), got {a.shape}")
+    return a
+
+
+def pair(name: str, value: Any) -> tuple[int, int]:
+    """An integer, or two, as two; each at least 1."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be an integer or a pair of integers, got {value!r}")
+        first, second = value
+    else:
+        first = second = value
+    return _check.integer(name, first, 1), _check.integer(name, second, 1)
+
+
+def padding(value: object) -> str:
+    """'valid' or 'same', in any case."""
+    lowered = value.lower() if isinstance(value, str) else value
+    return _check.one_of("padding", lowered, ("valid", "same"))
+
+
+def fits_image(name: str, window: tuple[int, int], image: Sequence[int], padding: str) -> None:
+    """Raise ValueError where a window does not fit into an image (height, width, ...)."""
+    if padding == "valid" and (window[0] > image[0] or window[1] > image[1]):
+        raise ValueError(
+            f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}, "
+            "unless padding is 'same'"
+        )

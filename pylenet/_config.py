@@ -1,0 +1,34 @@
+"""What this build is and what of it is in use."""
+
+import os
+import platform
+
+import numpy as np
+
+from . import _core, _threads
+
+
+def config() -> dict[str, str]:
+    """Version, compiler, OpenMP, instruction sets and threads, as text by name.
+
+    Raises ValueError where PYLENET_ISA or the variables of the thread count make no sense.
+    """
+    openmp = f"yes ({_core.OPENMP})" if _core.OPENMP else "no: one thread only"
+    return {
+        "pylenet": _core.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "compiler": _core.COMPILER,
+        "OpenMP": openmp,
+        "ISAs built": ", ".join(_core.built_isas()),
+        "ISAs available": ", ".join(_core.available_isas()),
+        "ISA active": _core.active_isa(),
+        "threads": str(_threads.get_num_threads() if _core.OPENMP else 1),
+        "processors": f"{_threads.available_processors()} of {os.cpu_count()}",
+    }
+
+
+def show_config() -> None:
+    """Print what this build is and what of it is in use."""
+    for name, value in config().items():
+        print(f"{name + ':':<16}{value}")

@@ -1,0 +1,64 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+COMPILER: str
+OPENMP: int
+
+def zeros(size: int) -> NDArray[np.float32]: ...
+def built_isas() -> list[str]: ...
+def available_isas() -> list[str]: ...
+def active_isa() -> str: ...
+def set_isa(name: str) -> None: ...
+
+class LossKind:
+    CROSS_ENTROPY_FROM_LOGITS: LossKind
+    CROSS_ENTROPY_FROM_PROBABILITIES: LossKind
+    MEAN_SQUARED_ERROR: LossKind
+
+class Network:
+    def __init__(
+        self, input_shape: tuple[int, ...], layers: Sequence[Mapping[str, Any]]
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def parameter_floats(self) -> int: ...
+    @property
+    def bytes_per_thread(self) -> int: ...
+    def tensors(self, layer: int) -> list[tuple[str, int, tuple[int, ...]]]: ...
+    def output_shape(self, layer: int) -> tuple[int, int, int]: ...
+    def predict(
+        self, parameters: NDArray[np.float32], x: NDArray[Any], threads: int
+    ) -> NDArray[np.float32]: ...
+    def evaluate(
+        self,
+        parameters: NDArray[np.float32],
+        x: NDArray[Any],
+        y: NDArray[Any],
+        loss: LossKind,
+        threads: int,
+    ) -> tuple[float, int]: ...
+    def gradient(
+        self, parameters: NDArray[np.float32], x: NDArray[Any], dy: NDArray[Any], threads: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def train(
+        self,
+        parameters: NDArray[np.float32],
+        x: NDArray[Any],
+        y: NDArray[Any],
+        order: NDArray[np.int64],
+        *,
+        batch_size: int,
+        loss: LossKind,
+        optimizer: Mapping[str, float | bool | str],
+        slots: Sequence[NDArray[np.float32]],
+        iterations: int,
+        learning_rates: NDArray[np.float32],
+        threads: int,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

@@ -1,0 +1,404 @@
+"""Layers, in Keras's words and with Keras's meaning and weight layouts.
+
+A layer holds what its constructor was given. Inside a model it also has `input_shape` and
+`output_shape` (without the batch) and its weights, which are views into the model's one flat
+parameter buffer: writing into them changes the model. Channels come last everywhere.
+Constructors raise TypeError for the wrong kind of argument, ValueError for the wrong value.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _arrays, _check, initializers
+from .ops import ACTIVATIONS
+
+__all__ = [
+    "Activation",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "Input",
+    "Layer",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "Rescaling",
+]
+
+Shape = tuple[int, ...]
+Pair = int | tuple[int, int]
+
+
+class Layer:
+    """Base class. name: unique in its model, made from the class's name if None.
+
+    input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1).
+    """
+
+    kind: str  # of the C++ layer
+
+    def __init__(self, *, name: str | None = None, input_shape: Sequence[int] | None = None):
+        self.name = None if name is None else _check.text("name", name)
+        if name is not None and (not name or not name.isascii() or not name.isprintable()):
+            raise ValueError(f"name must be printable ASCII, got {name!r}")
+        self.declared_input_shape = None if input_shape is None else sample_shape(input_shape)
+        self.input_shape: Shape | None = None
+        self.output_shape: Shape | None = None
+        self._weights: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """Kernel and bias, as live views; empty for a layer without weights or outside a model."""
+        return list(self._weights.values())
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Copies of the layer's weights."""
+        return [w.copy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Copy arrays of the weights' shapes into them."""
+        assign_weights(self._weights, weights)
+
+    def count_params(self) -> int:
+        """The number of trainable parameters. Raises ValueError outside a built model."""
+        if self.input_shape is None:
+            raise ValueError(f"{self!r} has no weights yet: add it to a model with an input shape")
+        return sum(w.size for w in self.weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, as JSON values."""
+        return {"name": self.name, **self._arguments()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        """The layer `get_config` came from."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self._arguments().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        """What C++ is to build for this layer. Raises ValueError where the input does not fit."""
+        return [{"kind": self.kind}]
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        """The public output shape, given C++'s (height, width, channels)."""
+        return core_shape
+
+    def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
+        """First values of the weight `name`."""
+        raise NotImplementedError
+
+
+class Input:
+    """The shape of a model's samples, without the batch: Sequential([Input(shape=(28, 28, 1)), ...]).
+
+    dtype and the rest of Keras's arguments do not exist: images of any supported dtype come in.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.shape = sample_shape(shape)
+
+    def __repr__(self) -> str:
+        return f"Input(shape={self.shape})"
+
+
+class Rescaling(Layer):
+    """y = x * scale + offset. As a model's first layer it costs nothing."""
+
+    kind = "rescaling"
+
+    def __init__(self, scale: float, offset: float = 0.0, **common: Any) -> None:
+        super().__init__(**common)
+        self.scale = _check.real("scale", scale)
+        self.offset = _check.real("offset", offset)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"scale": self.scale, "offset": self.offset}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        return [{"kind": self.kind, "scale": self.scale, "offset": self.offset}]
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        return input_shape
+
+
+class _Weighted(Layer):
+    """A layer with kernel, optional bias and activation."""
+
+    def __init__(
+        self,
+        activation: str | None,
+        use_bias: bool,
+        kernel_initializer: Any,
+        bias_initializer: Any,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.activation = activation_name("activation", activation)
+        self.use_bias = _check.boolean("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    @property
+    def kernel(self) -> NDArray[np.float32]:
+        """The kernel, as a live view. Raises ValueError before there is one."""
+        return self._weight("kernel")
+
+    @property
+    def bias(self) -> NDArray[np.float32] | None:
+        """The bias, as a live view, or None without one. Raises ValueError before there is one."""
+        return self._weight("bias") if self.use_bias else None
+
+    def _weight(self, name: str) -> NDArray[np.float32]:
+        if name not in self._weights:
+            raise ValueError(f"{self!r} has no {name} yet: add it to a model with an input shape")
+        return self._weights[name]
+
+    def _weighted_arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"activation": self.activation, "use_bias": self.use_bias}
+        for name, default in (
+            ("kernel_initializer", "glorot_uniform"),
+            ("bias_initializer", "zeros"),
+        ):
+            config = initializers.serialize(getattr(self, name))
+            if config != initializers.serialize(initializers.get(default)):
+                arguments[name] = config
+        return arguments
+
+    def _with_activation(self, spec: dict[str, Any]) -> list[dict[str, Any]]:
+        specs = [{"kind": self.kind, "use_bias": self.use_bias, **spec}]
+        if self.activation != "linear":
+            specs.append({"kind": "activation", "activation": self.activation})
+        return specs
+
+    def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
+        return (self.kernel_initializer if name == "kernel" else self.bias_initializer)(shape)
+
+
+class Conv2D(_Weighted):
+    """2-D convolution of images (height, width, in): kernel (kh, kw, in, filters), bias (filters,).
+
+    kernel_size, strides: an integer or a pair (height, width). padding: 'valid' or 'same'.
+    activation: one of linear, relu, sigmoid, tanh, or None for linear.
+    """
+
+    kind = "conv2d"
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Pair,
+        strides: Pair = (1, 1),
+        padding: str = "valid",
+        *,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **common: Any,
+    ) -> None:
+        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, **common)
+        if self.activation == "softmax":
+            raise ValueError("activation must not be 'softmax' in Conv2D: it needs flat input")
+        self.filters = _check.integer("filters", filters, 1)
+        self.kernel_size = _arrays.pair("kernel_size", kernel_size)
+        self.strides = _arrays.pair("strides", strides)
+        self.padding = _arrays.padding(padding)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            **self._weighted_arguments(),
+        }
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        image_shape(self, input_shape)
+        _arrays.fits_image("kernel_size", self.kernel_size, input_shape, self.padding)
+        return self._with_activation(
+            {
+                "units": self.filters,
+                "window": self.kernel_size,
+                "strides": self.strides,
+                "same_padding": self.padding == "same",
+            }
+        )
+
+
+class Dense(_Weighted):
+    """x @ kernel + bias for flat input (in,): kernel (in, units), bias (units,).
+
+    activation: one of linear, relu, sigmoid, softmax, tanh, or None for linear.
+    """
+
+    kind = "dense"
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **common: Any,
+    ) -> None:
+        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, **common)
+        self.units = _check.integer("units", units, 1)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"units": self.units, **self._weighted_arguments()}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        flat_shape(self, input_shape)
+        return self._with_activation({"units": self.units})
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        return (self.units,)
+
+
+class _Pooling2D(Layer):
+    def __init__(
+        self,
+        pool_size: Pair = (2, 2),
+        strides: Pair | None = None,
+        padding: str = "valid",
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.pool_size = _arrays.pair("pool_size", pool_size)
+        self.strides = self.pool_size if strides is None else _arrays.pair("strides", strides)
+        self.padding = _arrays.padding(padding)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        image_shape(self, input_shape)
+        _arrays.fits_image("pool_size", self.pool_size, input_shape, self.padding)
+        return [
+            {
+                "kind": self.kind,
+                "window": self.pool_size,
+                "strides": self.strides,
+                "same_padding": self.padding == "same",
+            }
+        ]
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest value of each window; padding ('valid' or 'same') does not take part.
+
+    pool_size, strides: an integer or a pair (height, width); strides is pool_size if None.
+    """
+
+    kind = "max_pool2d"
+
+
+class AveragePooling2D(_Pooling2D):
+    """The mean of each window; padding ('valid' or 'same') does not count.
+
+    pool_size, strides: an integer or a pair (height, width); strides is pool_size if None.
+    """
+
+    kind = "average_pool2d"
+
+
+MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
+
+
+class Flatten(Layer):
+    """(height, width, channels) to (height * width * channels,), channels fastest."""
+
+    kind = "flatten"
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        return (core_shape[2],)
+
+
+class Activation(Layer):
+    """linear, relu, sigmoid, softmax (of flat input) or tanh as a layer of its own."""
+
+    kind = "activation"
+
+    def __init__(self, activation: str, **common: Any) -> None:
+        super().__init__(**common)
+        self.activation = activation_name("activation", activation)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"activation": self.activation}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        if self.activation == "softmax":
+            flat_shape(self, input_shape)
+        return [{"kind": self.kind, "activation": self.activation}]
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        return input_shape
+
+
+LAYERS: dict[str, type[Layer]] = {
+    cls.__name__: cls
+    for cls in (Rescaling, Conv2D, MaxPooling2D, AveragePooling2D, Flatten, Dense, Activation)
+}
+
+
+def activation_name(argument: str, value: object) -> str:
+    """One of ACTIVATIONS; None means linear."""
+    return "linear" if value is None else _check.one_of(argument, value, ACTIVATIONS)
+
+
+def sample_shape(value: Sequence[int]) -> Shape:
+    """The shape of one sample: (features,), (height, width) or (height, width, channels)."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"input shape must be a tuple as (28, 28, 1), got {value!r}")
+    shape = tuple(_check.integer("input shape", size, 1) for size in value)
+    if not 1 <= len(shape) <= 3:
+        raise ValueError(
+            "input shape must be (features,), (height, width) or (height, width, channels), "
+            f"got {shape}"
+        )
+    return shape
+
+
+def image_shape(layer: Layer, input_shape: Shape) -> None:
+    """Raise ValueError unless the input is images with channels."""
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"{type(layer).__name__} takes images (height, width, channels), got {input_shape}"
+        )
+
+
+def flat_shape(layer: Layer, input_shape: Shape) -> None:
+    """Raise ValueError unless the input is flat."""
+    if len(input_shape) != 1:
+        raise ValueError(
+            f"{layer!r} takes flat input (features,), got {input_shape}; put a Flatten before it"
+        )
+
+
+def assign_weights(views: dict[str, NDArray[np.float32]], weights: Sequence[NDArray[Any]]) -> None:
+    """Copy `weights` into the named views, all or nothing."""
+    if not isinstance(weights, Sequence):
+        raise TypeError(f"weights must be a list of arrays, got {type(weights).__name__}")
+    if len(weights) != len(views):
+        raise ValueError(f"weights must be a list of {len(views)} arrays, got {len(weights)}")
+    arrays = [np.asarray(w) for w in weights]
+    for (name, view), a in zip(views.items(), arrays, strict=True):
+        if a.dtype.kind not in "fiu":
+            raise TypeError(f"weights: {name} must hold real numbers, got dtype {a.dtype}")
+        if a.shape != view.shape:
+            raise ValueError(f"weights: {name} must have shape {view.shape}, got {a.shape}")
+    for view, a in zip(views.values(), arrays, strict=True):
+        view[...] = a

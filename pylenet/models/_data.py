@@ -1,0 +1,96 @@
+"""What a model is fed: images and targets, checked and in the form C++ reads."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _arrays, _check, _core
+from ..layers import Activation, Layer, Rescaling, Shape
+from ..losses import Loss
+
+SCALED_SAMPLE = 256  # images looked at to see whether pixels are scaled already
+
+
+def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
+    """x as (N, height, width, channels) or (N, features): a view, never a copy."""
+    a = _arrays.array(name, x)
+    if len(sample) == 2:
+        sample = (*sample, 1)
+    if a.ndim == 3 and len(sample) == 3 and sample[2] == 1:
+        a = a[..., np.newaxis]
+    if a.shape[1:] != sample or a.ndim != len(sample) + 1:
+        one = f"; for one image give {name}[None]" if a.shape in (sample, sample[:2]) else ""
+        expected = ", ".join(map(str, sample)) + ("," if len(sample) == 1 else "")
+        raise ValueError(f"{name} must have shape (N, {expected}), got {np.shape(x)}{one}")
+    if len(a) == 0:
+        raise ValueError(f"{name} must hold at least one sample, got shape {np.shape(x)}")
+    return a
+
+
+def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArray[Any]:
+    """y as int32 labels (N,) or float32 rows (N, outputs), as the loss wants it."""
+    a = np.asarray(y)
+    if a.shape[:1] != (samples,):
+        raise ValueError(
+            f"{name} must hold {samples} targets, one for each sample of x, got shape {a.shape}"
+        )
+    if loss.kind == "sparse_categorical_crossentropy":
+        if a.shape not in ((samples,), (samples, 1)):
+            raise ValueError(
+                f"{name} must hold integer labels, shape ({samples},), got {a.shape}; for one-hot "
+                "labels compile with loss='categorical_crossentropy'"
+            )
+        return _check.label_column(name, a, (samples, outputs)).astype(np.int32)
+    if a.shape != (samples, outputs):
+        hint = (
+            "; for integer labels compile with loss='sparse_categorical_crossentropy', or use "
+            "utils.to_categorical"
+            if a.ndim == 1 and loss.kind == "categorical_crossentropy"
+            else ""
+        )
+        raise ValueError(f"{name} must have shape ({samples}, {outputs}), got {a.shape}{hint}")
+    if a.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}")
+    rows = np.ascontiguousarray(a, np.float32)
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{name} must hold finite numbers, got NaN or infinity")
+    return rows
+
+
+def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
+    """Warn where a model that scales pixels down itself is given pixels that look scaled."""
+    if not (layers and isinstance(layers[0], Rescaling) and abs(layers[0].scale) < 0.1):
+        return
+    largest = float(x[:SCALED_SAMPLE].max())
+    if 0 < largest <= 1:
+        warnings.warn(
+            f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
+            f"{layers[0]!r} expects raw pixels, 0-255",
+            stacklevel=4,
+        )
+
+
+def loss_kind(loss: Loss, layers: Sequence[Layer], outputs: Shape) -> _core.LossKind:
+    """C++'s loss for this loss after these layers. Raises ValueError where they do not fit."""
+    if len(outputs) != 1:
+        raise ValueError(
+            f"loss needs flat output (classes,), got {outputs}: put a Flatten before the end"
+        )
+    if loss.kind == "mean_squared_error":
+        return _core.LossKind.MEAN_SQUARED_ERROR
+    last = layers[-1]
+    activation = getattr(last, "activation", "linear")
+    if isinstance(last, Activation) and activation == "linear" and len(layers) > 1:
+        activation = getattr(layers[-2], "activation", "linear")
+    if loss.from_logits and activation != "linear":
+        raise ValueError(
+            f"loss has from_logits=True, so the last layer must be linear, got {activation!r}"
+        )
+    if loss.from_logits or activation == "softmax":
+        return _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
+    if outputs[0] == 1:
+        raise ValueError(f"loss {loss.kind!r} needs at least 2 outputs, one for each class, got 1")
+    return _core.LossKind.CROSS_ENTROPY_FROM_PROBABILITIES

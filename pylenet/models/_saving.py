@@ -1,0 +1,122 @@
+"""Model files: safetensors, the weights by name and the architecture as JSON in the metadata.
+
+Nothing in a file is ever executed or unpickled: the JSON names layers of this package and their
+arguments, which pass the same checks as a caller's.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import losses, optimizers
+from ..layers import LAYERS, sample_shape
+from ._sequential import Sequential
+
+FORMAT = "pylenet-1"
+FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
+
+
+def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+    """Write the model beside the target first, then put it in its place."""
+    from safetensors.numpy import save
+
+    path = Path(filepath)
+    if path.suffix.lower() in FOREIGN_SUFFIXES:
+        raise ValueError(
+            f"filepath must end in .safetensors (that is the format written), got {str(path)!r}"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
+    weights = {name: np.ascontiguousarray(view) for name, view in _named_weights(model).items()}
+    data = save(weights, metadata={"format": FORMAT, "model": json.dumps(_config(model))})
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_model(filepath: str | os.PathLike[str]) -> Sequential:
+    """The model that `save` wrote, compiled as it was, its optimizer without state.
+
+    Raises FileNotFoundError where there is no file, ValueError where it is not a pylenet model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(filepath)
+    if not path.is_file():
+        raise FileNotFoundError(f"filepath must be a model file, got {str(path)!r}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"its metadata must say format {FORMAT!r}")
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            model = _from_config(json.loads(metadata["model"]), shapes)
+            for name, view in _named_weights(model).items():
+                view[...] = _weight(name, file.get_tensor(name))
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{str(path)!r} is not a pylenet model: {error}") from error
+    return model
+
+
+def _named_weights(model: Sequential) -> dict[str, NDArray[np.float32]]:
+    model.count_params()  # raises where the model has no weights yet
+    return model._views
+
+
+def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    if values.dtype != np.float32:
+        raise ValueError(f"tensor {name!r} must be float32, got {values.dtype}")
+    return values
+
+
+def _config(model: Sequential) -> dict[str, Any]:
+    compiled = None
+    if model.loss is not None and model.optimizer is not None:
+        compiled = {
+            "loss": losses.serialize(model.loss),
+            "optimizer": optimizers.serialize(model.optimizer),
+            "metrics": list(model.metrics_names[1:]),
+        }
+    return {
+        "name": model.name,
+        "input_shape": model.input_shape[1:],
+        "layers": [
+            {"class_name": type(layer).__name__, "config": layer.get_config()}
+            for layer in model.layers
+        ],
+        "compile": compiled,
+    }
+
+
+def _from_config(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Sequential:
+    """The model of a config whose weights have exactly the names and shapes given."""
+    model = Sequential(name=config["name"])
+    for entry in config["layers"]:
+        if entry["class_name"] not in LAYERS:
+            raise ValueError(f"unknown layer {entry['class_name']!r}")
+        model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
+    size = sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+    model._assemble(model.layers, sample_shape(config["input_shape"]), size=size)
+    expected = {name: view.shape for name, view in model._views.items()}
+    if expected != shapes:
+        raise ValueError(f"its tensors must be {expected}, got {shapes}")
+    if (compiled := config["compile"]) is not None:
+        model.compile(compiled["optimizer"], compiled["loss"], _metrics(compiled["metrics"]))
+    return model
+
+
+def _metrics(names: list[str]) -> list[Any]:
+    from ..metrics import CategoricalAccuracy
+
+    return [CategoricalAccuracy(name=name) for name in names]

@@ -1,0 +1,296 @@
+"""Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
+
+import os
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check, _core, _random, _threads, losses, optimizers
+from .. import metrics as metrics_module
+from .._callback import Callback, CallbackList, History
+from .._progress import ProgressLogger, checked_verbose
+from . import _data
+from ._stack import LayerStack
+
+CALL_SECONDS = 0.04  # of work in one call into C++: progress and Ctrl-C wait no longer
+EVALUATION_CHUNK = 4096  # samples in one call; fixed, so that sums do not depend on time
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+
+
+class Sequential(LayerStack):
+    """A stack of layers to train and run: Sequential([Conv2D(6, 5, input_shape=(28, 28, 1)), ...]).
+
+    x is always a numpy array (N, height, width, channels), (N, height, width) for one channel, or
+    (N, features), of uint8, float32 or float64 in any memory layout; it is read in place. Results
+    do not depend on the number of threads, predictions not on the batch they are made in.
+    """
+
+    optimizer: optimizers.Optimizer | None = None
+    loss: losses.Loss | None = None
+    metrics_names: tuple[str, ...] = ("loss",)
+    stop_training = False
+
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = None, metrics: Sequence[Any] | None = None
+    ) -> None:
+        """Choose how to train; starts the optimizer anew.
+
+        optimizer: a name or an instance from `optimizers`. loss: a name, function or instance from
+        `losses`. metrics: ["accuracy"], under any of its names, or none.
+        """
+        if loss is None:
+            raise ValueError("loss must be one of pylenet.losses, got None")
+        chosen_loss = losses.get(loss)
+        chosen_optimizer = optimizers.get(optimizer)
+        if isinstance(metrics, (str, bytes)) or not isinstance(metrics or [], Sequence):
+            raise TypeError(f"metrics must be a list, as ['accuracy'], got {metrics!r}")
+        names = [metrics_module.get(metric) for metric in metrics or ()]
+        if self.built:
+            _data.loss_kind(chosen_loss, self.layers, self._output_shape())
+        self.optimizer, self.loss = chosen_optimizer, chosen_loss
+        self.metrics_names = ("loss", *names)
+
+    def fit(
+        self,
+        x: NDArray[Any],
+        y: Any,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
+        *,
+        validation_split: float = 0.0,
+        validation_data: Labelled | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
+
+        y: labels (N,) or rows (N, outputs), as the loss wants them. verbose: 0 silent, 1 a line
+        that moves on a terminal and one line an epoch elsewhere, 2 one line an epoch, "auto" 1 on
+        a terminal or in a notebook, else 0. validation_data: (x, y); or validation_split: the
+        share of the samples, from the end, that is kept for it. Loss and metrics of an epoch are
+        means over its steps, each before its update; the last batch may be smaller.
+        Raises ValueError when the loss is no longer finite, unless a callbacks.TerminateOnNaN
+        ends the training.
+        """
+        images, labels = self._labelled("x", "y", x, y)
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        epochs = _check.integer("epochs", epochs, 1)
+        initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
+        split = _check.real("validation_split", validation_split, "[0, 1)")
+        shuffle = _check.boolean("shuffle", shuffle)
+        validation = None
+        if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                raise TypeError("validation_data must be a tuple (x, y)")
+            validation = self._labelled("validation x", "validation y", *validation_data)
+        elif split:
+            kept = int(len(images) * (1 - split))
+            if not 0 < kept < len(images):
+                raise ValueError(
+                    f"validation_split must leave samples on both sides, got {validation_split} "
+                    f"of {len(images)} samples"
+                )
+            validation = images[kept:], labels[kept:]
+            images, labels = images[:kept], labels[:kept]
+
+        steps = -(-len(images) // batch_size)
+        progress = ProgressLogger()
+        params = {"verbose": checked_verbose(verbose), "epochs": epochs, "steps": steps}
+        hooks = CallbackList(callbacks, self, params, progress=progress)
+        self.stop_training = False
+        self._start_optimizer()
+        logs: dict[str, float] = {}
+        try:
+            hooks.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                hooks.on_epoch_begin(epoch)
+                logs = self._train_epoch(
+                    images, labels, batch_size, shuffle, epoch, hooks, progress
+                )
+                if validation is not None and not self.stop_training:
+                    hooks.on_test_begin()
+                    results = self._evaluate(*validation)
+                    hooks.on_test_end(results)
+                    logs |= {f"val_{name}": value for name, value in results.items()}
+                hooks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+            hooks.on_train_end(logs)
+        finally:
+            progress.close()
+        return hooks.history
+
+    def evaluate(
+        self, x: NDArray[Any], y: Any, batch_size: int | None = None, verbose: int | str = 0
+    ) -> list[float] | float:
+        """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
+
+        batch_size: as in Keras, but results do not depend on it.
+        """
+        images, labels = self._labelled("x", "y", x, y)
+        hooks = self._hooks(verbose, batch_size)
+        hooks.on_test_begin()
+        results = self._evaluate(images, labels)
+        hooks.on_test_end(results)
+        return self._as_list(results)
+
+    def predict(
+        self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
+    ) -> NDArray[np.float32]:
+        """The model's outputs, float32 (N, ...).
+
+        batch_size: as in Keras, but results do not depend on it.
+        """
+        images = self._images("x", x)
+        hooks = self._hooks(verbose, batch_size)
+        hooks.on_predict_begin()
+        network, threads = self._planned(), _threads.get_num_threads()
+        y = np.empty((len(images), *self._output_shape()), np.float32)
+        for start in range(0, len(images), EVALUATION_CHUNK):
+            part = slice(start, start + EVALUATION_CHUNK)
+            outputs = network.predict(self._parameters, images[part], threads)
+            y[part] = outputs.reshape(y[part].shape)
+        hooks.on_predict_end()
+        return y
+
+    def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
+        """One step on all of x; returns the batch's [loss, accuracy] from before the update."""
+        images, labels = self._labelled("x", "y", x, y)
+        self._start_optimizer()
+        order = np.arange(len(images))
+        losses_, correct = self._steps(images, labels, order, len(images))
+        loss = float(losses_[0]) / len(images)
+        if not np.isfinite(loss):
+            raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
+        return self._as_list(self._logs(loss, int(correct[0]) / len(images)))
+
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Write weights and architecture to a safetensors file, whole or not at all.
+
+        The optimizer's settings are saved, its state is not. Raises ValueError for a name that
+        ends in another format's suffix, as .h5 or .keras.
+        """
+        from ._saving import save_model
+
+        save_model(self, filepath)
+
+    def _train_epoch(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        batch_size: int,
+        shuffle: bool,
+        epoch: int,
+        hooks: CallbackList,
+        progress: ProgressLogger,
+    ) -> dict[str, float]:
+        """One pass over the samples, some steps at a time; returns its logs."""
+        samples = len(x)
+        order = _random.generator().permutation(samples) if shuffle else np.arange(samples)
+        steps = -(-samples // batch_size)
+        loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
+        done, chunk = 0, 1
+        logs: dict[str, float] = {}
+        while done < steps and not self.stop_training:
+            if hooks.wants_batches:
+                hooks.on_train_batch_begin(done)
+            started = perf_counter()
+            end = min(done + chunk, steps)
+            part = order[done * batch_size : end * batch_size]
+            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size)
+            seen = min(end * batch_size, samples)
+            logs = self._logs(float(loss_sums[:end].sum()) / seen, int(correct[:end].sum()) / seen)
+            invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
+            if invalid.size:
+                batch = done + int(invalid[0])
+                hooks.on_invalid_loss(epoch, batch, float(loss_sums[batch]))
+            progress.update(end, logs)
+            if hooks.wants_batches:
+                hooks.on_train_batch_end(done, logs)
+            else:
+                elapsed = max(perf_counter() - started, 1e-6)
+                chunk = max(1, min(2 * (end - done), int((end - done) * CALL_SECONDS / elapsed)))
+            done = end
+        return logs
+
+    def _steps(
+        self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64], batch_size: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Train on x[order]; returns each step's summed loss and right answers."""
+        network, (loss, optimizer) = self._planned(), self._compiled()
+        batch_size = min(batch_size, len(order))
+        steps = -(-len(order) // batch_size)
+        result = network.train(
+            self._parameters,
+            x,
+            y,
+            order,
+            batch_size=batch_size,
+            loss=_data.loss_kind(loss, self.layers, self._output_shape()),
+            optimizer=optimizer.hyperparameters(),
+            slots=optimizer.slots,
+            iterations=optimizer.iterations,
+            learning_rates=optimizer.learning_rates(steps),
+            threads=_threads.get_num_threads(),
+        )
+        optimizer.iterations += steps
+        return result
+
+    def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+        network, (loss, _) = self._planned(), self._compiled()
+        kind = _data.loss_kind(loss, self.layers, self._output_shape())
+        total, correct = 0.0, 0
+        for start in range(0, len(x), EVALUATION_CHUNK):
+            part = slice(start, start + EVALUATION_CHUNK)
+            chunk_loss, chunk_correct = network.evaluate(
+                self._parameters, x[part], y[part], kind, _threads.get_num_threads()
+            )
+            total += chunk_loss
+            correct += chunk_correct
+        return self._logs(total / len(x), correct / len(x))
+
+    def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
+        """By name, the metrics before the loss, as Keras has them."""
+        return dict.fromkeys(self.metrics_names[1:], accuracy) | {"loss": loss}
+
+    def _as_list(self, logs: dict[str, float]) -> list[float] | float:
+        values = [logs[name] for name in self.metrics_names]
+        return values if len(values) > 1 else values[0]
+
+    def _hooks(self, verbose: int | str, batch_size: int | None) -> CallbackList:
+        if batch_size is not None:
+            _check.integer("batch_size", batch_size, 1)
+        params = {"verbose": checked_verbose(verbose), "steps": 1}
+        return CallbackList(None, self, params, progress=ProgressLogger())
+
+    def _images(self, name: str, x: Any) -> NDArray[Any]:
+        """x, checked; builds a model whose input shape was not known."""
+        if not self.built:
+            if not self.layers:
+                raise ValueError(f"model {self.name!r} has no layers: add some first")
+            self.build(np.shape(x)[1:])
+        images = _data.images(name, x, self._input_shape or ())
+        _data.warn_if_scaled(name, images, self.layers)
+        return images
+
+    def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
+        loss, _ = self._compiled()
+        images = self._images(x_name, x)
+        outputs = self._output_shape()
+        _data.loss_kind(loss, self.layers, outputs)
+        return images, _data.targets(y_name, y, loss, outputs[0], len(images))
+
+    def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
+        if self.loss is None or self.optimizer is None:
+            raise ValueError(f"model {self.name!r} must be compiled first: call compile(...)")
+        return self.loss, self.optimizer
+
+    def _start_optimizer(self) -> None:
+        _, optimizer = self._compiled()
+        optimizer.build(self._parameters.size)
