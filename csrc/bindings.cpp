@@ -23,30 +23,39 @@ py::array zeros(std::size_t size) {
   return py::array_t<float>({py::ssize_t(size)}, {py::ssize_t(sizeof(float))}, data, owner);
 }
 
+void set_layer_spec(LayerSpec& spec, const std::string& name, py::handle value) {
+  if (name == "kind")
+    spec.kind = value.cast<std::string>();
+  else if (name == "units")
+    spec.units = value.cast<int>();
+  else if (name == "window")
+    spec.window = value.cast<std::pair<int, int>>();
+  else if (name == "strides")
+    spec.strides = value.cast<std::pair<int, int>>();
+  else if (name == "same_padding")
+    spec.same_padding = value.cast<bool>();
+  else if (name == "use_bias")
+    spec.use_bias = value.cast<bool>();
+  else if (name == "activation")
+    spec.activation = value.cast<std::string>();
+  else if (name == "scale")
+    spec.scale = value.cast<float>();
+  else if (name == "offset")
+    spec.offset = value.cast<float>();
+  else
+    throw py::value_error("a layer has no setting '" + name + "'");
+}
+
 LayerSpec layer_spec(const py::dict& d) {
   LayerSpec spec;
   for (const auto& [key, value] : d) {
     const auto name = key.cast<std::string>();
-    if (name == "kind")
-      spec.kind = value.cast<std::string>();
-    else if (name == "units")
-      spec.units = value.cast<int>();
-    else if (name == "window")
-      spec.window = value.cast<std::pair<int, int>>();
-    else if (name == "strides")
-      spec.strides = value.cast<std::pair<int, int>>();
-    else if (name == "same_padding")
-      spec.same_padding = value.cast<bool>();
-    else if (name == "use_bias")
-      spec.use_bias = value.cast<bool>();
-    else if (name == "activation")
-      spec.activation = value.cast<std::string>();
-    else if (name == "scale")
-      spec.scale = value.cast<float>();
-    else if (name == "offset")
-      spec.offset = value.cast<float>();
-    else
-      throw py::value_error("a layer has no setting '" + name + "'");
+    try {
+      set_layer_spec(spec, name, value);
+    } catch (const py::cast_error&) {
+      throw py::value_error("a layer's setting '" + name +
+                            "' is of the wrong kind or too large: " + std::string(py::repr(value)));
+    }
   }
   return spec;
 }

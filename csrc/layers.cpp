@@ -10,6 +10,9 @@ namespace pylenet {
 
 namespace {
 
+// One image's values in one place: with 16 lanes of float32, at most 4 GiB a thread.
+constexpr int kMostValues = 1 << 26;
+
 // One axis of a window that slides over an image, with TensorFlow's meaning of the paddings:
 // 'same' gives ceil(size / stride) positions, the odd cell of padding goes to the end.
 struct Axis {
@@ -20,6 +23,9 @@ Axis slide(const char* axis, int size, int window, int stride, bool same) {
   if (window < 1 || stride < 1)
     throw std::invalid_argument("window and strides must be positive, got " +
                                 std::to_string(window) + " and " + std::to_string(stride));
+  if (window > kMostValues || stride > kMostValues)
+    throw std::invalid_argument("window and strides are too large, got " + std::to_string(window) +
+                                " and " + std::to_string(stride));
   if (!same) {
     if (window > size)
       throw std::invalid_argument("the window's " + std::string(axis) + " " +
@@ -98,6 +104,8 @@ class Conv2DLayer final : public Layer {
         top_(slide.rows.before),
         left_(slide.columns.before),
         padded_(shape_.in_height != in.height || shape_.in_width != in.width) {
+    check_size({in.channels, shape_.in_height, shape_.in_width});
+    check_size({spec.units, shape_.out_height, shape_.in_width + spec.window.second - 1});
     tensors.push_back(
         {"kernel", offset, {spec.window.first, spec.window.second, in.channels, spec.units}});
     span_ = aligned_floats(tensors[0].size());
@@ -278,6 +286,15 @@ class RescalingLayer final : public Layer {
 
 }  // namespace
 
+void check_size(Shape s) {
+  if (s.channels < 1 || s.height < 1 || s.width < 1)
+    throw std::invalid_argument("shapes must be positive");
+  if (double(s.channels) * s.height * s.width > kMostValues)
+    throw std::invalid_argument("a shape of " + std::to_string(s.height) + " x " +
+                                std::to_string(s.width) + " x " + std::to_string(s.channels) +
+                                " values is too large");
+}
+
 std::size_t Tensor::size() const {
   std::size_t n = 1;
   for (int d : shape) n *= d;
@@ -296,8 +313,9 @@ ActivationKind activation_kind(const std::string& name) {
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t offset) {
   const bool weighted = spec.kind == "conv2d" || spec.kind == "dense";
-  if (weighted && spec.units < 1)
-    throw std::invalid_argument(spec.kind + ": units must be positive, got " +
+  if (weighted && (spec.units < 1 || spec.units > kMostValues))
+    throw std::invalid_argument(spec.kind + ": units must be from 1 to " +
+                                std::to_string(kMostValues) + ", got " +
                                 std::to_string(spec.units));
   if (spec.kind == "dense" && in.height * in.width != 1)
     throw std::invalid_argument("dense needs flat input, got an image: put a Flatten before it");

@@ -86,6 +86,9 @@ class Layer {
 // Throws std::invalid_argument where spec and shape do not fit.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t offset);
 
+// Throws std::invalid_argument unless one image of this shape is of a size that can be computed.
+void check_size(Shape s);
+
 ActivationKind activation_kind(const std::string& name);
 
 }  // namespace pylenet

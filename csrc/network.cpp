@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dispatch.h"
+#include "team.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -89,8 +90,7 @@ Network::~Network() = default;
 
 Network::Network(Shape input, const std::vector<LayerSpec>& specs)
     : kernels_(active_kernels()), input_(input) {
-  if (input.channels < 1 || input.height < 1 || input.width < 1)
-    throw std::invalid_argument("input shape must be positive");
+  check_size(input);
   Shape shape = input;
   for (const LayerSpec& spec : specs) {
     tensors_.emplace_back();
@@ -105,6 +105,7 @@ Network::Network(Shape input, const std::vector<LayerSpec>& specs)
         parameter_floats_ = aligned_floats(tensor.offset + tensor.size());
       tensors_.back() = layer.tensors;
     }
+    check_size(shape);
     outputs_.push_back(shape);
   }
   ends_in_softmax_ =
@@ -203,7 +204,7 @@ struct UnitImages {
 void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
                       int threads) const {
   const int lanes = kernels_.lanes, units = units_of(count), layers = int(layers_.size());
-  threads = std::min(threads, units);
+  threads = team_size(threads, units);
   const Lease workspace(*this, threads, 0, 0);
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
   for (int unit = 0; unit < units; unit++) {
@@ -222,7 +223,7 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
                        const ImageView& x, std::int64_t count, const Targets& targets,
                        LossKind kind, int threads) const {
   const int lanes = kernels_.lanes, units = units_of(count), layers = layers_before_loss(kind);
-  threads = std::min(threads, units);
+  threads = team_size(threads, units);
   const Lease workspace(*this, threads, 0, count);
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
   for (int unit = 0; unit < units; unit++) {
@@ -248,7 +249,7 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
                        const ImageView& dy, std::int64_t count, int threads) const {
   const int lanes = kernels_.lanes, layers = int(layers_.size()), parts = int(parts_.size());
   const int slab_units = units_of(std::min(count, kSlab));
-  threads = std::min(threads, slab_units);
+  threads = team_size(threads, slab_units);
   const Lease workspace(*this, threads, slab_units, 0);
   const Records records{workspace->records.get(), workspace->record_units};
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -281,7 +282,7 @@ void Network::train(const TrainCall& call, int threads) const {
   const int classes = int(output().size()), parts = int(parts_.size());
   const std::int64_t steps = (call.count + call.batch_size - 1) / call.batch_size;
   const std::int64_t largest = std::min<std::int64_t>({call.batch_size, call.count, kSlab});
-  threads = std::min(threads, units_of(largest));
+  threads = team_size(threads, units_of(largest));
   const Lease workspace(*this, threads, units_of(largest), largest);
   const Records records{workspace->records.get(), workspace->record_units};
   float* gradient = workspace->gradient.get();

@@ -99,7 +99,7 @@ class Layer:
 
 
 class Input:
-    """The shape of a model's samples, without the batch: Sequential([Input(shape=(28, 28, 1)), ...]).
+    """The shape of a model's samples, without the batch: Sequential([Input((28, 28, 1)), ...]).
 
     dtype and the rest of Keras's arguments do not exist: images of any supported dtype come in.
     """

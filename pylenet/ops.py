@@ -60,7 +60,7 @@ def conv2d_backward(
     strides: Pair = (1, 1),
     padding: str = "valid",
 ) -> tuple[Floats, Floats, Floats]:
-    """Gradients (dx, dkernel, dbias) of sum(dy * conv2d(x, kernel, bias)); dy is (N, OH, OW, out)."""
+    """Gradients (dx, dkernel, dbias) of sum(dy * conv2d(x, kernel, bias)), dy (N, OH, OW, out)."""
     layer = _Single("conv2d", _images(x), _conv_spec(x, kernel, strides, padding))
     dx, weights = layer.backward(dy, x, {"kernel": kernel})
     return dx, weights["kernel"], weights["bias"]

@@ -60,7 +60,8 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise ValueError(f"its metadata must say format {FORMAT!r}")
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            names = list(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             model = _from_config(json.loads(metadata["model"]), shapes)
             for name, view in _named_weights(model).items():
                 view[...] = _weight(name, file.get_tensor(name))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check, _core, _random, _threads, losses, optimizers
+from .. import _check, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
 from .._callback import Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
