@@ -13,7 +13,7 @@ REDRAW_SECONDS = 0.1
 class ProgressLogger(Callback):
     """Prints the progress that `update` and the hooks tell it of.
 
-    params: "verbose" 0 prints nothing, 1 (or "auto") a line that is drawn again in place while
+    params: "verbose" 0 prints nothing, 1 a line that is drawn again in place while
     stdout is a terminal, 2 one line when an epoch, an evaluation or a prediction is over; so
     does 1 when stdout is no terminal. "epochs", and "steps" of one epoch, to count up to.
     """
@@ -73,8 +73,7 @@ class ProgressLogger(Callback):
         self._end(None)
 
     def _begin(self, title: str) -> None:
-        terminal = sys.stdout is not None and sys.stdout.isatty()
-        self._live = self._verbose == 1 and terminal
+        self._live = self._verbose == 1 and _on_terminal()
         self._step, self._drawn = 0, ""
         self._started = self._stepped = self._redrawn = perf_counter()
         self._title = title
@@ -106,12 +105,16 @@ class ProgressLogger(Callback):
 
 
 def checked_verbose(verbose: object) -> int:
-    """`verbose` as 0, 1 or 2; "auto" is 1."""
+    """`verbose` as 0, 1 or 2; "auto" is 1 where a person looks on, at a terminal or notebook."""
     if verbose == "auto":
-        return 1
+        return int(_on_terminal() or "ipykernel" in sys.modules)
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
     return int(verbose)
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _seconds(seconds: float) -> str:

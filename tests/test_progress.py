@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 from contextlib import redirect_stdout
 
 import pytest
@@ -66,7 +67,7 @@ def run_epoch(progress, clock, chunks=5, epoch=2):
 EPOCH = "469/469 - 1.5s - 2.0ms/step - accuracy: 0.9812 - loss: 4.0000e-04"
 
 
-@pytest.mark.parametrize("verbose", [1, 2, "auto"])
+@pytest.mark.parametrize("verbose", [1, 2])
 def test_away_from_a_terminal_there_is_one_line_an_epoch(verbose, clock, capsys):
     run_epoch(logger(verbose), clock)
     assert capsys.readouterr().out == f"Epoch 3/20 - {EPOCH}\n"
@@ -166,9 +167,17 @@ def test_an_epoch_that_ends_early_shows_how_far_it_came(clock, capsys):
     assert capsys.readouterr().out == "Epoch 1/1 -   7/469 - 0us - 0us/step - loss: nan\n"
 
 
-@pytest.mark.parametrize(("verbose", "checked"), [("auto", 1), (0, 0), (1, 1), (2, 2), (True, 1)])
-def test_verbose_is_0_1_2_or_auto(verbose, checked):
+@pytest.mark.parametrize(("verbose", "checked"), [(0, 0), (1, 1), (2, 2), (True, 1)])
+def test_verbose_is_0_1_or_2(verbose, checked):
     assert checked_verbose(verbose) == checked
+
+
+def test_verbose_auto_prints_where_a_person_looks_on(terminal, monkeypatch):
+    assert checked_verbose("auto") == 0
+    with redirect_stdout(terminal):
+        assert checked_verbose("auto") == 1
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert checked_verbose("auto") == 1
 
 
 @pytest.mark.parametrize("wrong", [3, -1, "yes", None])
