@@ -1,0 +1,214 @@
+"""Reads the IDX format (big-endian header, raw bytes), plain or gzip, and .npz; checks sha256.
+
+Readers allocate what the description promises and never read past it, so a damaged or hostile
+file costs no more memory than a good one. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from typing import IO, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _known
+from ._known import DataSet, IdxFile
+
+Bytes = npt.NDArray[np.uint8]
+
+_UNSIGNED_BYTE = 0x08
+_PIECE = 1 << 20
+_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+BROKEN_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
+# What zipfile and numpy's header parser raise on damaged archives.
+_BROKEN_NPZ = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    SyntaxError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    struct.error,
+)
+
+
+class Stream(Protocol):
+    """A binary stream, plain or decompressing."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class DamagedError(ValueError):
+    """A file that is there but does not hold the expected bytes.
+
+    `other` is the title of the data set the bytes do belong to, if that is known.
+    """
+
+    def __init__(self, text: str, other: str | None = None) -> None:
+        super().__init__(text)
+        self.other = other
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    """The IDX header of an array of unsigned bytes."""
+    return struct.pack(f">HBB{len(shape)}I", 0, _UNSIGNED_BYTE, len(shape), *shape)
+
+
+def parse_header(stream: Stream, axes: int, where: str) -> tuple[int, ...]:
+    """Read an IDX header that must announce unsigned bytes in `axes` dimensions."""
+    raw = stream.read(4 + 4 * axes)
+    if len(raw) < 4 or raw[:2] != b"\0\0":
+        raise DamagedError(
+            f"{where} is not an IDX file: it begins with {raw[:4].hex() or 'nothing'}"
+        )
+    if raw[2] != _UNSIGNED_BYTE or raw[3] != axes:
+        raise DamagedError(
+            f"{where}: expected IDX type 0x08 (unsigned bytes) with {axes} dimensions, "
+            f"got type 0x{raw[2]:02x} with {raw[3]}"
+        )
+    if len(raw) < 4 + 4 * axes:
+        raise DamagedError(f"{where} is truncated: its header ends after {len(raw)} bytes")
+    shape: tuple[int, ...] = struct.unpack_from(f">{axes}I", raw, 4)
+    return shape
+
+
+def fill(stream: Stream, array: Bytes) -> int:
+    """Read into a C-contiguous array until it is full or the stream ends; return the bytes read."""
+    view = array.reshape(-1).data
+    done = 0
+    while done < len(view) and (piece := stream.read(min(_PIECE, len(view) - done))):
+        view[done : done + len(piece)] = piece
+        done += len(piece)
+    return done
+
+
+def sha256(shape: tuple[int, ...], array: Bytes) -> str:
+    """The sha256 of the IDX file that holds this C-contiguous array."""
+    digest = hashlib.sha256(header(shape))
+    digest.update(array.data)
+    return digest.hexdigest()
+
+
+def check(array: Bytes, file: IdxFile, where: str) -> Bytes:
+    """Return the array if its IDX file has the expected sha256, else raise DamagedError."""
+    found = sha256(file.shape, array)
+    if found != file.sha256:
+        raise damaged(where, file, found)
+    return array
+
+
+def damaged(where: str, file: IdxFile, found: str, detail: str = "") -> DamagedError:
+    """The error for a file of the wrong bytes; names the data set they belong to, if known."""
+    expected = f"expected sha256 {file.sha256} ({file.size} bytes), found {found}"
+    for data_set in (_known.MNIST, _known.FASHION_MNIST):
+        if any(found == known.sha256 for known in data_set.files):
+            return DamagedError(f"{where} is {data_set.title}'s: {expected}", data_set.title)
+    return DamagedError(f"{where} is damaged: {expected}{detail}")
+
+
+def read_stream(stream: Stream, file: IdxFile, where: str) -> Bytes:
+    """Read the whole of a known IDX file from a binary stream, plain or decompressing."""
+    digest = hashlib.sha256()
+    array: Bytes = np.empty(file.shape, np.uint8)
+    size = 0
+    detail = ""
+    try:
+        head = stream.read(4 + 4 * len(file.shape))
+        digest.update(head)
+        size = len(head)
+        got = fill(stream, array)
+        digest.update(array.reshape(-1)[:got].data)
+        size += got
+        longer = bool(stream.read(1))
+    except BROKEN_GZIP as error:
+        raise damaged(where, file, "a broken gzip stream", f": {error}") from None
+    if longer:
+        raise damaged(where, file, f"more than {file.size} bytes")
+    if size != file.size:
+        detail = f" ({size} bytes)"
+    if digest.hexdigest() != file.sha256:
+        raise damaged(where, file, digest.hexdigest(), detail)
+    return array
+
+
+def read_gzip(stream: IO[bytes], file: IdxFile, where: str) -> Bytes:
+    """Read a known IDX file from a gzip stream."""
+    with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
+        return read_stream(unpacked, file, where)
+
+
+def read_file(path: str, file: IdxFile) -> Bytes:
+    """Read a known IDX file from disk; gzip if the name ends in .gz."""
+    with open(path, "rb") as raw:
+        return (read_gzip if path.endswith(".gz") else read_stream)(raw, file, path)
+
+
+def read_npz(source: str | IO[bytes], data_set: DataSet, where: str) -> dict[str, Bytes]:
+    """Read an .npz in Keras's layout; return its four arrays under the IDX files' names."""
+    arrays = {}
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for key, file in zip(_NPZ_KEYS, data_set.files, strict=True):
+                with archive.open(f"{key}.npy") as member:
+                    array = _read_npy(member, file, f"{where}[{key}]")
+                arrays[file.name] = check(array, file, f"{where}[{key}]")
+    except DamagedError:
+        raise
+    except _BROKEN_NPZ as error:
+        raise DamagedError(f"{where} is damaged: not a readable .npz ({error})") from None
+    return arrays
+
+
+def _read_npy(stream: Stream, file: IdxFile, where: str) -> Bytes:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    if (shape, fortran, dtype) != (file.shape, False, np.dtype(np.uint8)):
+        order = " in Fortran order" if fortran else ""
+        raise DamagedError(
+            f"{where} is damaged: expected uint8 {file.shape}, sha256 {file.sha256}, "
+            f"found {dtype} {shape}{order}"
+        )
+    array: Bytes = np.empty(file.shape, np.uint8)
+    got = fill(stream, array)
+    if got != array.size:
+        raise DamagedError(f"{where} is truncated: expected {array.size} bytes, found {got}")
+    return array
+
+
+def read_folder(
+    data_set: DataSet, folder: str, found: dict[str, Bytes]
+) -> list[tuple[str, DamagedError]]:
+    """Add to `found` those files it lacks that `folder` holds: raw, .gz, or in <data set>.npz.
+
+    Returns the damaged ones, as (IDX file name, error). OSError where a file cannot be read.
+    """
+    bad = []
+    for file in data_set.files:
+        for suffix in ("", ".gz"):
+            path = os.path.join(folder, file.name + suffix)
+            if file.name in found or not os.path.isfile(path):
+                continue
+            try:
+                found[file.name] = read_file(path, file)
+            except DamagedError as error:
+                bad.append((file.name, error))
+    path = os.path.join(folder, f"{data_set.name}.npz")
+    if len(found) < len(data_set.files) and os.path.isfile(path):
+        try:
+            found.update(read_npz(path, data_set, path))
+        except DamagedError as error:
+            bad.append((os.path.basename(path), error))
+    return bad

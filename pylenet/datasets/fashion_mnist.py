@@ -1,0 +1,36 @@
+"""Fashion-MNIST: 70,000 pictures of clothes (Xiao, Rasul, Vollgraf, arXiv:1708.07747)."""
+
+from __future__ import annotations
+
+import os
+
+from . import _known
+from ._load import Arrays, load
+
+
+def load_data(path: str | os.PathLike[str] | None = None) -> Arrays:
+    """Load Fashion-MNIST, from this machine where a copy is found, else from the web, once.
+
+    Every byte is checked by sha256 at every call. Without `path` a file is taken from the first
+    place that has it whole: PYLENET_DATA (a folder, or fashion_mnist/ or FashionMNIST/raw/ in it);
+    the cache, pylenet/fashion_mnist in XDG_CACHE_HOME or ~/.cache; Keras's datasets/fashion-mnist
+    in KERAS_HOME or ~/.keras; torchvision's FashionMNIST/raw in data/, ./, ../data/ and ~/data/;
+    /usr/share/datasets/fashion-mnist (Debian's package dataset-fashion-mnist). A damaged file is
+    named in a warning and passed over. What is still missing is fetched from web mirrors and kept
+    in the cache.
+
+    Args:
+        path: a folder with the four IDX files (raw or .gz) or fashion_mnist.npz, or an .npz file.
+            Then nothing else is looked at and nothing is fetched.
+
+    Returns:
+        (x_train, y_train), (x_test, y_test): uint8 images (60000, 28, 28) and (10000, 28, 28), 0 to
+        255, and uint8 labels (60000,) and (10000,), 0 to 9.
+
+    Raises:
+        FileNotFoundError: `path` does not hold Fashion-MNIST, or nothing worked; the text says what
+            was tried and where to put which file.
+        ValueError: a file of `path` has the wrong sha256.
+        TypeError: path is not a path.
+    """
+    return load(_known.FASHION_MNIST, path)
