@@ -276,7 +276,7 @@ class RescalingLayer final : public Layer {
     pass.kernels.rescale(y, y, out.size(), scale_, offset_);
   }
   void backward(const Pass& pass, float*, float* dy, const float*, const float*) const override {
-    pass.kernels.rescale(dy, dy, out.size(), scale_, 0.0f);
+    pass.kernels.rescale(dy, dy, out.size(), scale_, -0.0f);
   }
   bool in_place() const override { return true; }
 

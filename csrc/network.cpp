@@ -265,9 +265,9 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
       kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
       forward(pass, buffer, layers);
       kernels_.pack(buffer + plan_.gradients[0], dy, images.index, images.count, output(), 1.0f,
-                    0.0f);
+                    -0.0f);
       float* unit_dx = backward(pass, buffer, layers, true);
-      kernels_.rescale(unit_dx, unit_dx, input_.size(), scale_, 0.0f);
+      kernels_.rescale(unit_dx, unit_dx, input_.size(), scale_, -0.0f);
       kernels_.unpack(dx + first * input_.size(), unit_dx, images.count, input_);
     }
 #pragma omp for schedule(dynamic)

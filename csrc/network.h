@@ -89,7 +89,7 @@ class Network {
 
   const Kernels& kernels_;
   Shape input_;
-  float scale_ = 1.0f, offset_ = 0.0f;  // a leading Rescaling, done while packing
+  float scale_ = 1.0f, offset_ = -0.0f;  // a leading Rescaling, done while packing; neutral so
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<std::vector<Tensor>> tensors_;
   std::vector<Shape> outputs_;

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from . import _check
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+LONGEST = 2**26  # of a window, a stride or a sample's values; C++ has the same bounds
 IMAGES = (np.dtype(np.uint8), *FLOATS)
 
 
@@ -46,14 +47,17 @@ def shaped(
 
 
 def pair(name: str, value: Any) -> tuple[int, int]:
-    """An integer, or two, as two; each at least 1."""
+    """An integer, or two, as two; each from 1 to LONGEST."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be an integer or a pair of integers, got {value!r}")
         first, second = value
     else:
         first = second = value
-    return _check.integer(name, first, 1), _check.integer(name, second, 1)
+    sizes = _check.integer(name, first, 1), _check.integer(name, second, 1)
+    if max(sizes) > LONGEST:
+        raise ValueError(f"{name} must not be larger than {LONGEST}, got {value!r}")
+    return sizes
 
 
 def padding(value: object) -> str:

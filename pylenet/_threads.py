@@ -5,16 +5,21 @@ from pathlib import Path
 
 from . import _check
 
+MOST = 4096
+
 _chosen: int | None = None
 
 
 def set_num_threads(n: int) -> None:
-    """Run on n threads from now on; n >= 1. Results do not depend on it.
+    """Run on n threads from now on, 1 <= n <= 4096. Results do not depend on it.
 
     A build without OpenMP runs on one thread whatever n is.
     """
     global _chosen
-    _chosen = _check.integer("n", n, 1)
+    n = _check.integer("n", n, 1)
+    if n > MOST:
+        raise ValueError(f"n must be at most {MOST}, got {n}")
+    _chosen = n
 
 
 def get_num_threads() -> int:
@@ -35,8 +40,8 @@ def _from_environment() -> int | None:
         value = os.environ.get(name, "").strip()
         first = value.split(",")[0].strip()  # OMP_NUM_THREADS may name one for each nesting level
         if first:
-            if not (first.isascii() and first.isdigit() and int(first) >= 1):
-                raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+            if not (first.isascii() and first.isdigit() and 1 <= int(first) <= MOST):
+                raise ValueError(f"{name} must be a whole number from 1 to {MOST}, got {value!r}")
             return int(first)
     return None
 

@@ -6,6 +6,7 @@ parameter buffer: writing into them changes the model. Channels come last everyw
 Constructors raise TypeError for the wrong kind of argument, ValueError for the wrong value.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "Rescaling",
 ]
 
+FLOAT32 = "[-3.4e38, 3.4e38]"
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
 
@@ -118,8 +120,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale: float, offset: float = 0.0, **common: Any) -> None:
         super().__init__(**common)
-        self.scale = _check.real("scale", scale)
-        self.offset = _check.real("offset", offset)
+        self.scale = _check.real("scale", scale, FLOAT32)
+        self.offset = _check.real("offset", offset, FLOAT32)
 
     def _arguments(self) -> dict[str, Any]:
         return {"scale": self.scale, "offset": self.offset}
@@ -364,6 +366,8 @@ def sample_shape(value: Sequence[int]) -> Shape:
     if not isinstance(value, (tuple, list)):
         raise TypeError(f"input shape must be a tuple as (28, 28, 1), got {value!r}")
     shape = tuple(_check.integer("input shape", size, 1) for size in value)
+    if math.prod(shape) > _arrays.LONGEST:
+        raise ValueError(f"input shape must have at most {_arrays.LONGEST} values, got {shape}")
     if not 1 <= len(shape) <= 3:
         raise ValueError(
             "input shape must be (features,), (height, width) or (height, width, channels), "

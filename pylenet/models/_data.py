@@ -1,5 +1,6 @@
 """What a model is fed: images and targets, checked and in the form C++ reads."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,7 @@ def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
     if a.ndim == 3 and len(sample) == 3 and sample[2] == 1:
         a = a[..., np.newaxis]
     if a.shape[1:] != sample or a.ndim != len(sample) + 1:
-        one = f"; for one image give {name}[None]" if a.shape in (sample, sample[:2]) else ""
+        one = f"; for one image give {name}[None]" if np.shape(x) in (sample, sample[:2]) else ""
         expected = ", ".join(map(str, sample)) + ("," if len(sample) == 1 else "")
         raise ValueError(f"{name} must have shape (N, {expected}), got {np.shape(x)}{one}")
     if len(a) == 0:
@@ -69,16 +70,28 @@ def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
         warnings.warn(
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
             f"{layers[0]!r} expects raw pixels, 0-255",
-            stacklevel=4,
+            stacklevel=_levels_to_caller(),
         )
 
 
-def loss_kind(loss: Loss, layers: Sequence[Layer], outputs: Shape) -> _core.LossKind:
+def _levels_to_caller() -> int:
+    """warnings' stacklevel, seen from the function that calls this one, of the user's code."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].startswith("pylenet."):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def loss_kind(
+    loss: Loss, metrics: Sequence[str], layers: Sequence[Layer], outputs: Shape
+) -> _core.LossKind:
     """C++'s loss for this loss after these layers. Raises ValueError where they do not fit."""
     if len(outputs) != 1:
         raise ValueError(
             f"loss needs flat output (classes,), got {outputs}: put a Flatten before the end"
         )
+    if metrics and outputs[0] == 1:
+        raise ValueError(f"metrics {list(metrics)} need at least 2 outputs, one for each class")
     if loss.kind == "mean_squared_error":
         return _core.LossKind.MEAN_SQUARED_ERROR
     last = layers[-1]

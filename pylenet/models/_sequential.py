@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check, _random, _threads, losses, optimizers
+from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
 from .._callback import Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
@@ -50,7 +50,7 @@ class Sequential(LayerStack):
             raise TypeError(f"metrics must be a list, as ['accuracy'], got {metrics!r}")
         names = [metrics_module.get(metric) for metric in metrics or ()]
         if self.built:
-            _data.loss_kind(chosen_loss, self.layers, self._output_shape())
+            _data.loss_kind(chosen_loss, names, self.layers, self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
         self.metrics_names = ("loss", *names)
 
@@ -223,7 +223,7 @@ class Sequential(LayerStack):
         self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64], batch_size: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Train on x[order]; returns each step's summed loss and right answers."""
-        network, (loss, optimizer) = self._planned(), self._compiled()
+        network, (_, optimizer) = self._planned(), self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
         result = network.train(
@@ -232,7 +232,7 @@ class Sequential(LayerStack):
             y,
             order,
             batch_size=batch_size,
-            loss=_data.loss_kind(loss, self.layers, self._output_shape()),
+            loss=self._loss_kind(),
             optimizer=optimizer.hyperparameters(),
             slots=optimizer.slots,
             iterations=optimizer.iterations,
@@ -243,8 +243,7 @@ class Sequential(LayerStack):
         return result
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
-        network, (loss, _) = self._planned(), self._compiled()
-        kind = _data.loss_kind(loss, self.layers, self._output_shape())
+        network, kind = self._planned(), self._loss_kind()
         total, correct = 0.0, 0
         for start in range(0, len(x), EVALUATION_CHUNK):
             part = slice(start, start + EVALUATION_CHUNK)
@@ -274,7 +273,7 @@ class Sequential(LayerStack):
         if not self.built:
             if not self.layers:
                 raise ValueError(f"model {self.name!r} has no layers: add some first")
-            self.build(np.shape(x)[1:])
+            self.build(_arrays.array(name, x).shape[1:])
         images = _data.images(name, x, self._input_shape or ())
         _data.warn_if_scaled(name, images, self.layers)
         return images
@@ -282,9 +281,14 @@ class Sequential(LayerStack):
     def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
         loss, _ = self._compiled()
         images = self._images(x_name, x)
-        outputs = self._output_shape()
-        _data.loss_kind(loss, self.layers, outputs)
-        return images, _data.targets(y_name, y, loss, outputs[0], len(images))
+        self._loss_kind()
+        outputs = self._output_shape()[0]
+        return images, _data.targets(y_name, y, loss, outputs, len(images))
+
+    def _loss_kind(self) -> _core.LossKind:
+        loss, _ = self._compiled()
+        metrics = self.metrics_names[1:]
+        return _data.loss_kind(loss, metrics, self.layers, self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
@@ -293,4 +297,4 @@ class Sequential(LayerStack):
 
     def _start_optimizer(self) -> None:
         _, optimizer = self._compiled()
-        optimizer.build(self._parameters.size)
+        optimizer.build(self._parameters.size, self._identity)

@@ -22,6 +22,7 @@ class LayerStack:
         self.layers: list[Layer] = []
         self._input_shape: Shape | None = None
         self._network: _core.Network | None = None
+        self._identity = object()  # by which an optimizer knows whose state it holds
         self._parameters: NDArray[np.float32] = np.zeros(0, np.float32)
         self._views: dict[str, NDArray[np.float32]] = {}
         if layers is not None and not isinstance(layers, (list, tuple)):

@@ -37,7 +37,7 @@ class Optimizer(ABC):
         self.name = _check.text("name", name)
         self.iterations = 0
         self.slots: list[NDArray[np.float32]] = []
-        self._size: int | None = None
+        self._built_for: tuple[int, object] | None = None
 
     @property
     @abstractmethod
@@ -74,18 +74,15 @@ class Optimizer(ABC):
         first = self.iterations
         return np.array([self._rate_at(step) for step in range(first, first + steps)], np.float32)
 
-    def build(self, size: int) -> None:
+    def build(self, size: int, owner: object = None) -> None:
         """Make the state for a model of `size` parameters, zeros; keep it if it is there already.
 
-        Raises ValueError when the optimizer was built for another size.
+        Raises ValueError when the optimizer was built for another size or another owner.
         """
         size = _check.integer("size", size, 0)
-        if self._size not in (None, size):
-            raise ValueError(
-                f"optimizer already serves a model of {self._size} parameters, got one of {size}: "
-                "give each model an optimizer of its own"
-            )
-        self._size = size
+        if self._built_for not in (None, (size, owner)):
+            raise ValueError("optimizer serves another model already: give each one of its own")
+        self._built_for = (size, owner)
         if len(self.slots) != len(self.slot_names):
             self.slots = [np.zeros(size, np.float32) for _ in self.slot_names]
 
