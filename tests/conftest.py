@@ -1,0 +1,71 @@
+"""Fixtures shared by all tests."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from hypothesis import configuration
+
+import pylenet
+from pylenet import _core
+
+# Hypothesis keeps notes on disk even without a database: not in the tree.
+configuration.set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "pylenet-hypothesis"))
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request):
+    """Each available instruction set in turn, forced and seen to be the active one."""
+    former = _core.active_isa()
+    _core.set_isa(request.param)
+    assert _core.active_isa() == request.param
+    yield request.param
+    assert _core.active_isa() == request.param
+    _core.set_isa(former)
+
+
+@pytest.fixture
+def threads_restored():
+    """Whatever a test does to the number of threads, it ends with the test."""
+    former = pylenet.get_num_threads()
+    yield
+    pylenet.set_num_threads(former)
+
+
+@pytest.fixture(params=[1, 2, 3], ids=lambda n: f"threads{n}")
+def threads(request, threads_restored):
+    """1, 2 and 3 threads in turn."""
+    pylenet.set_num_threads(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The real MNIST, as datasets.mnist.load_data() gives it."""
+    from pylenet.datasets import mnist
+
+    try:
+        return mnist.load_data()
+    except FileNotFoundError as error:
+        pytest.skip(f"MNIST is not to be had: {error}")
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run code in a fresh interpreter away from the tree, with no settings of ours but `env`."""
+
+    def run(code, **env):
+        settings = ("PYLENET_", "OMP_")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(settings)}
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=clean | env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run

@@ -1,0 +1,151 @@
+"""Float64 reference of every kernel in plain numpy: short, slow and meant to be obviously right.
+
+Layouts as in pylenet.ops: images NHWC, kernels (kh, kw, in, out), dense weights (in, out).
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+Pair = tuple[int, int]
+
+
+def out_size(size: int, window: int, stride: int, padding: str) -> Pair:
+    """Number of windows along one axis, and how many padding cells stand before the first cell."""
+    if padding == "valid":
+        return (size - window) // stride + 1, 0
+    count = -(-size // stride)
+    return count, max((count - 1) * stride + window - size, 0) // 2
+
+
+def windows(shape, window: Pair, strides: Pair, padding: str) -> Iterator[tuple]:
+    """For every output cell: (i, j), the image's cells in its window, the same cells in the window.
+
+    A window is cut to the cells that exist, which is what zero padding means to a sum.
+    """
+    (rows, top), (columns, left) = (
+        out_size(shape[1 + axis], window[axis], strides[axis], padding) for axis in (0, 1)
+    )
+    for i, j in np.ndindex(rows, columns):
+        y, x = i * strides[0] - top, j * strides[1] - left
+        y0, y1 = max(y, 0), min(y + window[0], shape[1])
+        x0, x1 = max(x, 0), min(x + window[1], shape[2])
+        yield (
+            (i, j),
+            (slice(None), slice(y0, y1), slice(x0, x1)),
+            (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)),
+        )
+
+
+def out_shape(shape, window: Pair, strides: Pair, padding: str, channels: int) -> tuple:
+    """Shape (N, OH, OW, channels) of a convolution or a pooling of images of `shape`."""
+    sizes = (out_size(shape[1 + a], window[a], strides[a], padding)[0] for a in (0, 1))
+    return (shape[0], *sizes, channels)
+
+
+def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
+    x, kernel = np.float64(x), np.float64(kernel)
+    y = np.zeros(out_shape(x.shape, kernel.shape, strides, padding, kernel.shape[3]))
+    for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
+        y[:, i, j] = np.einsum("nhwc,hwco->no", x[image], kernel[cells])
+    return y if bias is None else y + bias
+
+
+def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid"):
+    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
+    for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
+        dx[image] += np.einsum("no,hwco->nhwc", dy[:, i, j], kernel[cells])
+        dkernel[cells] += np.einsum("nhwc,no->hwco", x[image], dy[:, i, j])
+    return dx, dkernel, dy.sum(axis=(0, 1, 2))
+
+
+def max_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
+    x, strides = np.float64(x), strides or pool_size
+    y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
+        y[:, i, j] = x[image].max(axis=(1, 2))
+    return y
+
+
+def max_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
+    dy, x, strides = np.float64(dy), np.float64(x), strides or pool_size
+    dx = np.zeros(x.shape)
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
+        n, h, w, c = x[image].shape
+        first = x[image].reshape(n, h * w, 1, c).argmax(axis=1)
+        hit = np.arange(h * w).reshape(1, h, w, 1) == first.reshape(n, 1, 1, c)
+        dx[image] += np.where(hit, dy[:, i : i + 1, j : j + 1], 0)
+    return dx
+
+
+def average_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
+    x, strides = np.float64(x), strides or pool_size
+    y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
+        y[:, i, j] = x[image].mean(axis=(1, 2))
+    return y
+
+
+def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
+    dy, strides = np.float64(dy), strides or pool_size
+    dx = np.zeros(x.shape)
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
+        cells = dx[image].shape[1] * dx[image].shape[2]
+        dx[image] += dy[:, i : i + 1, j : j + 1] / cells
+    return dx
+
+
+def dense(x, kernel, bias=None):
+    y = np.float64(x) @ np.float64(kernel)
+    return y if bias is None else y + bias
+
+
+def dense_backward(dy, x, kernel):
+    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    return dy @ kernel.T, x.T @ dy, dy.sum(axis=0)
+
+
+def activation(x, name):
+    x = np.float64(x)
+    if name == "tanh":
+        return np.tanh(x)
+    if name == "relu":
+        return np.where(x <= 0, 0.0, x)
+    if name == "sigmoid":
+        e = np.exp(-np.abs(x))
+        return np.where(x < 0, e, 1.0) / (1 + e)
+    if name == "softmax":
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    assert name == "linear"
+    return x
+
+
+def activation_backward(dy, x, name):
+    dy, y = np.float64(dy), activation(x, name)
+    if name == "tanh":
+        return dy * (1 - y * y)
+    if name == "relu":
+        return np.where(np.float64(x) <= 0, 0.0, dy)
+    if name == "sigmoid":
+        return dy * y * (1 - y)
+    if name == "softmax":
+        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+    assert name == "linear"
+    return dy
+
+
+def numeric_gradient(f: Callable, x, step: float):
+    """Central differences of the scalar function f of one array, one element at a time."""
+    x = np.array(x)
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        value = x[index]
+        x[index] = value + step
+        above = f(x)
+        x[index] = value - step
+        below = f(x)
+        x[index] = value
+        gradient[index] = (above - below) / (2 * step)
+    return gradient

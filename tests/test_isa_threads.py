@@ -1,0 +1,280 @@
+"""The same bits whatever the threads and the batch; instruction sets and threads as asked for."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from cases import LENET, SMALL
+from tolerance import assert_same_bits
+
+import pylenet
+from pylenet import _core
+
+FMA = [name for name in _core.available_isas() if name != "baseline"]
+BOTH = [*SMALL, *LENET]
+
+
+# The same bits
+
+
+@pytest.mark.parametrize(
+    ("call", "batch"),
+    [
+        *((call, batch) for call in BOTH for batch in (1, 17, 33, 200)),
+        *((call, 2500) for call in SMALL),
+    ],
+    ids=str,
+)
+def test_the_number_of_threads_changes_no_bit(call, batch, isa, threads_restored):
+    arrays, results = call.inputs(batch), []
+    for n in (1, 2, 3, 2, 1):
+        pylenet.set_num_threads(n)
+        results.append(call(arrays))
+    for result in results[1:]:
+        assert_same_bits(result, results[0])
+
+
+@pytest.mark.parametrize("call", BOTH, ids=str)
+def test_one_images_result_does_not_depend_on_its_batch(call, isa):
+    whole = call.inputs(50)
+
+    def part(*, images):
+        return {k: a[images] if k in ("x", "dy") else a for k, a in whole.items()}
+
+    expected = call(whole)[0]
+    for i in (0, 1, 7, 15, 16, 31, 32, 48, 49):
+        alone = call(part(images=slice(i, i + 1)))[0]
+        assert_same_bits(alone, expected[i : i + 1])
+    for size in (2, 3, 4, 5, 8, 9, 15, 16, 17, 33):
+        for start in (0, 1, 50 - size):
+            images = slice(start, start + size)
+            assert_same_bits(call(part(images=images))[0], expected[images])
+    assert_same_bits(call(part(images=slice(None, None, -1)))[0], expected[::-1])
+
+
+@pytest.mark.parametrize("call", BOTH, ids=str)
+def test_one_image_is_not_touched_by_nan_in_another(call, isa):
+    clean = call.inputs(17)
+    expected = call(clean)[0]
+    x = clean["x"].copy()
+    x[3] = np.nan
+    actual = call(clean | {"x": x})[0]
+    others = np.arange(17) != 3
+    assert_same_bits(actual[others], expected[others])
+
+
+@pytest.mark.skipif(len(FMA) < 2, reason="needs two instruction sets that fuse multiply-adds")
+@pytest.mark.parametrize("call", BOTH, ids=str)
+def test_instruction_sets_that_fuse_multiply_adds_give_the_same_bits(call):
+    former, arrays, results = _core.active_isa(), call.inputs(33), []
+    try:
+        for name in FMA:
+            _core.set_isa(name)
+            results.append(call(arrays))
+    finally:
+        _core.set_isa(former)
+    for result in results[1:]:
+        assert_same_bits(result, results[0])
+
+
+def test_python_threads_that_call_at_once_get_their_own_results(isa):
+    inputs = [[call.inputs(17, seed=t) for call in BOTH] for t in range(4)]
+    expected = [[call(arrays) for call, arrays in zip(BOTH, mine, strict=True)] for mine in inputs]
+    wrong = []
+    start = threading.Barrier(4)
+
+    def work(t):
+        start.wait()
+        for _ in range(3):
+            for call, arrays, e in zip(BOTH, inputs[t], expected[t], strict=True):
+                try:
+                    assert_same_bits(call(arrays), e)
+                except AssertionError as error:
+                    wrong.append(f"{call}: {error}")
+
+    workers = [threading.Thread(target=work, args=(t,)) for t in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+# Instruction sets
+
+
+def test_the_baseline_is_always_there_and_what_is_available_was_built():
+    assert "baseline" in _core.available_isas()
+    assert set(_core.available_isas()) <= set(_core.built_isas()) <= {"baseline", "avx2", "avx512"}
+    assert _core.active_isa() in _core.available_isas()
+
+
+def test_a_forced_instruction_set_is_the_active_one(isa):
+    assert _core.active_isa() == isa
+
+
+@pytest.mark.parametrize("name", ["sse9", "", "AVX2", "avx2 ", "none"])
+def test_forcing_an_unknown_instruction_set_is_an_error_and_changes_nothing(name):
+    before = _core.active_isa()
+    with pytest.raises(ValueError, match="baseline") as caught:
+        _core.set_isa(name)
+    assert all(known in str(caught.value) for known in _core.available_isas())
+    assert _core.active_isa() == before
+
+
+@pytest.mark.parametrize("name", [None, 2, ["avx2"]], ids=repr)
+def test_an_instruction_set_is_named_by_a_string(name):
+    with pytest.raises(TypeError):
+        _core.set_isa(name)
+
+
+# Tells the message of a ValueError on standard output.
+REFUSED = """
+import numpy, pylenet
+try:
+    {use}
+except ValueError as error:
+    print("refused:", error)
+"""
+SHOW = "import pylenet; from pylenet import _core; pylenet.show_config(); print(_core.active_isa())"
+
+
+@pytest.mark.parametrize("name", _core.available_isas())
+def test_the_environment_forces_an_instruction_set(name, run_python):
+    done = run_python(SHOW, PYLENET_ISA=name)
+    assert done.returncode == 0, done.stderr
+    *config, active = done.stdout.splitlines()
+    assert active == name
+    assert any("active" in line.lower() and name in line for line in config), done.stdout
+
+
+def test_the_best_instruction_set_is_the_default(run_python):
+    done = run_python(SHOW)
+    assert done.returncode == 0, done.stderr
+    best = [n for n in ("baseline", "avx2", "avx512") if n in _core.available_isas()][-1]
+    assert done.stdout.splitlines()[-1] == best
+
+
+UNAVAILABLE = sorted({"avx2", "avx512"} - set(_core.available_isas()))
+
+
+@pytest.mark.parametrize("name", ["sse9", "AVX2", "avx2,avx512", *UNAVAILABLE])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "pylenet.show_config()",
+        "pylenet.ops.activation(numpy.ones((1, 1), numpy.float32), 'tanh')",
+    ],
+)
+def test_an_unusable_instruction_set_is_an_error_on_first_use(name, use, run_python):
+    done = run_python(REFUSED.format(use=use), PYLENET_ISA=name)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("refused:")
+    assert "PYLENET_ISA" in last
+    assert name in last
+    assert all(known in last for known in _core.available_isas())
+
+
+# Threads
+
+COUNT = "import pylenet; print(pylenet.get_num_threads())"
+
+
+def test_the_number_of_threads_is_the_one_that_was_set(threads):
+    assert pylenet.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("n", [0, -1, -(2**40), 2**31, 2**70])
+def test_a_number_of_threads_that_no_machine_has_is_an_error(n, threads_restored):
+    before = pylenet.get_num_threads()
+    with pytest.raises(ValueError, match=r"\bn\b"):
+        pylenet.set_num_threads(n)
+    assert pylenet.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [1.0, 2.5, "2", None, True, [2], np.float32(2)], ids=repr)
+def test_a_number_of_threads_is_an_int(n, threads_restored):
+    with pytest.raises(TypeError, match=r"\bn\b"):
+        pylenet.set_num_threads(n)
+
+
+def test_a_number_of_threads_may_be_a_numpy_int(threads_restored):
+    pylenet.set_num_threads(np.int64(2))
+    assert pylenet.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"PYLENET_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "3,2"}, 3),
+        ({"PYLENET_NUM_THREADS": "2", "OMP_NUM_THREADS": "5"}, 2),
+        ({"PYLENET_NUM_THREADS": "1"}, 1),
+    ],
+    ids=str,
+)
+def test_the_environment_sets_the_number_of_threads(env, expected, run_python):
+    done = run_python(COUNT, **env)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == expected
+
+
+def test_set_num_threads_overrides_the_environment(run_python):
+    code = "import pylenet; pylenet.set_num_threads(2); print(pylenet.get_num_threads())"
+    done = run_python(code, PYLENET_NUM_THREADS="4", OMP_NUM_THREADS="5")
+    assert done.stdout.strip() == "2", done.stderr
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-2", "1.5", "2x", "99999999999999999999"])
+def test_a_bad_number_of_threads_in_the_environment_is_an_error_on_first_use(value, run_python):
+    done = run_python(REFUSED.format(use="pylenet.get_num_threads()"), PYLENET_NUM_THREADS=value)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("refused:")
+    assert "PYLENET_NUM_THREADS" in done.stdout
+    assert value in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs affinity masks")
+def test_the_default_number_of_threads_respects_the_affinity_mask(run_python):
+    core = min(os.sched_getaffinity(0))
+    done = run_python(f"import os; os.sched_setaffinity(0, {{{core}}}); {COUNT}")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs affinity masks")
+def test_the_default_number_of_threads_is_at_least_one_and_no_more_than_the_cores(run_python):
+    done = run_python(COUNT)
+    assert done.returncode == 0, done.stderr
+    assert 1 <= int(done.stdout) <= len(os.sched_getaffinity(0))
+
+
+FORK = """
+import os
+import signal
+
+import numpy as np
+import pylenet
+
+pylenet.set_num_threads(2)
+x = np.random.default_rng(1).uniform(-1, 1, (200, 28, 28, 1)).astype(np.float32)
+kernel = np.ones((5, 5, 1, 6), np.float32)
+expected = pylenet.ops.conv2d(x, kernel).tobytes()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # a child that hangs is ended, and its status tells
+        os._exit(0 if pylenet.ops.conv2d(x, kernel).tobytes() == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+assert pylenet.ops.conv2d(x, kernel).tobytes() == expected
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_computes_the_same_and_does_not_hang(run_python):
+    done = run_python(FORK)
+    assert done.stdout.strip() == "done", done.stderr
