@@ -2,9 +2,9 @@
 
     pip install torch && python bench/epoch.py [--batch-size 128] [--rounds 5] [--threads 2]
 
-Same data (MNIST), same initial weights, same batches in the same order, same threads. First, ten SGD
-steps must agree; then each round runs both in processes of their own, one after the other. Prints
-medians, spread and the median of the rounds' ratios.
+Same data (MNIST), same initial weights, same batches, same threads. First, ten SGD steps must agree;
+then each round runs both in processes of their own, one after the other. Prints medians, spread and
+the median of the rounds' ratios.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def pylenet_model(form: str):
     pylenet.utils.set_random_seed(1)
     model = getattr(pylenet.models, f"lenet5_{form}")()
     sgd = pylenet.optimizers.SGD(LEARNING_RATE)
-    model.compile(sgd, "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(sgd, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

@@ -74,6 +74,9 @@ class Conv2DLayer final : public Layer {
     return std::max(padded, spread);
   }
 
+  double cost() const override {
+    return double(out.size()) * in.channels * shape_.kernel_height * shape_.kernel_width;
+  }
   std::size_t record_floats(int) const override { return span_; }
   int parts() const override { return int((span_ + kPartFloats - 1) / kPartFloats); }
   Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
@@ -164,6 +167,7 @@ class DenseLayer final : public Layer {
                                         outputs_);
   }
 
+  double cost() const override { return double(inputs_) * outputs_; }
   std::size_t record_floats(int lanes) const override {
     return std::size_t(inputs_ + row_stride_) * lanes;
   }

@@ -66,6 +66,8 @@ class Layer {
   virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
   virtual bool needs_output() const { return false; }  // backward reads y: it must not change
   virtual std::size_t scratch_values() const { return 0; }
+  // Vector operations of a forward pass on one unit, roughly.
+  virtual double cost() const { return double(out.size()); }
   virtual std::size_t record_floats(int /*lanes*/) const { return 0; }
 
   // The step's gradient comes in parts, which threads take in any order: part `part`, summed over

@@ -3,8 +3,6 @@
 // ten numbers an image, against hundreds of thousands of multiply-adds before them.
 #pragma once
 
-#include <cmath>
-
 #include "activation-inl.h"
 #include "kernels.h"
 #include "vec.h"
@@ -44,7 +42,7 @@ inline float cross_entropy_from_logits(float* dy, const float* y, const LaneTarg
       const float p = exp(splat(y[k * kLanes] - top))[0] / sum;
       dy[k * kLanes] = (p * weight - t[k]) * scale;
     }
-  return weight * std::log(sum) - dot;
+  return weight * __builtin_logf(sum) - dot;
 }
 
 // q = y / sum(y), clipped to [eps, 1 - eps]; loss -sum t log q. Where q is clipped it is constant.
@@ -60,7 +58,7 @@ inline float cross_entropy_from_probabilities(float* dy, const float* y, const L
     if (inside(q)) dot += t[k];
     q = q < kProbabilityEpsilon ? kProbabilityEpsilon : q;
     q = q > 1.0f - kProbabilityEpsilon ? 1.0f - kProbabilityEpsilon : q;
-    if (t[k] != 0.0f) loss -= t[k] * std::log(q);
+    if (t[k] != 0.0f) loss -= t[k] * __builtin_logf(q);
   }
   if (dy)
     for (int k = 0; k < n; k++) {

@@ -145,6 +145,7 @@ void Network::plan() {
   for (std::size_t i = layers_.size(); i-- > 0;)
     if (!layers_[i]->tensors.empty()) first_trainable_ = int(i);
   for (const auto& layer : layers_) {
+    cost_ += layer->cost();
     layer->record_offset = record_floats_;
     record_floats_ += aligned_floats(layer->record_floats(kernels_.lanes));
     for (int part = 0; part < layer->parts(); part++) parts_.emplace_back(layer.get(), part);
@@ -204,7 +205,7 @@ struct UnitImages {
 void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
                       int threads) const {
   const int lanes = kernels_.lanes, units = units_of(count), layers = int(layers_.size());
-  threads = team_size(threads, units);
+  threads = team_size(threads, units, cost_);
   const Lease workspace(*this, threads, 0, 0);
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
   for (int unit = 0; unit < units; unit++) {
@@ -223,7 +224,7 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
                        const ImageView& x, std::int64_t count, const Targets& targets,
                        LossKind kind, int threads) const {
   const int lanes = kernels_.lanes, units = units_of(count), layers = layers_before_loss(kind);
-  threads = team_size(threads, units);
+  threads = team_size(threads, units, cost_);
   const Lease workspace(*this, threads, 0, count);
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
   for (int unit = 0; unit < units; unit++) {
@@ -249,7 +250,7 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
                        const ImageView& dy, std::int64_t count, int threads) const {
   const int lanes = kernels_.lanes, layers = int(layers_.size()), parts = int(parts_.size());
   const int slab_units = units_of(std::min(count, kSlab));
-  threads = team_size(threads, slab_units);
+  threads = team_size(threads, slab_units, 3 * cost_);
   const Lease workspace(*this, threads, slab_units, 0);
   const Records records{workspace->records.get(), workspace->record_units};
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -282,7 +283,7 @@ void Network::train(const TrainCall& call, int threads) const {
   const int classes = int(output().size()), parts = int(parts_.size());
   const std::int64_t steps = (call.count + call.batch_size - 1) / call.batch_size;
   const std::int64_t largest = std::min<std::int64_t>({call.batch_size, call.count, kSlab});
-  threads = team_size(threads, units_of(largest));
+  threads = team_size(threads, units_of(largest), 3 * cost_);
   const Lease workspace(*this, threads, units_of(largest), largest);
   const Records records{workspace->records.get(), workspace->record_units};
   float* gradient = workspace->gradient.get();

@@ -94,6 +94,7 @@ class Network {
   std::vector<std::vector<Tensor>> tensors_;
   std::vector<Shape> outputs_;
   bool ends_in_softmax_ = false;
+  double cost_ = 0.0;  // of a forward pass on one unit; backward costs about twice as much
   int first_trainable_ = 0;
   std::size_t parameter_floats_ = 0, record_floats_ = 0;
   std::vector<std::pair<const Layer*, int>> parts_;  // all layers' parts of the gradient

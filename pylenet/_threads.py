@@ -81,22 +81,23 @@ def _cgroup_quota(
             quotas.append(read(folder))
             if folder == root:
                 break
-    found = [-(-quota // period) for quota, period in filter(None, quotas)]
+    found = [-(-quota // period) for quota, period in quotas if quota > 0 and period > 0]
     return min(found, default=None)
 
 
-def _quota_v2(folder: Path) -> tuple[int, int] | None:
+def _quota_v2(folder: Path) -> tuple[int, int]:
+    """Quota and period; a quota of 0 or less is none, and so is what cannot be read."""
     try:
         quota, period = (folder / "cpu.max").read_text().split()
+        return (0 if quota == "max" else int(quota)), int(period)
     except (OSError, ValueError):
-        return None
-    return None if quota == "max" else (int(quota), int(period))
+        return 0, 0
 
 
-def _quota_v1(folder: Path) -> tuple[int, int] | None:
+def _quota_v1(folder: Path) -> tuple[int, int]:
+    """Like _quota_v2."""
     try:
         quota = int((folder / "cpu.cfs_quota_us").read_text())
-        period = int((folder / "cpu.cfs_period_us").read_text())
+        return quota, int((folder / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
-        return None
-    return None if quota <= 0 or period <= 0 else (quota, period)
+        return 0, 0

@@ -7,6 +7,8 @@ import os
 from . import _known
 from ._load import Arrays, load
 
+__all__ = ["load_data"]
+
 
 def load_data(path: str | os.PathLike[str] | None = None) -> Arrays:
     """Load MNIST, from this machine where a copy is found, else by fetching it once.

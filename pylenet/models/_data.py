@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core
-from ..layers import Activation, Layer, Rescaling, Shape
+from ..layers import Layer, Rescaling, Shape
 from ..losses import Loss
 
 SCALED_SAMPLE = 256  # images looked at to see whether pixels are scaled already
@@ -55,7 +55,8 @@ def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArra
         raise ValueError(f"{name} must have shape ({samples}, {outputs}), got {a.shape}{hint}")
     if a.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}")
-    rows = np.ascontiguousarray(a, np.float32)
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(a, np.float32)
     if not np.isfinite(rows).all():
         raise ValueError(f"{name} must hold finite numbers, got NaN or infinity")
     return rows
@@ -94,10 +95,7 @@ def loss_kind(
         raise ValueError(f"metrics {list(metrics)} need at least 2 outputs, one for each class")
     if loss.kind == "mean_squared_error":
         return _core.LossKind.MEAN_SQUARED_ERROR
-    last = layers[-1]
-    activation = getattr(last, "activation", "linear")
-    if isinstance(last, Activation) and activation == "linear" and len(layers) > 1:
-        activation = getattr(layers[-2], "activation", "linear")
+    activation = getattr(layers[-1], "activation", "linear")
     if loss.from_logits and activation != "linear":
         raise ValueError(
             f"loss has from_logits=True, so the last layer must be linear, got {activation!r}"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import losses, optimizers
 from ..layers import LAYERS, sample_shape
+from ..metrics import CategoricalAccuracy
 from ._sequential import Sequential
 
 FORMAT = "pylenet-1"
@@ -25,7 +26,9 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     """Write the model beside the target first, then put it in its place."""
     from safetensors.numpy import save
 
-    path = Path(filepath)
+    path = _path(filepath)
+    if path.is_dir():
+        raise ValueError(f"filepath must name a file, got the folder {str(path)!r}")
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         raise ValueError(
             f"filepath must end in .safetensors (that is the format written), got {str(path)!r}"
@@ -33,7 +36,12 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
     weights = {name: np.ascontiguousarray(view) for name, view in _named_weights(model).items()}
-    data = save(weights, metadata={"format": FORMAT, "model": json.dumps(_config(model))})
+    config = json.dumps(_config(model))
+    try:
+        _from_config(json.loads(config), {name: view.shape for name, view in weights.items()})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
+    data = save(weights, metadata={"format": FORMAT, "model": config})
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -52,7 +60,7 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(filepath)
+    path = _path(filepath)
     if not path.is_file():
         raise FileNotFoundError(f"filepath must be a model file, got {str(path)!r}")
     try:
@@ -68,6 +76,12 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a pylenet model: {error}") from error
     return model
+
+
+def _path(filepath: object) -> Path:
+    if not isinstance(filepath, (str, os.PathLike)):
+        raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
+    return Path(filepath)
 
 
 def _named_weights(model: Sequential) -> dict[str, NDArray[np.float32]]:
@@ -113,11 +127,6 @@ def _from_config(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> 
     if expected != shapes:
         raise ValueError(f"its tensors must be {expected}, got {shapes}")
     if (compiled := config["compile"]) is not None:
-        model.compile(compiled["optimizer"], compiled["loss"], _metrics(compiled["metrics"]))
+        metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]
+        model.compile(compiled["optimizer"], compiled["loss"], metrics=metrics)
     return model
-
-
-def _metrics(names: list[str]) -> list[Any]:
-    from ..metrics import CategoricalAccuracy
-
-    return [CategoricalAccuracy(name=name) for name in names]

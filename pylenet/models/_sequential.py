@@ -35,7 +35,7 @@ class Sequential(LayerStack):
     stop_training = False
 
     def compile(
-        self, optimizer: Any = "adam", loss: Any = None, metrics: Sequence[Any] | None = None
+        self, optimizer: Any = "adam", loss: Any = None, *, metrics: Sequence[Any] | None = None
     ) -> None:
         """Choose how to train; starts the optimizer anew.
 
@@ -113,7 +113,7 @@ class Sequential(LayerStack):
                 logs = self._train_epoch(
                     images, labels, batch_size, shuffle, epoch, hooks, progress
                 )
-                if validation is not None and not self.stop_training:
+                if validation is not None:
                     hooks.on_test_begin()
                     results = self._evaluate(*validation)
                     hooks.on_test_end(results)

@@ -80,9 +80,13 @@ class Optimizer(ABC):
         Raises ValueError when the optimizer was built for another size or another owner.
         """
         size = _check.integer("size", size, 0)
-        if self._built_for not in (None, (size, owner)):
-            raise ValueError("optimizer serves another model already: give each one of its own")
-        self._built_for = (size, owner)
+        former_size, former_owner = self._built_for or (size, owner)
+        if former_size != size or former_owner is not owner:
+            raise ValueError(
+                f"optimizer already serves a model of {former_size} parameters, got one of {size}: "
+                "give each model an optimizer of its own"
+            )
+        self._built_for = size, owner
         if len(self.slots) != len(self.slot_names):
             self.slots = [np.zeros(size, np.float32) for _ in self.slot_names]
 
