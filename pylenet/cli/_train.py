@@ -1,0 +1,133 @@
+"""`pylenet train`: train LeNets, compare them, keep the models and their figures."""
+
+import argparse
+import json
+import math
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+from .. import _core, _threads, utils
+from .._recipes import RECIPES
+from ..datasets._load import Arrays
+from ..models import Sequential
+from . import _data
+
+SIZE, CLASSES = (28, 28), 10  # what both LeNets take and tell apart
+RESULTS = "results.json"
+HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train the models asked for, each from the same seed; write and print what came of it."""
+    names = list(RECIPES) if options.model == "both" else [options.model]
+    if options.threads is not None:
+        _threads.set_num_threads(options.threads)
+    setting = {
+        "seed": options.seed,
+        "threads": _threads.get_num_threads() if _core.OPENMP else 1,
+        "isa": _core.active_isa(),
+    }
+    paths = {name: options.out / f"{name}.safetensors" for name in names}
+    results_path = options.out / RESULTS
+    _check_writable(options.out, [*paths.values(), results_path])
+    data = _data.load(options.data, SIZE, CLASSES)
+
+    results: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = [HEAD]
+    for name in names:
+        model, figures = _train_one(name, data, options)
+        results.append({"model": name, **figures, **setting})
+        model.save(paths[name])
+        _write(results_path, json.dumps(results, indent=2) + "\n")
+        rows.append(_row(name, model.count_params(), **figures))
+    if not options.quiet:
+        _print_table(rows)
+        print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
+
+
+def _train_one(
+    name: str, data: Arrays, options: argparse.Namespace
+) -> tuple[Sequential, dict[str, Any]]:
+    """The trained model; its epochs, seconds of training alone, test loss and accuracy."""
+    (x, y), test = data
+    recipe = RECIPES[name]
+    epochs = options.epochs or recipe.epochs
+    batch_size = options.batch_size or recipe.batch_size
+    steps = -(-len(x) // batch_size) * epochs
+
+    utils.set_random_seed(options.seed)
+    model = recipe.build()
+    optimizer = recipe.optimizer(steps, options.lr or recipe.learning_rate)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    if not options.quiet:
+        print(
+            f"{name}: {model.count_params():,} parameters, {len(x):,} images, "
+            f"batches of {batch_size}",
+            flush=True,
+        )
+    started = perf_counter()
+    model.fit(x, y, batch_size, epochs, verbose=0 if options.quiet else 1)
+    seconds = perf_counter() - started
+    loss, accuracy = cast(list[float], model.evaluate(*test))
+    if not math.isfinite(loss):
+        raise ValueError(f"{name}: the test loss is {loss}, expected a finite number: lower --lr")
+    if not options.quiet:
+        print()
+    return model, {
+        "epochs": epochs,
+        "seconds": round(seconds, 3),
+        "test_loss": round(loss, 6),
+        "test_accuracy": round(accuracy, 6),
+    }
+
+
+def _row(
+    name: str,
+    parameters: int,
+    *,
+    epochs: int,
+    seconds: float,
+    test_loss: float,
+    test_accuracy: float,
+) -> tuple[str, ...]:
+    figures = (f"{seconds:.1f}", f"{test_loss:.4f}", f"{test_accuracy:.4f}")
+    return (name, f"{parameters:,}", str(epochs), *figures)
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """The first column to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *numbers in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+        print("  ".join(cells))
+
+
+def _check_writable(folder: Path, files: Iterable[Path]) -> None:
+    """Make the folder. Raises ValueError where the files could not be put into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"--out must be a folder that can be written to, got {str(folder)!r}: "
+            f"{error.strerror or error}"
+        ) from error
+    for file in files:
+        if file.is_dir():
+            raise ValueError(f"--out must not hold a folder in a file's place, got {str(file)!r}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

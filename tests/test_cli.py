@@ -1,0 +1,502 @@
+"""The command line as a user meets it: mostly in a process of its own, on a tiny data set."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from datasets_tiny import NAMES, idx
+from tolerance import assert_same_bits
+
+import pylenet
+from pylenet import _core, cli, losses, models
+from pylenet._recipes import RECIPES
+from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
+
+SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
+FIGURES = ("test_loss", "test_accuracy")
+
+
+def write_data(folder, size=(28, 28), classes=10, train=200, test=50):
+    """Noise with a bright bar whose place tells the class, in MNIST's four files."""
+    rng = np.random.default_rng(5)
+    folder.mkdir()
+    for count, (images, labels) in ((train, NAMES[:2]), (test, NAMES[2:])):
+        y = np.arange(count, dtype=np.uint8) % classes
+        x = rng.integers(0, 100, (count, *size), np.uint8)
+        for image, label in zip(x, y, strict=True):
+            image[2 * label + 2 : 2 * label + 5] = 250
+        (folder / images).write_bytes(idx(x))
+        (folder / labels).write_bytes(idx(y))
+    return folder
+
+
+def environment(**env):
+    """Ours, without the settings that a test states itself."""
+    kept = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    return kept | env
+
+
+def pylenet_command(*arguments, cwd, command=(sys.executable, "-m", "pylenet"), **env):
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def succeeds(*arguments, **how):
+    done = pylenet_command(*arguments, **how)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    """Folder and printed text of a run of both models, two epochs, one thread."""
+    home = data.parent
+    text = succeeds("train", "--data", "tiny", "--epochs", 2, "--threads", 1, cwd=home)
+    return home / "pylenet-out", text
+
+
+def results_of(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+# train
+
+
+def test_train_writes_both_models_and_the_results_and_nothing_else(trained):
+    out, _ = trained
+    names = ["classic.safetensors", "modern.safetensors", "results.json"]
+    assert sorted(path.name for path in out.iterdir()) == names
+
+
+def test_results_json_holds_the_documented_fields_of_each_model(trained):
+    results = results_of(trained[0])
+    assert [result["model"] for result in results] == ["classic", "modern"]
+    for result in results:
+        assert list(result) == [
+            *("model", "epochs", "seconds", "test_loss", "test_accuracy"),
+            *("seed", "threads", "isa"),
+        ]
+        assert (result["epochs"], result["seed"], result["threads"]) == (2, 1, 1)
+        assert result["isa"] == _core.active_isa()
+        assert 0 < result["seconds"] < 60
+        assert 0 < result["test_loss"] < 5
+        assert 0 <= result["test_accuracy"] <= 1
+
+
+def test_the_table_at_the_end_compares_both_models(trained):
+    out, text = trained
+    head, *rows = text.splitlines()[-5:-2]
+    assert re.split(r"\s{2,}", head) == [
+        *("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
+    ]
+    for row, result in zip(rows, results_of(out), strict=True):
+        loss, accuracy = (f"{result[figure]:.4f}" for figure in FIGURES)
+        assert row.split() == [
+            *(result["model"], "44,426", "2", f"{result['seconds']:.1f}", loss, accuracy)
+        ]
+        assert len(row) == len(head)
+
+
+def test_elsewhere_than_on_a_terminal_progress_is_one_line_an_epoch(trained):
+    _, text = trained
+    assert "\r" not in text
+    epochs = [line for line in text.splitlines() if line.startswith("Epoch")]
+    assert [line.split(" - ")[:2] for line in epochs] == [
+        *(["Epoch 1/2", "2/2"], ["Epoch 2/2", "2/2"]),
+        *(["Epoch 1/2", "4/4"], ["Epoch 2/2", "4/4"]),
+    ]
+    assert len(text.splitlines()) == len(epochs) + 9  # titles, table, what was written
+
+
+@pytest.mark.parametrize("name", ["classic", "modern"])
+def test_a_saved_model_evaluates_to_the_figures_of_its_training(trained, data, name):
+    out, _ = trained
+    path = out / f"{name}.safetensors"
+    result = next(result for result in results_of(out) if result["model"] == name)
+    text = succeeds("evaluate", path, "--data", data, "--threads", 2, cwd=out)
+    first, *figures = text.splitlines()
+    assert "50 test images" in first
+    assert figures == [
+        f"test loss      {result['test_loss']:.4f}",
+        f"test accuracy  {result['test_accuracy']:.4f}",
+    ]
+
+
+@pytest.mark.skipif(SCRIPT is None, reason="the console script is not installed here")
+def test_the_console_script_on_other_threads_gives_the_same_model_alone(trained, data, tmp_path):
+    out, _ = trained
+    more = ["--data", data, "--epochs", 2, "--threads", 2, "--out", "a/b", "--quiet"]
+    text = succeeds("train", "--model", "modern", *more, cwd=tmp_path, command=[SCRIPT])
+    assert text == ""
+    (alone,), (_, both) = results_of(tmp_path / "a" / "b"), results_of(out)
+    assert alone["threads"] == 2
+    assert {f: alone[f] for f in FIGURES} == {f: both[f] for f in FIGURES}
+    paths = [folder / "modern.safetensors" for folder in (tmp_path / "a" / "b", out)]
+    weights = [models.load_model(path).get_weights() for path in paths]
+    for one, other in zip(*weights, strict=True):
+        assert_same_bits(one, other)
+
+
+def test_options_reach_the_training(data, tmp_path):
+    options = ["--epochs", 1, "--batch-size", 100, "--lr", 0.25, "--seed", 7, "--quiet"]
+    succeeds("train", "--data", data, *options, "--out", tmp_path, cwd=tmp_path)
+    assert [(r["epochs"], r["seed"]) for r in results_of(tmp_path)] == [(1, 7), (1, 7)]
+    classic = models.load_model(tmp_path / "classic.safetensors")
+    modern = models.load_model(tmp_path / "modern.safetensors")
+    assert classic.optimizer.learning_rate == 0.25
+    schedule = modern.optimizer.get_config()["learning_rate"]["config"]
+    assert (schedule["max_learning_rate"], schedule["total_steps"]) == (0.25, 2)
+
+
+def test_another_seed_gives_another_model(trained, data, tmp_path):
+    options = ["--model", "classic", "--epochs", 2, "--seed", 2]
+    succeeds("train", "--data", data, *options, cwd=tmp_path)
+    (other,) = results_of(tmp_path / "pylenet-out")
+    assert other["test_loss"] != results_of(trained[0])[0]["test_loss"]
+
+
+def test_a_model_that_is_trained_is_kept_when_the_next_is_interrupted(
+    data, tmp_path, monkeypatch, capsys
+):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(RECIPES, "modern", replace(RECIPES["modern"], build=interrupted))
+    arguments = ["train", "--data", str(data), "--epochs", "1", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 130
+    assert [result["model"] for result in results_of(tmp_path)] == ["classic"]
+    models.load_model(tmp_path / "classic.safetensors")
+    assert capsys.readouterr().err == "pylenet: interrupted\n"
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
+ENDLESS = ["--model", "classic", "--epochs", "1000000"]
+
+
+@posix
+def test_ctrl_c_ends_training_with_exit_code_130_and_one_line(data, tmp_path):
+    command = [sys.executable, "-m", "pylenet", "train", "--data", str(data), *ENDLESS]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job hands down that SIGINT is to be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        while not process.stdout.readline().startswith("Epoch"):
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, "pylenet: interrupted\n")
+    assert list((tmp_path / "pylenet-out").iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["summary", "classic"], ["train", *ENDLESS]], ids=str)
+def test_a_reader_that_goes_away_ends_the_command_silently(arguments, data, tmp_path):
+    more = ["--data", str(data)] if "train" in arguments else []
+    command = [sys.executable, "-m", "pylenet", *arguments, *more]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), stdout=writer, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@posix
+def test_on_a_terminal_each_epoch_redraws_a_line_and_ends_it(data, tmp_path):
+    pty = pytest.importorskip("pty")
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pylenet", "train", "--data", str(data), "--epochs", "2"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(COLUMNS="100"), stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    text = b""
+    try:
+        while piece := os.read(controller, 4096):
+            text += piece
+    except OSError:
+        pass  # Linux says so when the other side is closed
+    os.close(controller)
+    assert process.wait(timeout=60) == 0
+    lines = text.decode().rstrip("\r\n").split("\r\n")
+    drawn = [line for line in lines if "\r" in line]
+    assert len(drawn) == 4
+    for line in drawn:
+        assert re.match(r"(2/2|4/4) - .* - loss: \d", line.split("\r")[-1])
+    titles = [line for line in lines if line.startswith("Epoch")]
+    assert titles == ["Epoch 1/2", "Epoch 2/2"] * 2
+    assert lines[-1].startswith("Written: pylenet-out")
+
+
+# evaluate, summary, info
+
+
+def flat(*layers, size=(28, 28, 1), classes=10):
+    return models.Sequential([Input(size), *layers, Flatten(), Dense(classes, "softmax")])
+
+
+def saved(model, path, loss=None, **compiled):
+    if loss is not None:
+        model.compile("sgd", loss, **compiled)
+    model.save(path)
+    return path
+
+
+@pytest.mark.parametrize("loss", [None, "categorical_crossentropy", "mse", "sparse"], ids=str)
+def test_evaluate_takes_models_of_any_loss_compiled_or_not(loss, data, tmp_path):
+    model = flat(Rescaling(1 / 255), Conv2D(2, 5, activation="relu"))
+    name = "sparse_categorical_crossentropy" if loss == "sparse" else loss
+    path = saved(model, tmp_path / "model.safetensors", name)
+    _, (x, y) = pylenet.datasets.load_folder(data)
+    outputs = model.predict(x)
+    if loss == "mse":
+        expected = losses.mean_squared_error(pylenet.utils.to_categorical(y, 10), outputs).mean()
+    else:
+        expected = losses.sparse_categorical_crossentropy(y, outputs).mean()
+    text = succeeds("evaluate", path, "--data", data, cwd=tmp_path)
+    found = [float(line.split()[-1]) for line in text.splitlines()[1:]]
+    assert found == pytest.approx([expected, (outputs.argmax(1) == y).mean()], abs=1e-4)
+
+
+def test_evaluate_takes_the_outputs_of_a_linear_model_as_logits(data, tmp_path):
+    model = models.Sequential([Rescaling(1 / 255, input_shape=(28, 28)), Flatten(), Dense(10)])
+    path = saved(model, tmp_path / "model.safetensors")
+    _, (x, y) = pylenet.datasets.load_folder(data)
+    expected = losses.sparse_categorical_crossentropy(y, model.predict(x), from_logits=True).mean()
+    text = succeeds("evaluate", path, "--data", data, cwd=tmp_path)
+    assert float(text.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_evaluate_scales_pixels_for_a_model_that_does_not_and_warns(data, tmp_path):
+    model = flat(Conv2D(2, 5, activation="tanh"))
+    path = saved(model, tmp_path / "model.safetensors")
+    _, (x, y) = pylenet.datasets.load_folder(data)
+    expected = losses.sparse_categorical_crossentropy(y, model.predict(x / 255.0)).mean()
+    done = pylenet_command("evaluate", path, "--data", data, cwd=tmp_path)
+    assert done.returncode == 0
+    assert float(done.stdout.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("pylenet: warning: MODEL has no Rescaling layer in front")
+
+
+def test_evaluate_takes_images_of_another_size_where_model_and_data_agree(tmp_path):
+    data = write_data(tmp_path / "wide", size=(30, 40), classes=3)
+    model = flat(Rescaling(1 / 255), size=(30, 40, 1), classes=3)
+    path = saved(model, tmp_path / "model.safetensors")
+    assert "50 test images of wide" in succeeds("evaluate", path, "--data", data.name, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["classic", "modern"])
+def test_summary_is_the_same_by_name_by_full_name_and_by_file(trained, name):
+    out, _ = trained
+    texts = [succeeds("summary", m, cwd=out) for m in (name, f"{name}.safetensors")]
+    texts.append(succeeds("summary", f"lenet5_{name}", cwd=out))
+    assert texts[0] == texts[1] == texts[2]
+    assert f'Model: "lenet5_{name}"' in texts[0]
+    assert "Total params: 44,426" in texts[0]
+
+
+def test_info_shows_the_build_the_data_and_the_cache(tmp_path, capsys):
+    pylenet.show_config()
+    names = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": "", "PYLENET_DATA": ""}
+    env["PYLENET_NUM_THREADS"] = "1"
+    shown = dict(line.split(":", 1) for line in succeeds("info", cwd=tmp_path, **env).splitlines())
+    assert list(shown) == [*names, "MNIST", "Fashion-MNIST", "cache"]
+    assert shown["threads"].strip() == "1"
+    assert shown["ISA active"].strip() == _core.active_isa()
+    assert shown["cache"].strip() == str(tmp_path / ".cache" / "pylenet")
+
+
+def test_info_warns_of_a_damaged_copy_in_one_line(data, tmp_path):
+    folder = tmp_path / "pylenet" / "mnist"
+    folder.mkdir(parents=True)
+    shutil.copy(data / NAMES[0], folder)
+    env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYLENET_DATA": ""}
+    done = pylenet_command("info", cwd=tmp_path, **env)
+    assert done.returncode == 0
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith(f"pylenet: warning: {folder / NAMES[0]} is damaged")
+
+
+def test_version_is_the_packages(tmp_path):
+    assert succeeds("--version", cwd=tmp_path) == f"pylenet {pylenet.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "summary", "info"])
+def test_help_tells_of_each_command(command, capsys):
+    for arguments in (["--help"], [command, "--help"]):
+        with pytest.raises(SystemExit, match="^0$"):
+            cli.main(arguments)
+        assert command in capsys.readouterr().out
+
+
+# Errors
+
+
+def test_without_a_command_the_help_is_printed_and_the_exit_code_is_2(tmp_path):
+    done = pylenet_command(cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "train" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def wrong(data, tmp_path_factory):
+    """A folder of things that are not what they should be; the tests of errors run in it."""
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "file").write_text("not a model")
+    (folder / "empty").mkdir()
+    write_data(folder / "small", size=(20, 20), classes=3)
+    write_data(folder / "letters", size=(28, 28), classes=12)
+    shutil.copytree(data, folder / "cut")
+    with open(folder / "cut" / NAMES[0], "r+b") as images:
+        images.truncate(1000)
+    shutil.copytree(data, folder / "tiny")
+    (folder / "taken" / "results.json").mkdir(parents=True)
+    saved(flat(size=(28, 28, 3)), folder / "colour.safetensors")
+    saved(flat(Rescaling(1.0), classes=5), folder / "five.safetensors")
+    saved(flat(Rescaling(1.0), size=(20, 20)), folder / "small.safetensors")
+    saved(models.Sequential([Conv2D(2, 5, input_shape=(28, 28, 1))]), folder / "maps.safetensors")
+    saved(models.lenet5_classic(), folder / "good.safetensors")
+    whole = (folder / "good.safetensors").read_bytes()
+    (folder / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+TINY = "train --data tiny"
+ERRORS = {
+    "nonsense": "'nonsense'",
+    "train --nonsense": "--nonsense",
+    "train --epoch 3": "--epoch",
+    "train --model lenet": "--model",
+    "train --epochs 0": "argument --epochs: must be a whole number >= 1, got '0'",
+    "train --epochs 1.5": "--epochs",
+    "train --batch-size -1": "--batch-size",
+    "train --lr -0.1": "argument --lr: must be a number > 0, got '-0.1'",
+    "train --lr nan": "--lr",
+    "train --seed 4294967296": "--seed",
+    "train --threads 0": "--threads",
+    "train --data nowhere": "--data must be mnist, fashion_mnist or a folder, got 'nowhere'",
+    "train --data empty": "path empty does not hold a data set",
+    "train --data cut": "promises 156800 bytes, but there are 1000",
+    "train --data small": "--data must hold images of (28, 28) pixels, got (20, 20)",
+    "train --data letters": "--data must hold labels below 10, got 11",
+    f"{TINY} --out file": "--out must be a folder that can be written to, got 'file'",
+    f"{TINY} --out file/beneath": "--out must be a folder that can be written to",
+    "train --data nowhere --out file/before-data": "--out must be a folder",
+    f"{TINY} --out taken": "--out must not hold a folder in a file's place",
+    f"{TINY} --epochs 3 --lr 1e30 --model modern": "the loss is nan at step 2 of epoch 1",
+    f"{TINY} --epochs 1 --batch-size 200 --lr 1e30 --model modern": "the test loss is nan",
+    "evaluate": "MODEL",
+    "evaluate nowhere": "filepath must be a model file, got 'nowhere'",
+    "evaluate file": "'file' is not a pylenet model",
+    "evaluate half.safetensors": "'half.safetensors' is not a pylenet model",
+    "evaluate colour.safetensors --data tiny": "MODEL must take images (height, width, 1)",
+    "evaluate maps.safetensors --data tiny": "and give (classes,), but 'maps.safetensors' takes",
+    "evaluate five.safetensors --data tiny": "--data must hold labels below 5, got 9",
+    "evaluate small.safetensors --data tiny": "--data must hold images of (20, 20) pixels",
+    "summary nowhere": "MODEL must be a model file or one of classic, modern, lenet5_classic",
+    "summary empty": "MODEL must be a model file or one of",
+    "summary file": "'file' is not a pylenet model",
+}
+
+
+def check_error(code, stdout, stderr, text):
+    assert code == 2
+    assert stderr.startswith("pylenet: error: ")
+    assert text in stderr
+    assert stderr.count("\n") == 1
+    assert "Traceback" not in stdout + stderr
+
+
+@pytest.mark.parametrize("arguments", ERRORS)
+def test_an_error_is_one_line_and_exit_code_2(arguments, wrong, monkeypatch, capsys):
+    monkeypatch.chdir(wrong)
+    try:
+        code = cli.main(arguments.split())
+    except SystemExit as end:
+        code = end.code
+    check_error(code, *capsys.readouterr(), ERRORS[arguments])
+    assert not (wrong / "pylenet-out" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "text"),
+    [
+        ("train --epochs 0", {}, "--epochs"),
+        ("train --data nowhere", {}, "nowhere"),
+        ("evaluate file", {}, "'file' is not a pylenet model"),
+        ("info", {"PYLENET_ISA": "nonsense"}, "nonsense"),
+        ("train --data tiny", {"PYLENET_ISA": "nonsense"}, "nonsense"),
+        ("summary classic", {"PYLENET_ISA": "nonsense"}, "nonsense"),
+        ("info", {"PYLENET_NUM_THREADS": "none"}, "PYLENET_NUM_THREADS"),
+    ],
+)
+def test_so_it_is_in_a_process_of_its_own(arguments, env, text, wrong):
+    done = pylenet_command(*arguments.split(), cwd=wrong, **env)
+    check_error(done.returncode, done.stdout, done.stderr, text)
+
+
+def test_the_list_of_places_without_mnist_keeps_its_lines(tmp_path, monkeypatch, capsys):
+    def nothing_worked():
+        raise FileNotFoundError("MNIST was not found. Tried:\n  here;\n  there.")
+
+    monkeypatch.setitem(cli._train._data.KNOWN, "mnist", nothing_worked)
+    assert cli.main(["train", "--out", str(tmp_path)]) == 2
+    error = "pylenet: error: MNIST was not found. Tried:\n  here;\n  there.\n"
+    assert capsys.readouterr().err == error
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MemoryError(), "out of memory"),
+        (ValueError("one\ntwo"), "one two"),
+        (OSError(28, "No space left on device", "x"), "x: No space left on device"),
+        (OSError("no reason"), "no reason"),
+    ],
+    ids=repr,
+)
+def test_errors_of_any_kind_are_told_in_one_line(error, text, tmp_path, monkeypatch, capsys):
+    def failing():
+        raise error
+
+    monkeypatch.setitem(cli._train._data.KNOWN, "mnist", failing)
+    assert cli.main(["train", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"pylenet: error: {text}\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_an_error(tmp_path):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "pylenet", "summary", "classic"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "pylenet: error: No space left on device\n")
