@@ -2,9 +2,9 @@
 
     pip install torch && python bench/epoch.py [--batch-size 128] [--rounds 5] [--threads 2]
 
-Same data (MNIST), same initial weights, same batches, same threads. First, ten SGD steps must agree;
-then each round runs both in processes of their own, one after the other. Prints medians, spread and
-the median of the rounds' ratios.
+The same data (MNIST), initial weights, batches and threads. First, ten SGD steps must agree; then
+each round runs both in processes of their own, one after the other. Prints medians, spread and the
+median of the rounds' ratios.
 """
 
 import argparse

@@ -9,12 +9,6 @@
 #include "dispatch.h"
 #include "team.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#else
-static int omp_get_thread_num() { return 0; }
-#endif
-
 namespace pylenet {
 
 namespace {
@@ -207,17 +201,18 @@ void Network::predict(float* y, const float* parameters, const ImageView& x, std
   const int lanes = kernels_.lanes, units = units_of(count), layers = int(layers_.size());
   threads = team_size(threads, units, cost_);
   const Lease workspace(*this, threads, 0, 0);
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
-  for (int unit = 0; unit < units; unit++) {
-    float* buffer = workspace->threads[omp_get_thread_num()].get();
+  run_team(threads, [&](const Member& member) {
+    float* buffer = workspace->threads[member.thread].get();
     const Pass pass{kernels_, parameters, buffer + plan_.scratch, nullptr, 0};
-    const std::int64_t first = std::int64_t(unit) * lanes;
-    const UnitImages images(first, count, lanes);
-    kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
-    forward(pass, buffer, layers);
-    kernels_.unpack(y + first * output().size(), buffer + plan_.values[layers], images.count,
-                    output());
-  }
+    member.for_each(units, [&](int unit) {
+      const std::int64_t first = std::int64_t(unit) * lanes;
+      const UnitImages images(first, count, lanes);
+      kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
+      forward(pass, buffer, layers);
+      kernels_.unpack(y + first * output().size(), buffer + plan_.values[layers], images.count,
+                      output());
+    });
+  });
 }
 
 void Network::evaluate(double* loss, std::int64_t* correct, const float* parameters,
@@ -226,18 +221,19 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
   const int lanes = kernels_.lanes, units = units_of(count), layers = layers_before_loss(kind);
   threads = team_size(threads, units, cost_);
   const Lease workspace(*this, threads, 0, count);
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
-  for (int unit = 0; unit < units; unit++) {
-    float* buffer = workspace->threads[omp_get_thread_num()].get();
+  run_team(threads, [&](const Member& member) {
+    float* buffer = workspace->threads[member.thread].get();
     const Pass pass{kernels_, parameters, buffer + plan_.scratch, nullptr, 0};
-    const std::int64_t first = std::int64_t(unit) * lanes;
-    const UnitImages images(first, count, lanes);
-    kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
-    forward(pass, buffer, layers);
-    kernels_.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
-                  buffer + plan_.values[layers], targets, images.index, images.count, kind,
-                  int(output().size()), 1.0f);
-  }
+    member.for_each(units, [&](int unit) {
+      const std::int64_t first = std::int64_t(unit) * lanes;
+      const UnitImages images(first, count, lanes);
+      kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
+      forward(pass, buffer, layers);
+      kernels_.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
+                    buffer + plan_.values[layers], targets, images.index, images.count, kind,
+                    int(output().size()), 1.0f);
+    });
+  });
   *loss = 0.0;
   *correct = 0;
   for (std::int64_t i = 0; i < count; i++) {
@@ -253,29 +249,28 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
   threads = team_size(threads, slab_units, 3 * cost_);
   const Lease workspace(*this, threads, slab_units, 0);
   const Records records{workspace->records.get(), workspace->record_units};
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  for (std::int64_t slab = 0; slab < count; slab += kSlab) {
-    const std::int64_t end = std::min(slab + kSlab, count);
-    const int units = units_of(end - slab);
-#pragma omp for schedule(dynamic)
-    for (int unit = 0; unit < units; unit++) {
-      float* buffer = workspace->threads[omp_get_thread_num()].get();
-      const Pass pass{kernels_, parameters, buffer + plan_.scratch, &records, std::size_t(unit)};
-      const std::int64_t first = slab + std::int64_t(unit) * lanes;
-      const UnitImages images(first, end, lanes);
-      kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
-      forward(pass, buffer, layers);
-      kernels_.pack(buffer + plan_.gradients[0], dy, images.index, images.count, output(), 1.0f,
-                    -0.0f);
-      float* unit_dx = backward(pass, buffer, layers, true);
-      kernels_.rescale(unit_dx, unit_dx, input_.size(), scale_, -0.0f);
-      kernels_.unpack(dx + first * input_.size(), unit_dx, images.count, input_);
+  run_team(threads, [&](const Member& member) {
+    float* buffer = workspace->threads[member.thread].get();
+    for (std::int64_t slab = 0; slab < count; slab += kSlab) {
+      const std::int64_t end = std::min(slab + kSlab, count);
+      member.for_each(units_of(end - slab), [&](int unit) {
+        const Pass pass{kernels_, parameters, buffer + plan_.scratch, &records, std::size_t(unit)};
+        const std::int64_t first = slab + std::int64_t(unit) * lanes;
+        const UnitImages images(first, end, lanes);
+        kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
+        forward(pass, buffer, layers);
+        kernels_.pack(buffer + plan_.gradients[0], dy, images.index, images.count, output(), 1.0f,
+                      -0.0f);
+        float* unit_dx = backward(pass, buffer, layers, true);
+        kernels_.rescale(unit_dx, unit_dx, input_.size(), scale_, -0.0f);
+        kernels_.unpack(dx + first * input_.size(), unit_dx, images.count, input_);
+      });
+      member.for_each(parts, [&](int p) {
+        const auto& [layer, part] = parts_[p];
+        layer->sum_part(kernels_, records, gradient, part, int(end - slab), slab > 0);
+      });
     }
-#pragma omp for schedule(dynamic)
-    for (int p = 0; p < parts; p++)
-      parts_[p].first->sum_part(kernels_, records, gradient, parts_[p].second, int(end - slab),
-                                slab > 0);
-  }
+  });
 }
 
 void Network::train(const TrainCall& call, int threads) const {
@@ -287,55 +282,53 @@ void Network::train(const TrainCall& call, int threads) const {
   const Lease workspace(*this, threads, units_of(largest), largest);
   const Records records{workspace->records.get(), workspace->record_units};
   float* gradient = workspace->gradient.get();
+  const Optimizer& optimizer = call.optimizer;
 
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  for (std::int64_t step = 0; step < steps; step++) {
-    const std::int64_t begin = step * call.batch_size;
-    const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
-    const float scale = 1.0f / float(end - begin);
-    const OptimizerStep update = optimizer_step_at(call, step);
-    for (std::int64_t slab = begin; slab < end; slab += kSlab) {
-      const std::int64_t slab_end = std::min(slab + kSlab, end);
-      const int units = units_of(slab_end - slab);
+  run_team(threads, [&](const Member& member) {
+    float* buffer = workspace->threads[member.thread].get();
+    for (std::int64_t step = 0; step < steps; step++) {
+      const std::int64_t begin = step * call.batch_size;
+      const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
+      const float scale = 1.0f / float(end - begin);
+      const OptimizerStep update = optimizer_step_at(call, step);
+      for (std::int64_t slab = begin; slab < end; slab += kSlab) {
+        const std::int64_t slab_end = std::min(slab + kSlab, end);
+        member.for_each(units_of(slab_end - slab), [&](int unit) {
+          const Pass pass{kernels_, call.parameters, buffer + plan_.scratch, &records,
+                          std::size_t(unit)};
+          const std::int64_t first = slab + std::int64_t(unit) * lanes;
+          const UnitImages images(first, slab_end, lanes, call.order);
+          kernels_.pack(buffer, call.x, images.index, images.count, input_, scale_, offset_);
+          forward(pass, buffer, layers);
+          kernels_.loss(buffer + plan_.gradients[0], &workspace->losses[first - slab],
+                        &workspace->correct[first - slab], buffer + plan_.values[layers],
+                        call.targets, images.index, images.count, call.loss, classes, scale);
+          backward(pass, buffer, layers, false);
+        });
 
-#pragma omp for schedule(dynamic)
-      for (int unit = 0; unit < units; unit++) {
-        float* buffer = workspace->threads[omp_get_thread_num()].get();
-        const Pass pass{kernels_, call.parameters, buffer + plan_.scratch, &records,
-                        std::size_t(unit)};
-        const std::int64_t first = slab + std::int64_t(unit) * lanes;
-        const UnitImages images(first, slab_end, lanes, call.order);
-        kernels_.pack(buffer, call.x, images.index, images.count, input_, scale_, offset_);
-        forward(pass, buffer, layers);
-        kernels_.loss(buffer + plan_.gradients[0], &workspace->losses[first - slab],
-                      &workspace->correct[first - slab], buffer + plan_.values[layers],
-                      call.targets, images.index, images.count, call.loss, classes, scale);
-        backward(pass, buffer, layers, false);
-      }
-
-      // Every unit is done: sum the gradient's parts, update what each part covers. One more
-      // "part" sums the metrics.
-#pragma omp for schedule(dynamic)
-      for (int p = 0; p <= parts; p++) {
-        if (p < parts) {
+        // Every unit is done: sum the gradient's parts, update what each part covers. One more
+        // "part" sums the metrics.
+        member.for_each(parts + 1, [&](int p) {
+          if (p == parts) {
+            if (slab == begin) call.losses[step] = 0.0, call.correct[step] = 0;
+            for (std::int64_t i = 0; i < slab_end - slab; i++) {
+              call.losses[step] += workspace->losses[i];
+              call.correct[step] += workspace->correct[i];
+            }
+            return;
+          }
           const auto& [layer, part] = parts_[p];
           const Range r = layer->sum_part(kernels_, records, gradient, part, int(slab_end - slab),
                                           slab > begin);
-          if (slab_end < end) continue;
-          const Optimizer& o = call.optimizer;
-          kernels_.optimizer_step(
-              call.parameters + r.begin, o.slot_1 ? o.slot_1 + r.begin : nullptr,
-              o.slot_2 ? o.slot_2 + r.begin : nullptr, gradient + r.begin, r.end - r.begin, update);
-        } else {
-          if (slab == begin) call.losses[step] = 0.0, call.correct[step] = 0;
-          for (std::int64_t i = 0; i < slab_end - slab; i++) {
-            call.losses[step] += workspace->losses[i];
-            call.correct[step] += workspace->correct[i];
-          }
-        }
+          if (slab_end < end) return;
+          kernels_.optimizer_step(call.parameters + r.begin,
+                                  optimizer.slot_1 ? optimizer.slot_1 + r.begin : nullptr,
+                                  optimizer.slot_2 ? optimizer.slot_2 + r.begin : nullptr,
+                                  gradient + r.begin, r.end - r.begin, update);
+        });
       }
     }
-  }
+  });
 }
 
 }  // namespace pylenet

@@ -1,6 +1,6 @@
 // A planned network: layers, buffers and gradient parts laid out once, then driven over batches.
-// The only OpenMP regions of the project are in network.cpp. A network holds no parameters: they
-// are the caller's flat buffer, so one network serves any number of threads at the same time.
+// A network holds no parameters: they are the caller's flat buffer, so one network serves any
+// number of Python's threads at the same time.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,14 @@
-// How many threads a parallel region gets.
+// The threads of one call: how many, how work is dealt out, how they wait for each other. The
+// project's only OpenMP region is here.
 #pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 namespace pylenet {
 
@@ -8,5 +17,53 @@ namespace pylenet {
 // operations). One in a forked child whose parent has run a parallel region: GNU's OpenMP would
 // wait there for threads that fork did not copy.
 int team_size(int wanted, int units, double cost);
+
+// Waits spin only as long as a unit of work takes, then sleep. OpenMP's own barriers spin for
+// milliseconds: on a machine with other work to do, the thread that all wait for is often the one
+// that a spinning thread keeps off its core. Measured with 2 threads on 2 cores beside other work:
+// an epoch of the modern LeNet fell from 6.3 s to 3.0 s.
+class Team {
+ public:
+  // Calls f(i) once for each i in [0, n), on whichever thread is free; returns on all `threads`
+  // threads when all calls have returned. Every thread of the region must call it.
+  template <class F>
+  void for_each(int n, int threads, F f) {
+    for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < n;) f(i);
+    wait(threads);
+  }
+
+ private:
+  void wait(int threads);
+
+  alignas(64) std::atomic<int> next_{0};
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> round_{0};
+  std::mutex mutex_;
+  std::condition_variable next_round_;
+};
+
+// One thread of a running team.
+struct Member {
+  Team& team;
+  int thread, threads;
+
+  template <class F>
+  void for_each(int n, F f) const {
+    team.for_each(n, threads, f);
+  }
+};
+
+// Runs body(member) on `threads` threads, or fewer where OpenMP gives fewer.
+template <class Body>
+void run_team(int threads, Body body) {
+  Team team;
+#ifdef _OPENMP
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  body(Member{team, omp_get_thread_num(), omp_get_num_threads()});
+#else
+  (void)threads;
+  body(Member{team, 0, 1});
+#endif
+}
 
 }  // namespace pylenet

@@ -8,8 +8,12 @@ import tempfile
 import pytest
 from hypothesis import configuration
 
-import pylenet
-from pylenet import _core
+# `python -m pytest` puts the current folder first, where the sources have no compiled part.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != ROOT]
+
+import pylenet  # noqa: E402
+from pylenet import _core  # noqa: E402
 
 # Hypothesis keeps notes on disk even without a database: not in the tree.
 configuration.set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "pylenet-hypothesis"))

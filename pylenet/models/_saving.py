@@ -19,6 +19,7 @@ from ..metrics import CategoricalAccuracy
 from ._sequential import Sequential
 
 FORMAT = "pylenet-1"
+MOST_LAYERS = 1000  # in a file: names must be unique, which takes time with the number squared
 FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
 
 
@@ -41,7 +42,8 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         _from_config(json.loads(config), {name: view.shape for name, view in weights.items()})
     except (ValueError, TypeError) as error:
         raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
-    data = save(weights, metadata={"format": FORMAT, "model": config})
+    # One key only: safetensors writes several in any order, and a model is to be the same bytes.
+    data = save(weights, metadata={"model": config})
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -66,8 +68,8 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"its metadata must say format {FORMAT!r}")
+            if "model" not in metadata:
+                raise ValueError("its metadata must have the key 'model'")
             names = list(file.keys())
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             model = _from_config(json.loads(metadata["model"]), shapes)
@@ -104,6 +106,7 @@ def _config(model: Sequential) -> dict[str, Any]:
             "metrics": list(model.metrics_names[1:]),
         }
     return {
+        "format": FORMAT,
         "name": model.name,
         "input_shape": model.input_shape[1:],
         "layers": [
@@ -114,8 +117,12 @@ def _config(model: Sequential) -> dict[str, Any]:
     }
 
 
-def _from_config(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Sequential:
+def _from_config(config: Any, shapes: dict[str, tuple[int, ...]]) -> Sequential:
     """The model of a config whose weights have exactly the names and shapes given."""
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(f"its architecture must say format {FORMAT!r}")
+    if len(config["layers"]) > MOST_LAYERS:
+        raise ValueError(f"it must have at most {MOST_LAYERS} layers")
     model = Sequential(name=config["name"])
     for entry in config["layers"]:
         if entry["class_name"] not in LAYERS:

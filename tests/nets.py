@@ -1,0 +1,151 @@
+"""Small models for the tests of layers and training, learnable images, and float64 references."""
+
+import resource
+import sys
+from itertools import islice
+
+import numpy as np
+import reference
+
+from pylenet import layers, optimizers
+from pylenet.models import Sequential, lenet5_classic, lenet5_modern
+from pylenet.utils import set_random_seed
+
+LENETS = {"classic": lenet5_classic, "modern": lenet5_modern}
+
+
+def compiled(build, optimizer="sgd", loss="sparse_categorical_crossentropy", seed=0, metrics=()):
+    """build() with the weights of one seed, compiled."""
+    set_random_seed(seed)
+    model = build()
+    model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
+    return model
+
+
+def tiny():
+    """Three classes from four numbers."""
+    return Sequential([layers.Dense(3, "softmax", input_shape=(4,))])
+
+
+def small():
+    """A LeNet for images of 8 x 7 x 2."""
+    return Sequential(
+        [
+            layers.Conv2D(3, 3, padding="same", activation="tanh", input_shape=(8, 7, 2)),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(5, (2, 3), activation="relu"),
+            layers.Flatten(),
+            layers.Dense(7, "sigmoid"),
+            layers.Dense(4, "softmax"),
+        ]
+    )
+
+
+def samples(n, shape, classes, seed=0):
+    """float32 samples around one random pattern for each class, and their int labels."""
+    rng = np.random.default_rng(seed)
+    patterns = rng.normal(size=(classes, *shape))
+    labels = rng.permutation(np.arange(n) % classes)
+    return (patterns[labels] + 0.3 * rng.normal(size=(n, *shape))).astype(np.float32), labels
+
+
+def digits(n, seed=0):
+    """n images (n, 28, 28) of uint8, noise around ten patterns of blocks, and their labels."""
+    rng = np.random.default_rng(seed)
+    patterns = np.kron(rng.integers(0, 2, (10, 7, 7)) * 160, np.ones((1, 4, 4), int))
+    labels = rng.permutation(np.arange(n) % 10)
+    return (patterns[labels] + rng.integers(0, 96, (n, 28, 28))).astype(np.uint8), labels
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[labels]
+
+
+def state(model):
+    """All weights in one float32 vector."""
+    return np.concatenate([w.ravel() for w in model.get_weights()])
+
+
+def gradient_at(model, x, y):
+    """The loss's gradient of a `small` model in float64: what one step of SGD takes off a copy."""
+    copy = compiled(small, optimizers.SGD(1.0))
+    copy.set_weights(model.get_weights())
+    before = np.float64(state(copy))
+    copy.train_on_batch(x, y)
+    return before - state(copy)
+
+
+def peak_memory():
+    """Bytes, the most this process ever used."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forward(model, x, weights=None):
+    """The model's output in float64, from its own weights or from those given."""
+    remaining = iter(model.get_weights() if weights is None else weights)
+    y = np.float64(x)
+    for layer in model.layers:
+        own = list(islice(remaining, len(layer.weights)))
+        y = layer_forward(layer, y, *own)
+    return y
+
+
+def layer_forward(layer, x, *weights):
+    """One layer's output in float64."""
+    if isinstance(layer, layers.Rescaling):
+        return x * layer.scale + layer.offset
+    if isinstance(layer, layers.Flatten):
+        return x.reshape(len(x), -1)
+    if isinstance(layer, layers.MaxPooling2D):
+        return reference.max_pool2d(x, layer.pool_size, layer.strides, layer.padding)
+    if isinstance(layer, layers.AveragePooling2D):
+        return reference.average_pool2d(x, layer.pool_size, layer.strides, layer.padding)
+    if isinstance(layer, layers.Conv2D):
+        x = reference.conv2d(x, *weights, strides=layer.strides, padding=layer.padding)
+    elif isinstance(layer, layers.Dense):
+        x = reference.dense(x, *weights)
+    return reference.activation(x, layer.activation)
+
+
+def cross_entropy(rows, probabilities):
+    """Keras's, one value a sample: probabilities divided by their sum, clipped to 1e-7."""
+    p = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return -(rows * np.log(np.clip(p, 1e-7, 1 - 1e-7))).sum(axis=1)
+
+
+def cross_entropy_from_logits(rows, logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(rows * logs).sum(axis=1)
+
+
+def squared_error(rows, outputs):
+    return ((rows - outputs) ** 2).mean(axis=1)
+
+
+def _strided(x):
+    larger = np.zeros((2 * len(x), *x.shape[1:-1], 3 * x.shape[-1]), x.dtype)
+    larger[1::2, ..., ::3] = x
+    return larger[1::2, ..., ::3]
+
+
+def _unaligned(x):
+    return np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape)
+
+
+def _frozen(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+# The same array to numpy, laid out in other ways.
+LAYOUTS = {
+    "contiguous": np.copy,
+    "strided": _strided,
+    "reversed": lambda x: x[::-1, ..., ::-1].copy()[::-1, ..., ::-1],
+    "Fortran": np.asfortranarray,
+    "unaligned": _unaligned,
+    "read-only": _frozen,
+}

@@ -1,0 +1,199 @@
+"""The package as a whole: its stub, its imports, its docstrings, the symbols of its kernels."""
+
+import ast
+import importlib.metadata
+import importlib.resources
+import inspect
+import json
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import pylenet
+from pylenet import _core
+
+# The stub
+
+
+def stub():
+    """Public names of the stub beside the extension: of the module, and of each class."""
+    text = (importlib.resources.files(pylenet) / "_core.pyi").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return names(tree), {name: names(node) for name, node in classes.items()}, classes
+
+
+def names(node):
+    found = set()
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            found.add(child.name)
+        elif isinstance(child, ast.AnnAssign):
+            found.add(child.target.id)
+    return found
+
+
+def public(namespace):
+    return {name for name in namespace if not name.startswith("_")}
+
+
+def test_the_stub_has_every_name_of_the_extension_and_no_other():
+    module, classes, _ = stub()
+    assert public(module) == public(vars(_core))
+    assert "__version__" in module
+    for name, members in classes.items():
+        # An enumeration of pybind11 has these two besides its values.
+        enumeration = {"name", "value"} if hasattr(vars(_core)[name], "__members__") else set()
+        assert public(members) == public(dir(vars(_core)[name])) - enumeration
+
+
+def test_the_stub_has_the_extension_s_arguments():
+    _, _, classes = stub()
+    for node in classes["Network"].body:
+        if not isinstance(node, ast.FunctionDef) or node.decorator_list:
+            continue
+        given = [a.arg for a in [*node.args.args, *node.args.kwonlyargs]]
+        signature = getattr(_core.Network, node.name).__doc__.splitlines()[0]
+        found = re.findall(r"[(,] ?(\w+): ", signature)
+        assert found == given, node.name
+        assert ("*, " in signature) == bool(node.args.kwonlyargs), node.name
+
+
+# Names and docstrings
+
+
+def modules():
+    found = [pylenet]
+    for info in pkgutil.walk_packages(pylenet.__path__, "pylenet."):
+        if not any(part.startswith("_") for part in info.name.split(".")[1:]):
+            found.append(importlib.import_module(info.name))
+    return found
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__)
+def test_a_public_module_says_what_it_is_and_what_is_in_it(module):
+    assert module.__doc__
+    assert len(set(module.__all__)) == len(module.__all__)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+
+
+def test_what_a_keras_script_uses_is_there():
+    for path in (
+        "Sequential",
+        "Input",
+        "models.load_model",
+        "layers.Conv2D",
+        "metrics.categorical_crossentropy",
+        "optimizers.SGD",
+        "optimizers.schedules.CosineDecay",
+        "utils.to_categorical",
+        "datasets.mnist.load_data",
+        "callbacks.EarlyStopping",
+    ):
+        value = pylenet
+        for name in path.split("."):
+            value = getattr(value, name)
+
+
+def test_the_version_is_the_distribution_s():
+    assert pylenet.__version__ == importlib.metadata.version("pylenet")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", pylenet.__version__)
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (importlib.resources.files(pylenet) / "py.typed").is_file()
+
+
+def test_numpy_and_safetensors_are_the_only_things_it_needs():
+    needed = importlib.metadata.requires("pylenet")
+    at_run_time = [re.split(r"[^\w-]", line)[0] for line in needed if "extra ==" not in line]
+    assert sorted(at_run_time) == ["numpy", "safetensors"]
+
+
+# Importing
+
+HEAVY = ("safetensors", "urllib.request", "http", "ssl", "asyncio", "multiprocessing", "unittest")
+HEAVY += ("torch", "tensorflow", "keras", "jax", "matplotlib", "pandas", "scipy", "PIL", "tqdm")
+
+
+def test_importing_is_quiet_and_brings_in_nothing_heavy(run_python):
+    code = "import numpy, sys, json; before = set(sys.modules); import pylenet;"
+    code += "json.dump(sorted(set(sys.modules) - before), sys.stderr)"
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    imported = json.loads(done.stderr)
+    assert "pylenet._core" in imported
+    assert [m for m in imported if m in HEAVY or m.split(".")[0] in HEAVY] == []
+
+
+def test_importing_changes_nothing_of_the_process(run_python):
+    code = """
+import os, random, signal, sys, threading, warnings
+import numpy as np
+def state():
+    return (dict(os.environ), random.getstate(), np.random.get_state()[1].tolist(),
+            signal.getsignal(signal.SIGINT), warnings.filters[:], np.geterr(),
+            threading.active_count(), sys.path[:], os.getcwd())
+before = state()
+import pylenet
+assert state() == before
+print(np.float32(1e-45) > 0, np.float32(1e-38) * np.float32(1e-3) > 0)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
+# The kernels' symbols
+
+CSRC = Path(__file__).parent.parent / "csrc"
+COMPILER = shutil.which("c++") or shutil.which("g++")
+
+
+def isa_flags():
+    """The flags of each instruction set, as CMakeLists.txt has them."""
+    file = CSRC.parent / "CMakeLists.txt"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    calls = re.findall(r"^ *pylenet_kernels\((\w+)([^)]*)\)", text, re.MULTILINE)
+    return {isa: flags.split() for isa, flags in calls}
+
+
+@pytest.mark.skipif(not (CSRC / "kernels.cpp").is_file(), reason="the sources are not here")
+@pytest.mark.skipif(not (COMPILER and shutil.which("nm")), reason="no C++ compiler, or no nm")
+@pytest.mark.parametrize("isa", [isa for isa in isa_flags() if isa in _core.built_isas()])
+def test_an_instruction_set_s_object_defines_its_table_and_nothing_else(isa, tmp_path):
+    """Else the linker might take a function made for one processor for all.
+
+    Unoptimised, so that no function that could be a symbol hides by being inlined.
+    """
+    command = [COMPILER, "-std=c++17", "-O0", "-w", f"-DPYLENET_ISA={isa}", *isa_flags()[isa]]
+    source, target = str(CSRC / "kernels.cpp"), str(tmp_path / "kernels.o")
+    # Without what a sanitizer's build has put before every program.
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    command += ["-fno-exceptions", "-c", source, "-o", target]
+    subprocess.run(command, check=True, env=plain)
+    listed = subprocess.run(
+        ["nm", "--extern-only", "--defined-only", target],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=plain,
+    )
+    symbols = [line.split()[-1] for line in listed.stdout.splitlines()]
+    assert len(symbols) == 1, symbols
+    assert f"kernels_{isa}" in symbols[0]
+
+
+def test_the_sources_are_tested_for_symbols_of_every_instruction_set_that_was_built():
+    if not (CSRC.parent / "CMakeLists.txt").is_file():
+        pytest.skip("the sources are not here")
+    assert set(isa_flags()) >= set(_core.built_isas())

@@ -1,0 +1,234 @@
+"""Side by side with PyTorch and Keras, where they are installed: equal weights, equal training.
+
+PyTorch's convolution kernels are (out, in, kh, kw) and its dense weights (out, in), its images
+channels first; Keras's are ours.
+"""
+
+import importlib.util
+import os
+
+import numpy as np
+import pytest
+from nets import LENETS, compiled, digits, one_hot
+from tolerance import EPS
+
+from pylenet import layers, ops, optimizers
+from pylenet.models import Sequential
+
+STEPS, BATCH, RATE = 10, 128, 0.1
+
+
+@pytest.fixture(scope="module")
+def training(request):
+    """Images (N, 28, 28) and labels of the first steps: real MNIST, or else made-up digits."""
+    try:
+        (x, y), _ = request.getfixturevalue("mnist")
+    except pytest.skip.Exception:
+        x, y = digits(STEPS * BATCH)
+    return x[: STEPS * BATCH], y[: STEPS * BATCH].astype(np.int64)
+
+
+def batches(training):
+    x, y = training
+    return [(x[i : i + BATCH], y[i : i + BATCH]) for i in range(0, len(x), BATCH)]
+
+
+def ours(name):
+    return compiled(LENETS[name], optimizers.SGD(RATE), seed=12, metrics=["accuracy"])
+
+
+def assert_agree(losses, weights, other_losses, other_weights):
+    """Losses to 1e-4 relative, weights to 1e-4 absolute, after training that did something."""
+    assert losses[-1] < losses[0] - 0.1
+    relative = np.abs(np.divide(losses, other_losses) - 1).max()
+    apart = max(np.abs(a - b).max() for a, b in zip(weights, other_weights, strict=True))
+    print(f"losses {relative:.1e} apart (relative), weights {apart:.1e}")
+    assert relative < 1e-4
+    assert apart < 1e-4
+
+
+# PyTorch
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+def to_torch(torch, w):
+    """A weight as PyTorch lays it out."""
+    w = np.moveaxis(w, (3, 2), (0, 1)) if w.ndim == 4 else w.T
+    return torch.tensor(np.ascontiguousarray(w))
+
+
+def from_torch(w):
+    w = w.detach().numpy()
+    return np.moveaxis(w, (0, 1), (3, 2)) if w.ndim == 4 else w.T
+
+
+def torch_lenet(torch, name, weights):
+    """The same network as a function of images (N, 28, 28) that gives logits."""
+    f = torch.nn.functional
+    act, pool = (torch.tanh, f.avg_pool2d) if name == "classic" else (torch.relu, f.max_pool2d)
+
+    def logits(x):
+        k1, b1, k2, b2, w3, b3, w4, b4, w5, b5 = weights
+        y = torch.tensor(x[:, None].astype(np.float32)) / 255
+        y = pool(act(f.conv2d(y, k1, b1)), 2)
+        y = pool(act(f.conv2d(y, k2, b2)), 2)
+        y = y.permute(0, 2, 3, 1).flatten(1)
+        return f.linear(act(f.linear(act(f.linear(y, w3, b3)), w4, b4)), w5, b5)
+
+    return logits
+
+
+@pytest.mark.parametrize("name", LENETS)
+def test_a_lenet_trains_as_in_pytorch(name, training, torch):
+    model = ours(name)
+    weights = [to_torch(torch, w).requires_grad_() for w in model.get_weights()]
+    logits = torch_lenet(torch, name, weights)
+    sgd = torch.optim.SGD(weights, lr=RATE)
+    losses, others = [], []
+    for x, y in batches(training):
+        losses.append(model.train_on_batch(x, y)[0])
+        sgd.zero_grad()
+        loss = torch.nn.functional.cross_entropy(logits(x), torch.tensor(y))
+        loss.backward()
+        sgd.step()
+        others.append(loss.item())
+    assert_agree(losses, model.get_weights(), others, [from_torch(w) for w in weights])
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 3)])
+@pytest.mark.parametrize("kernel", [(5, 5), (2, 3), (4, 1)])
+def test_convolution_and_its_gradients_are_pytorch_s(strides, kernel, torch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 9, 8, 4)).astype(np.float32)
+    k = rng.normal(size=(*kernel, 4, 5)).astype(np.float32)
+    b = rng.normal(size=5).astype(np.float32)
+    there = [torch.tensor(np.moveaxis(x, 3, 1).copy()), to_torch(torch, k), torch.tensor(b)]
+    there = [t.requires_grad_() for t in there]
+    expected = torch.nn.functional.conv2d(*there, stride=strides)
+    y = ops.conv2d(x, k, b, strides=strides)
+    terms = k[..., 0].size
+    np.testing.assert_allclose(y, channels_last(expected), atol=terms * 4 * EPS)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    expected.backward(torch.tensor(np.moveaxis(dy, 3, 1).copy()))
+    dx, dk, db = ops.conv2d_backward(dy, x, k, strides=strides)
+    np.testing.assert_allclose(dx, channels_last(there[0].grad), atol=terms * 4 * EPS)
+    np.testing.assert_allclose(dk, from_torch(there[1].grad), atol=y[..., 0].size * 4 * EPS)
+    np.testing.assert_allclose(db, there[2].grad.numpy(), atol=y[..., 0].size * 4 * EPS)
+
+
+def channels_last(images):
+    return np.moveaxis(images.detach().numpy(), 1, 3)
+
+
+# Keras
+
+
+@pytest.fixture
+def keras():
+    """Keras on TensorFlow, or else on PyTorch."""
+    backends = [b for b in ("tensorflow", "torch", "jax") if importlib.util.find_spec(b)]
+    if not backends or not importlib.util.find_spec("keras"):
+        pytest.skip("Keras, or a backend for it, is not installed")
+    os.environ.setdefault("KERAS_BACKEND", backends[0])
+    return pytest.importorskip("keras")
+
+
+def keras_twin(keras, model):
+    """The same layers there, with the same weights and names."""
+    twin = keras.Sequential([keras.Input(model.input_shape[1:])])
+    for layer in model.layers:
+        twin.add(getattr(keras.layers, type(layer).__name__)(**layer.get_config()))
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("name", LENETS)
+def test_a_lenet_trains_as_in_keras(name, training, keras):
+    model = ours(name)
+    twin = keras_twin(keras, model)
+    twin.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy")
+    losses, others = [], []
+    for x, y in batches(training):
+        losses.append(model.train_on_batch(x, y)[0])
+        others.append(float(twin.train_on_batch(x[..., None].astype(np.float32), y)))
+    assert_agree(losses, model.get_weights(), others, twin.get_weights())
+    model.set_weights(twin.get_weights())
+    x = training[0][:100]
+    theirs = twin.predict(x[..., None].astype(np.float32), verbose=0)
+    np.testing.assert_allclose(model.predict(x), theirs, atol=1e-5)
+
+
+LAYERS = [
+    ("Conv2D(3, (2, 5), (2, 1), 'same', activation='tanh')", (7, 6, 2)),
+    ("Conv2D(3, 4, 3, padding='same', use_bias=False)", (8, 5, 1)),
+    ("Conv2D(3, 3, (2, 1))", (8, 5, 2)),
+    ("MaxPooling2D(3, 2, 'same')", (8, 7, 2)),
+    ("MaxPooling2D((2, 3))", (7, 7, 2)),
+    ("AveragePooling2D(3, 2, 'same')", (8, 7, 2)),
+    ("AveragePooling2D((3, 2), strides=1)", (8, 7, 2)),
+    ("Flatten()", (3, 4, 5)),
+    ("Rescaling(0.5, offset=-1)", (3, 4, 5)),
+    ("Dense(5, 'softmax')", (9,)),
+    ("Dense(5, activation='sigmoid', use_bias=False)", (9,)),
+    ("Activation('relu')", (3, 4, 5)),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("call", "shape"), LAYERS)
+def test_a_layer_written_for_keras_gives_keras_s_result(call, shape, keras):
+    if keras.backend.backend() == "torch" and "Average" in call and "same" in call:
+        pytest.skip("Keras on PyTorch averages over repeated border cells, unlike on TensorFlow")
+    model = Sequential([layers.Input(shape), eval(call, vars(layers).copy())])
+    twin = keras.Sequential([keras.Input(shape), eval(call, vars(keras.layers).copy())])
+    assert [w.shape for w in twin.get_weights()] == [w.shape for w in model.get_weights()]
+    model.set_weights(twin.get_weights())
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+    theirs = np.asarray(twin.predict(x, verbose=0))
+    assert model.output_shape == twin.output_shape
+    np.testing.assert_allclose(model.predict(x), theirs, atol=40 * EPS)
+
+
+TRAINING = [
+    ("SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01)", "categorical_crossentropy"),
+    ("Adam(0.01)", "categorical_crossentropy"),
+    ("AdamW(0.01, weight_decay=0.1)", "mse"),
+    ("SGD(schedules.CosineDecay(0.1, 5, warmup_target=0.3, warmup_steps=3))", "mse"),
+    ("SGD(schedules.PiecewiseConstantDecay([1, 4], [0.1, 0.4, 0.0]))", "mean_squared_error"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("optimizer", "loss"), TRAINING)
+def test_fit_with_an_optimizer_written_for_keras_gives_keras_s_history(optimizer, loss, keras):
+    x, y = digits(90)
+    x, y = (x[:, ::4, ::4, None] / 255).astype(np.float32), one_hot(y, 10).astype(np.float32)
+    model = compiled(
+        lambda: Sequential(
+            [
+                layers.Conv2D(4, 3, activation="tanh", input_shape=(7, 7, 1)),
+                layers.MaxPooling2D(2),
+                layers.Flatten(),
+                layers.Dense(10, "softmax"),
+            ]
+        ),
+        eval(optimizer, vars(optimizers).copy()),
+        loss,
+        metrics=["accuracy"],
+    )
+    twin = keras_twin(keras, model)
+    theirs = eval(optimizer, vars(keras.optimizers).copy())
+    twin.compile(optimizer=theirs, loss=loss, metrics=["accuracy"])
+    options = {"batch_size": 16, "epochs": 2, "shuffle": False, "validation_split": 0.2}
+    found = model.fit(x, y, verbose=0, **options).history
+    expected = twin.fit(x, y, verbose=0, **options).history
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, err_msg=name)
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)

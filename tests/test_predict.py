@@ -1,0 +1,193 @@
+"""Predicting: any layout, any batch, any thread the same bits; memory; images that do not fit."""
+
+import threading
+
+import numpy as np
+import pytest
+from nets import (
+    LAYOUTS,
+    LENETS,
+    compiled,
+    digits,
+    forward,
+    peak_memory,
+    small,
+    tiny,
+)
+from tolerance import FEW_ULPS, assert_close, assert_same_bits
+
+import pylenet
+from pylenet.layers import AveragePooling2D, Dense, Flatten, Rescaling
+from pylenet.models import Sequential
+
+# Predicting
+
+
+@pytest.mark.parametrize("name", LENETS)
+def test_a_lenet_predicts_what_the_reference_does(name, isa):
+    model = compiled(LENETS[name])
+    x, _ = digits(20)
+    assert_close(model.predict(x), forward(model, x[..., None]), 4 * FEW_ULPS)
+
+
+@pytest.mark.parametrize("name", LENETS)
+def test_an_image_s_prediction_does_not_depend_on_its_batch(name, isa, threads):
+    model = LENETS[name]()
+    x, _ = digits(37)
+    expected = model.predict(x)
+    for size in (1, 4, 7, 8, 9, 15, 16, 17):
+        parts = [model.predict(x[i : i + size]) for i in range(0, len(x), size)]
+        assert_same_bits(np.concatenate(parts), expected)
+    assert_same_bits(model.predict(x[::-1])[::-1], expected)
+    assert_same_bits(model.predict(x, batch_size=3), expected)
+
+
+def test_a_prediction_of_many_images_does_not_depend_on_its_parts():
+    model = tiny()
+    x = np.random.default_rng(0).normal(size=(4096 * 2 + 5, 4))
+    assert_same_bits(model.predict(x)[4090:], model.predict(x[4090:]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_images_are_read_right_in_any_layout_and_never_written(layout, dtype):
+    model = small()
+    x = np.random.default_rng(1).integers(0, 3, (18, 8, 7, 2)).astype(dtype)
+    laid_out = LAYOUTS[layout](x)
+    assert np.array_equal(laid_out, x)
+    assert_same_bits(model.predict(laid_out), model.predict(x.astype(np.float32)))
+    assert np.array_equal(laid_out, x)
+
+
+def test_one_image_repeated_by_a_stride_of_zero_is_read_right():
+    model = small()
+    image = np.random.default_rng(1).normal(size=(8, 7, 2))
+    x = np.broadcast_to(image, (18, 8, 7, 2))
+    assert_same_bits(model.predict(x), model.predict(x.copy()))
+
+
+@pytest.mark.parametrize("name", LENETS)
+def test_the_channel_of_grey_images_may_be_left_out(name):
+    model = compiled(LENETS[name])
+    x, y = digits(40)
+    assert_same_bits(model.predict(x), model.predict(x[..., None]))
+    assert model.evaluate(x, y) == model.evaluate(x[..., None], y)
+
+
+def test_a_model_of_images_without_channels_takes_them_with_one():
+    model = Sequential([Rescaling(0.5, input_shape=(4, 3)), Flatten(), Dense(2)])
+    x = np.random.default_rng(1).normal(size=(5, 4, 3))
+    assert_same_bits(model.predict(x[..., None]), model.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (np.ones((2, 28, 28), np.int64), TypeError, "x must have dtype uint8, float32 or float64"),
+        (np.ones((2, 28, 28), bool), TypeError, "got bool"),
+        (np.ones((2, 28, 28), np.float16), TypeError, "got float16"),
+        (np.ones((2, 28, 28), ">f8"), TypeError, "not in native byte order"),
+        (np.ones((2, 28, 28), object), TypeError, "got object"),
+        ([[1.0]], TypeError, "x must be a numpy array .*got list"),
+        (None, TypeError, "x must be a numpy array .*got NoneType"),
+        (np.ones((28, 28)), ValueError, r"x must have shape \(N, 28, 28, 1\).*x\[None\]"),
+        (np.ones((28, 28, 1)), ValueError, r"got \(28, 28, 1\).*for one image give x\[None\]"),
+        (np.ones((2, 28, 28, 3)), ValueError, r"got \(2, 28, 28, 3\)"),
+        (np.ones((2, 27, 28)), ValueError, r"got \(2, 27, 28\)"),
+        (np.ones((2, 1, 28, 28)), ValueError, r"got \(2, 1, 28, 28\)"),
+        (np.ones((2, 784)), ValueError, r"got \(2, 784\)"),
+        (np.ones(()), ValueError, r"got \(\)"),
+        (np.ones((0, 28, 28)), ValueError, "x must hold at least one sample"),
+        (np.ones((0, 28, 28, 1), np.uint8), ValueError, "x must hold at least one sample"),
+    ],
+)
+def test_images_that_do_not_fit_are_named(x, error, message):
+    model = compiled(LENETS["classic"])
+    y = np.zeros(len(x) if np.ndim(x) else 1, int)
+    for use in (
+        lambda: model.predict(x),
+        lambda: model.evaluate(x, y),
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.train_on_batch(x, y),
+    ):
+        with pytest.raises(error, match=message):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+@pytest.mark.parametrize("method", ["predict", "evaluate"])
+def test_a_batch_size_must_be_positive(method, wrong):
+    model = compiled(tiny)
+    arguments = (np.ones((3, 4)), np.zeros(3, int))[: 2 if method == "evaluate" else 1]
+    with pytest.raises(ValueError, match="batch_size must be an integer >= 1"):
+        getattr(model, method)(*arguments, batch_size=wrong)
+    with pytest.raises(TypeError, match="batch_size must be an integer"):
+        getattr(model, method)(*arguments, batch_size=2.5)
+
+
+@pytest.mark.parametrize("name", LENETS)
+@pytest.mark.parametrize("method", ["predict", "evaluate", "fit", "train_on_batch"])
+def test_a_lenet_warns_of_pixels_that_are_scaled_already(name, method):
+    model = compiled(LENETS[name])
+    x, y = digits(3)
+    arguments = (y,) if method != "predict" else ()
+    arguments += (1, 1, 0) if method == "fit" else ()
+    with pytest.warns(UserWarning, match="x looks scaled already .* raw pixels, 0-255") as caught:
+        getattr(model, method)(x / 255, *arguments)
+    assert [w.filename for w in caught] == [__file__]
+    getattr(model, method)(x, *arguments)
+    getattr(model, method)(x.astype(np.float32), *arguments)
+
+
+def test_a_lenet_does_not_warn_of_blank_images_nor_other_models_of_scaled_ones():
+    LENETS["classic"]().predict(np.zeros((2, 28, 28)))
+    Sequential([Flatten(input_shape=(28, 28)), Dense(2)]).predict(np.ones((2, 28, 28)))
+
+
+def test_images_are_never_copied_whole():
+    model = Sequential([AveragePooling2D(28, input_shape=(28, 28, 1)), Flatten(), Dense(2)])
+    model.compile(optimizer="sgd", loss="mse")
+    n = 60_000  # as float64 376 MB
+    x = np.broadcast_to(np.random.default_rng(0).normal(size=(28, 28)), (n, 28, 28))
+    y = np.zeros((n, 2), np.float32)
+    model.fit(x[:64], y[:64], verbose=0)
+    before = peak_memory()
+    model.predict(x)
+    model.evaluate(x, y)
+    model.fit(x, y, batch_size=128, verbose=0)
+    assert peak_memory() - before < 100e6
+
+
+def test_predicting_again_and_again_takes_no_more_memory():
+    model = LENETS["modern"]()
+    x, _ = digits(5)
+    for _ in range(20):
+        model.predict(x)
+    before = peak_memory()
+    for _ in range(2000):
+        model.predict(x)
+    assert peak_memory() - before < 20e6
+
+
+def test_python_threads_that_predict_at_once_get_the_serial_bits(threads_restored):
+    pylenet.set_num_threads(2)
+    model = LENETS["classic"]()
+    parts = np.array_split(digits(400)[0], 8)
+    expected = [model.predict(part) for part in parts]
+    found = [[] for _ in parts]
+    start = threading.Barrier(len(parts))
+
+    def work(k):
+        start.wait()
+        for _ in range(10):
+            found[k].append(model.predict(parts[k]))
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(len(parts))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for one, others in zip(expected, found, strict=True):
+        assert len(others) == 10
+        for other in others:
+            assert_same_bits(other, one)

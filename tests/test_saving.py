@@ -1,0 +1,247 @@
+"""Model files: what is written, and what comes back."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from nets import LENETS, compiled, samples, small, state, tiny
+from tolerance import assert_same_bits
+
+from pylenet import initializers, losses, optimizers
+from pylenet.layers import Activation, AveragePooling2D, Conv2D, Dense, Flatten, Rescaling
+from pylenet.models import Sequential, load_model
+from pylenet.optimizers import schedules
+from pylenet.utils import set_random_seed
+
+
+def every_layer():
+    return Sequential(
+        [
+            Rescaling(0.5, 0.1, input_shape=(8, 7, 2), name="scaled"),
+            Conv2D(3, (2, 3), (1, 2), "same", activation="tanh", use_bias=False),
+            AveragePooling2D(2, strides=1, name="mean"),
+            Activation("sigmoid"),
+            Conv2D(2, 2, kernel_initializer=initializers.HeUniform(seed=3)),
+            Flatten(),
+            Dense(3, "relu", bias_initializer="ones"),
+            Dense(4),
+            Activation("softmax"),
+        ],
+        name="every layer",
+    )
+
+
+MODELS = {**LENETS, "small": small, "tiny": tiny, "every layer": every_layer}
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_loaded_model_is_the_one_that_was_saved(name, isa, tmp_path):
+    model = compiled(MODELS[name])
+    model.set_weights([w + 0.01 for w in model.get_weights()])
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    loaded = load_model(path)
+    assert loaded.name == model.name
+    assert loaded.input_shape == model.input_shape
+    assert [layer.get_config() for layer in loaded.layers] == [
+        layer.get_config() for layer in model.layers
+    ]
+    assert_same_bits(tuple(loaded.get_weights()), tuple(model.get_weights()))
+    x = np.random.default_rng(0).integers(0, 255, (19, *model.input_shape[1:])).astype(np.uint8)
+    assert_same_bits(loaded.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss", "metrics"),
+    [
+        (optimizers.SGD(0.2, 0.9, True, weight_decay=0.1), "mse", ["accuracy"]),
+        (optimizers.Adam(0.002, epsilon=1e-3), "categorical_crossentropy", []),
+        (
+            optimizers.AdamW(schedules.CosineDecay(0.1, 100, warmup_target=0.2, warmup_steps=5)),
+            "sparse_categorical_crossentropy",
+            ["acc"],
+        ),
+    ],
+)
+def test_a_loaded_model_is_compiled_as_it_was(optimizer, loss, metrics, tmp_path):
+    model = compiled(tiny, optimizer, loss, metrics=metrics)
+    model.save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert optimizers.serialize(loaded.optimizer) == optimizers.serialize(model.optimizer)
+    assert losses.serialize(loaded.loss) == losses.serialize(model.loss)
+    assert tuple(loaded.metrics_names) == tuple(model.metrics_names)
+    assert loaded.optimizer.iterations == 0
+
+
+def test_logits_stay_logits(tmp_path):
+    model = Sequential([Dense(3, input_shape=(4,))])
+    model.compile(loss=losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.save(tmp_path / "m")
+    x, y = samples(9, (4,), 3)
+    assert load_model(tmp_path / "m").evaluate(x, y) == model.evaluate(x, y)
+
+
+def test_a_model_that_was_not_compiled_is_not_compiled_when_loaded(tmp_path):
+    tiny().save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert loaded.loss is loaded.optimizer is None
+    with pytest.raises(ValueError, match="must be compiled first"):
+        loaded.evaluate(*samples(3, (4,), 3))
+
+
+def test_a_loaded_model_trains_on_as_the_saved_one(tmp_path):
+    x, y = samples(40, (8, 7, 2), 4)
+    model = compiled(small, optimizers.SGD(0.1))
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    model.fit(x, y, shuffle=False, verbose=0)
+    loaded.fit(x, y, shuffle=False, verbose=0)
+    assert_same_bits(state(loaded), state(model))
+
+
+def test_loading_draws_no_random_numbers(tmp_path):
+    every_layer().save(tmp_path / "m")
+    found = []
+    for load in (True, False):
+        set_random_seed(1)
+        if load:
+            load_model(tmp_path / "m")
+        found.append(state(tiny()))
+    assert_same_bits(*found)
+
+
+class MyInitializer(initializers.Zeros):
+    pass
+
+
+class MySchedule(schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1
+
+    def get_config(self):
+        return {}
+
+
+class MyLayer(Rescaling):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("layer", "optimizer"),
+    [
+        (Dense(2, kernel_initializer=MyInitializer(), input_shape=(2,)), "sgd"),
+        (Dense(2, input_shape=(2,)), optimizers.SGD(MySchedule())),
+        (MyLayer(2.0, input_shape=(2,)), "sgd"),
+    ],
+    ids=["initializer", "schedule", "layer"],
+)
+def test_what_cannot_be_loaded_is_not_saved(layer, optimizer, tmp_path):
+    """A file that only fails when it is needed would be worse than an error now."""
+    model = Sequential([layer])
+    model.compile(optimizer, "mse")
+    with pytest.raises((TypeError, ValueError), match="My"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+# What is written
+
+
+def test_the_file_is_plain_safetensors_with_readable_names(tmp_path):
+    model = compiled(LENETS["classic"])
+    path = tmp_path / "lenet.safetensors"
+    model.save(path)
+    tensors = safetensors.numpy.load_file(path)
+    names = ["conv2d", "conv2d_1", "dense", "dense_1", "dense_2"]
+    expected = [f"{name}.{kind}" for name in names for kind in ("kernel", "bias")]
+    assert sorted(tensors) == sorted(expected)
+    for name, weights in zip(expected, model.get_weights(), strict=True):
+        assert_same_bits(tensors[name], weights)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    config = json.loads(metadata["model"])
+    assert config["format"] == "pylenet-1"
+    assert config["name"] == "lenet5_classic"
+    assert config["input_shape"] == [28, 28, 1]
+    assert [layer["class_name"] for layer in config["layers"]][:2] == ["Rescaling", "Conv2D"]
+    assert path.stat().st_size < 44_426 * 4 + 8192
+
+
+def test_the_same_model_is_the_same_bytes(tmp_path):
+    model = compiled(LENETS["modern"])
+    files = [tmp_path / f"{i}.safetensors" for i in range(8)]
+    for file in files:
+        model.save(file)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+@pytest.mark.parametrize("name", ["m", "m.safetensors", "m.v1.2", "Größe {x}.safetensors"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_any_name_without_a_foreign_suffix_will_do(name, kind, tmp_path):
+    model = tiny()
+    model.save(kind(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert_same_bits(state(load_model(kind(tmp_path / name))), state(model))
+
+
+def test_a_name_in_the_current_folder_will_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny().save("m")
+    assert load_model("m").built
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras", ".KERAS", ".hdf5", ".pt", ".onnx", ".npz"])
+def test_a_name_that_promises_another_format_is_refused(suffix, tmp_path):
+    with pytest.raises(ValueError, match="filepath must end in .safetensors .*got"):
+        tiny().save(tmp_path / f"model{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_not_saved_where_there_is_no_folder_for_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="filepath must be in an existing folder"):
+        tiny().save(tmp_path / "none" / "m")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="filepath must be in an existing folder"):
+        tiny().save(tmp_path / "file" / "m")
+
+
+def test_a_model_is_not_saved_in_the_place_of_a_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", "", "."):
+        with pytest.raises(ValueError, match="filepath"):
+            tiny().save(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("path", [3, None, ["m"]])
+def test_a_path_of_the_wrong_kind_is_named(path):
+    with pytest.raises(TypeError, match="filepath"):
+        tiny().save(path)
+    with pytest.raises(TypeError, match="filepath"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("failing", ["replace", "fsync"])
+def test_the_old_file_stays_whole_when_saving_fails(failing, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    tiny().save(path)
+    old = path.read_bytes()
+
+    def fail(*args):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fail)
+        with pytest.raises(OSError, match="no space left"):
+            small().save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+    assert path.read_bytes() == old
+    small().save(path)
+    assert load_model(path).count_params() == small().count_params()
