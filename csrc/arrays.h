@@ -26,7 +26,10 @@ ArrayType exactly(const char* name, const py::object& object) {
     throw py::type_error(std::string(name) + " must be a C-contiguous numpy array of " +
                          std::string(py::str(py::dtype::of<typename ArrayType::value_type>())) +
                          ", got " + std::string(py::str(py::type::of(object))));
-  return py::reinterpret_borrow<ArrayType>(object);
+  const auto array = py::reinterpret_borrow<ArrayType>(object);
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(typename ArrayType::value_type) != 0)
+    throw py::value_error(std::string(name) + " must be aligned");
+  return array;
 }
 
 inline ElementType element_type(const char* name, const py::array& a) {

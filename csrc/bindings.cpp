@@ -146,7 +146,8 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   return {std::move(dx), std::move(parameter_gradient)};
 }
 
-Optimizer optimizer_of(const Network& network, const py::dict& d, std::vector<py::object> slots) {
+Optimizer optimizer_of(const Network& network, const py::dict& d,
+                       const std::vector<py::object>& slots) {
   Optimizer o{};
   const auto kind = d["kind"].cast<std::string>();
   if (kind != "sgd" && kind != "adam")
@@ -159,7 +160,7 @@ Optimizer optimizer_of(const Network& network, const py::dict& d, std::vector<py
   o.beta_1 = adam ? d["beta_1"].cast<float>() : 0.0f;
   o.beta_2 = adam ? d["beta_2"].cast<float>() : 0.0f;
   o.epsilon = adam ? d["epsilon"].cast<float>() : 0.0f;
-  const std::size_t wanted = adam ? 2 : (o.momentum != 0.0f ? 1 : 0);
+  const std::size_t wanted = adam ? 2 : (d["momentum"].cast<double>() != 0.0 ? 1 : 0);
   if (slots.size() != wanted)
     throw py::value_error("the optimizer needs " + std::to_string(wanted) + " slots, got " +
                           std::to_string(slots.size()));
@@ -178,9 +179,9 @@ Optimizer optimizer_of(const Network& network, const py::dict& d, std::vector<py
 std::pair<py::array, py::array> train(const Network& network, const py::object& parameters,
                                       const py::array& x, const py::array& y,
                                       const py::object& order, int batch_size, LossKind loss,
-                                      const py::dict& optimizer, std::vector<py::object> slots,
-                                      std::int64_t iterations, const py::object& learning_rates,
-                                      int threads) {
+                                      const py::dict& optimizer,
+                                      const std::vector<py::object>& slots, std::int64_t iterations,
+                                      const py::object& learning_rates, int threads) {
   TrainCall call{};
   auto flat = exactly<FloatVector>("parameters", parameters);
   call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
@@ -201,7 +202,7 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
     throw py::value_error("learning_rates must have one rate for each of the " +
                           std::to_string(steps) + " steps, got " + std::to_string(rates.size()));
   call.learning_rates = rates.data();
-  call.optimizer = optimizer_of(network, optimizer, std::move(slots));
+  call.optimizer = optimizer_of(network, optimizer, slots);
   call.optimizer.iterations = iterations;
   positive("threads", threads);
 

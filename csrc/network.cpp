@@ -74,6 +74,7 @@ class Network::Lease {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   Workspace* operator->() const { return workspace_.get(); }
+  Workspace& operator*() const { return *workspace_; }
 
  private:
   const Network& network_;
@@ -196,44 +197,44 @@ struct UnitImages {
 
 }  // namespace
 
-void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
-                      int threads) const {
-  const int lanes = kernels_.lanes, units = units_of(count), layers = int(layers_.size());
-  threads = team_size(threads, units, cost_);
-  const Lease workspace(*this, threads, 0, 0);
+// Runs `layers` layers on all units; calls use(first image, the unit's images, outputs) for each.
+template <class Use>
+void Network::forward_units(const Workspace& workspace, const float* parameters, const ImageView& x,
+                            std::int64_t count, int layers, int threads, Use use) const {
   run_team(threads, [&](const Member& member) {
-    float* buffer = workspace->threads[member.thread].get();
+    float* buffer = workspace.threads[member.thread].get();
     const Pass pass{kernels_, parameters, buffer + plan_.scratch, nullptr, 0};
-    member.for_each(units, [&](int unit) {
-      const std::int64_t first = std::int64_t(unit) * lanes;
-      const UnitImages images(first, count, lanes);
+    member.for_each(units_of(count), [&](int unit) {
+      const std::int64_t first = std::int64_t(unit) * kernels_.lanes;
+      const UnitImages images(first, count, kernels_.lanes);
       kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
       forward(pass, buffer, layers);
-      kernels_.unpack(y + first * output().size(), buffer + plan_.values[layers], images.count,
-                      output());
+      use(first, images, buffer + plan_.values[layers]);
     });
   });
+}
+
+void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
+                      int threads) const {
+  threads = team_size(threads, units_of(count), cost_);
+  const Lease workspace(*this, threads, 0, 0);
+  forward_units(*workspace, parameters, x, count, int(layers_.size()), threads,
+                [&](std::int64_t first, const UnitImages& images, const float* outputs) {
+                  kernels_.unpack(y + first * output().size(), outputs, images.count, output());
+                });
 }
 
 void Network::evaluate(double* loss, std::int64_t* correct, const float* parameters,
                        const ImageView& x, std::int64_t count, const Targets& targets,
                        LossKind kind, int threads) const {
-  const int lanes = kernels_.lanes, units = units_of(count), layers = layers_before_loss(kind);
-  threads = team_size(threads, units, cost_);
+  threads = team_size(threads, units_of(count), cost_);
   const Lease workspace(*this, threads, 0, count);
-  run_team(threads, [&](const Member& member) {
-    float* buffer = workspace->threads[member.thread].get();
-    const Pass pass{kernels_, parameters, buffer + plan_.scratch, nullptr, 0};
-    member.for_each(units, [&](int unit) {
-      const std::int64_t first = std::int64_t(unit) * lanes;
-      const UnitImages images(first, count, lanes);
-      kernels_.pack(buffer, x, images.index, images.count, input_, scale_, offset_);
-      forward(pass, buffer, layers);
-      kernels_.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
-                    buffer + plan_.values[layers], targets, images.index, images.count, kind,
-                    int(output().size()), 1.0f);
-    });
-  });
+  forward_units(*workspace, parameters, x, count, layers_before_loss(kind), threads,
+                [&](std::int64_t first, const UnitImages& images, const float* outputs) {
+                  kernels_.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
+                                outputs, targets, images.index, images.count, kind,
+                                int(output().size()), 1.0f);
+                });
   *loss = 0.0;
   *correct = 0;
   for (std::int64_t i = 0; i < count; i++) {

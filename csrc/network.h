@@ -48,9 +48,9 @@ class Network {
   Shape output() const { return layers_.empty() ? input_ : layers_.back()->out; }
   std::size_t parameter_floats() const { return parameter_floats_; }
   // Of layer `spec` as given to the constructor.
-  const std::vector<Tensor>& tensors(std::size_t spec) const { return tensors_[spec]; }
-  Shape output_of(std::size_t spec) const { return outputs_[spec]; }
-  std::size_t layer_count() const { return outputs_.size(); }
+  // Throw std::out_of_range where there is none.
+  const std::vector<Tensor>& tensors(std::size_t spec) const { return tensors_.at(spec); }
+  Shape output_of(std::size_t spec) const { return outputs_.at(spec); }
   std::size_t bytes_per_thread() const;
 
   // y [image][h][w][c].
@@ -85,6 +85,9 @@ class Network {
   }
   int layers_before_loss(LossKind kind) const;
   void forward(const Pass& pass, float* buffer, int layers) const;
+  template <class Use>
+  void forward_units(const Workspace& workspace, const float* parameters, const ImageView& x,
+                     std::int64_t count, int layers, int threads, Use use) const;
   float* backward(const Pass& pass, float* buffer, int layers, bool want_dx) const;
 
   const Kernels& kernels_;

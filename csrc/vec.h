@@ -14,6 +14,13 @@
 
 #define PYLENET_UNROLL _Pragma("GCC unroll 16")
 
+// The elements of v in another order. GCC has Clang's spelling only since version 12.
+#if defined(__clang__)
+#define PYLENET_SHUFFLE(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+#else
+#define PYLENET_SHUFFLE(v, ...) __builtin_shuffle(v, ivec{__VA_ARGS__})
+#endif
+
 namespace pylenet {
 namespace {
 
@@ -90,17 +97,17 @@ inline vec smaller(vec a, vec b) { return a < b ? a : b; }
 // A vector plus itself with neighbours swapped holds every pair's sum twice: addition commutes.
 inline float lane_sum(vec v) {
 #if defined(__AVX512F__)
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  v += PYLENET_SHUFFLE(v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  v += PYLENET_SHUFFLE(v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
 #elif defined(__AVX2__)
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
-  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2, 5, 4, 7, 6);
+  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1, 6, 7, 4, 5);
+  v += PYLENET_SHUFFLE(v, 4, 5, 6, 7, 0, 1, 2, 3);
 #else
-  v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
-  v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2);
+  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1);
 #endif
   return v[0];
 }

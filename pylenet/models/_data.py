@@ -56,7 +56,7 @@ def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArra
     if a.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}")
     with np.errstate(over="ignore"):
-        rows = np.ascontiguousarray(a, np.float32)
+        rows = np.require(a, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
     if not np.isfinite(rows).all():
         raise ValueError(f"{name} must hold finite numbers, got NaN or infinity")
     return rows
