@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import _core
+from .. import _core, _threads
 from .._recipes import RECIPES
 from . import _inspect, _train
 
@@ -109,7 +109,7 @@ def _add_data_and_threads(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", default="mnist", metavar="DATA", help=DATA)
     command.add_argument(
         "--threads",
-        type=_integer(1, 2**31),
+        type=_integer(1, _threads.MOST + 1),
         metavar="N",
         help="threads to run on (default: PYLENET_NUM_THREADS, OMP_NUM_THREADS, or all processors)",
     )
