@@ -180,7 +180,8 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
                                       const py::array& x, const py::array& y,
                                       const py::object& order, int batch_size, LossKind loss,
                                       const py::dict& optimizer,
-                                      const std::vector<py::object>& slots, std::int64_t iterations,
+                                      const std::vector<py::object>& slots,
+                                      const py::object& iterations,
                                       const py::object& learning_rates, int threads) {
   TrainCall call{};
   auto flat = exactly<FloatVector>("parameters", parameters);
@@ -203,7 +204,9 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
                           std::to_string(steps) + " steps, got " + std::to_string(rates.size()));
   call.learning_rates = rates.data();
   call.optimizer = optimizer_of(network, optimizer, slots);
-  call.optimizer.iterations = iterations;
+  auto counter = exactly<IndexVector>("iterations", iterations);
+  if (counter.size() != 1) throw py::value_error("iterations must hold one number");
+  call.optimizer.iterations = *counter.data();
   positive("threads", threads);
 
   py::array_t<double> losses(steps);
@@ -214,6 +217,7 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
     const py::gil_scoped_release release;
     network.train(call, threads);
   }
+  *counter.mutable_data() += steps;  // here, where no signal comes between weights and count
   return {std::move(losses), std::move(correct)};
 }
 

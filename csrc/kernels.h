@@ -62,7 +62,7 @@ struct Targets {
 };
 
 struct OptimizerStep {
-  enum Kind { kNone, kSgd, kAdam } kind;
+  enum Kind { kSgd, kAdam } kind;
   float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
   float weight_decay;   // decoupled: w -= w * weight_decay * learning_rate, before the update
   float momentum;

@@ -12,6 +12,7 @@ namespace {
 
 // One image's values in one place: with 16 lanes of float32, at most 4 GiB a thread.
 constexpr int kMostValues = 1 << 26;
+constexpr int kMostWeights = 1 << 28;  // of one layer, 1 GiB
 
 // One axis of a window that slides over an image, with TensorFlow's meaning of the paddings:
 // 'same' gives ceil(size / stride) positions, the odd cell of padding goes to the end.
@@ -323,6 +324,10 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t o
                                 std::to_string(spec.units));
   if (spec.kind == "dense" && in.height * in.width != 1)
     throw std::invalid_argument("dense needs flat input, got an image: put a Flatten before it");
+  const double fan_in = double(in.channels) * spec.window.first * spec.window.second;
+  if (weighted && fan_in * spec.units > kMostWeights)
+    throw std::invalid_argument(spec.kind + " would have more than " +
+                                std::to_string(kMostWeights) + " weights");
   if (spec.kind == "conv2d") return std::make_unique<Conv2DLayer>(spec, in, offset);
   if (spec.kind == "dense") return std::make_unique<DenseLayer>(spec, in, offset);
   if (spec.kind == "max_pool2d") return std::make_unique<MaxPool2DLayer>(spec, in);

@@ -68,8 +68,11 @@ class Network::Lease {
     }
   }
   ~Lease() {
-    const std::lock_guard<std::mutex> lock(network_.mutex_);
-    network_.idle_.push_back(std::move(workspace_));
+    try {
+      const std::lock_guard<std::mutex> lock(network_.mutex_);
+      network_.idle_.push_back(std::move(workspace_));
+    } catch (const std::bad_alloc&) {  // then the next call makes a new one
+    }
   }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;

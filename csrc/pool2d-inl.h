@@ -46,7 +46,7 @@ void max_pool2d_forward(float* y, const float* x, const PoolShape& s) {
     vec best = load(x + (map + std::size_t(w.row_begin) * s.in_width + w.column_begin) * kLanes);
     for_each_cell(s, map, w, [&](std::size_t in) {
       const vec v = load(x + in * kLanes);
-      best = (v > best) | (v != v) ? v : best;  // a NaN wins and stays
+      best = ((v > best) | (v != v)) ? v : best;  // a NaN wins and stays
     });
     store(y + out * kLanes, best);
   });

@@ -13,9 +13,12 @@ namespace {
 constexpr double kCostPerThread = 1.5e5;
 constexpr int kSpins = 1000;  // pauses: 15 to 50 microseconds, about what a unit takes
 
-std::atomic<bool> ran_parallel{false}, forked_since{false};
+std::atomic<bool> forked{false};
 
-void in_child() { forked_since = ran_parallel.load(); }
+#ifndef _WIN32
+void in_child() { forked = true; }
+[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, in_child);
+#endif
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -29,14 +32,8 @@ inline void pause() {
 
 int team_size(int wanted, int units, double cost) {
   const double repaid = units * cost / kCostPerThread;
-  int team = forked_since ? 1 : std::min(wanted, units);
-  if (repaid < team) team = std::max(1, int(repaid));
-  if (team > 1 && !ran_parallel.exchange(true)) {
-#ifndef _WIN32
-    pthread_atfork(nullptr, nullptr, in_child);
-#endif
-  }
-  return team;
+  const int team = forked ? 1 : std::min(wanted, units);
+  return repaid < team ? std::max(1, int(repaid)) : team;
 }
 
 void Team::wait(int threads) {

@@ -21,6 +21,14 @@ def real(name: str, value: object, within: str = "(-inf, inf)") -> float:
     return number
 
 
+def real32(name: str, value: object, within: str) -> float:
+    """`real(name, value, within)` that is still within when rounded to float32, as C++ has it."""
+    number = real(name, value, within)
+    with np.errstate(over="ignore"):
+        real(f"{name}, as float32,", float(np.float32(number)), within)
+    return number
+
+
 def integer(name: str, value: Any, at_least: int) -> int:
     """`value` as an int not below `at_least`."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):

@@ -13,6 +13,7 @@ def config() -> dict[str, str]:
 
     Raises ValueError where PYLENET_ISA or the variables of the thread count make no sense.
     """
+    threads = _threads.get_num_threads()
     openmp = f"yes ({_core.OPENMP})" if _core.OPENMP else "no: one thread only"
     return {
         "pylenet": _core.__version__,
@@ -23,7 +24,7 @@ def config() -> dict[str, str]:
         "ISAs built": ", ".join(_core.built_isas()),
         "ISAs available": ", ".join(_core.available_isas()),
         "ISA active": _core.active_isa(),
-        "threads": str(_threads.get_num_threads() if _core.OPENMP else 1),
+        "threads": str(threads if _core.OPENMP else 1),
         "processors": f"{_threads.available_processors()} of {os.cpu_count()}",
     }
 

@@ -58,7 +58,7 @@ class Network:
         loss: LossKind,
         optimizer: Mapping[str, float | bool | str],
         slots: Sequence[NDArray[np.float32]],
-        iterations: int,
+        iterations: NDArray[np.int64],
         learning_rates: NDArray[np.float32],
         threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

@@ -66,7 +66,9 @@ def _cgroup_quota(
         return None
     quotas = []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not path:
+            continue
         if controllers == "":  # version 2: one hierarchy, "quota period" or "max period"
             root, read = mount, _quota_v2
         elif "cpu" in controllers.split(","):

@@ -35,7 +35,21 @@ Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
 
 
-class Layer:
+class AlwaysTrainable:
+    """What cannot be frozen: layers and models."""
+
+    @property
+    def trainable(self) -> bool:
+        """True. Setting it to anything else raises ValueError."""
+        return True
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value is not True:
+            raise ValueError(f"trainable must be True: nothing can be frozen, got {value!r}")
+
+
+class Layer(AlwaysTrainable):
     """Base class. name: unique in its model, made from the class's name if None.
 
     input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1).
@@ -51,6 +65,14 @@ class Layer:
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self._weights: dict[str, NDArray[np.float32]] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse changes that a model which has this layer would not see."""
+        if name in self.__dict__ and name in self._arguments() and self.input_shape is not None:
+            raise AttributeError(
+                f"{name} of a layer in a model must stay as it is, {getattr(self, name)!r}"
+            )
+        super().__setattr__(name, value)
 
     @property
     def weights(self) -> list[NDArray[np.float32]]:

@@ -1,5 +1,8 @@
 """Sequential: building, naming, evaluating, compiling, and what does not fit together."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from nets import (
@@ -270,13 +273,21 @@ def test_a_metric_is_called_by_its_name(metric):
     ("arguments", "error", "message"),
     [
         ({"optimizer": "sgd"}, ValueError, "loss must be"),
-        ({"loss": "hinge"}, ValueError, "loss must be one of .*got 'hinge'"),
-        ({"loss": 3}, TypeError, "loss must be"),
+        ({"optimizer": "sgd", "loss": "hinge"}, ValueError, "loss must be one of .*got 'hinge'"),
+        ({"optimizer": "sgd", "loss": 3}, TypeError, "loss must be"),
         ({"loss": "mse", "optimizer": "rmsprop"}, ValueError, "optimizer must be one of"),
         ({"loss": "mse", "optimizer": optimizers.SGD}, TypeError, "optimizer must be"),
-        ({"loss": "mse", "metrics": "accuracy"}, TypeError, r"metrics must be a list"),
-        ({"loss": "mse", "metrics": ["auc"]}, ValueError, "metrics must be accuracies.*'auc'"),
-        ({"loss": "mse", "metrics": 3}, TypeError, "metrics must be a list"),
+        (
+            {"optimizer": "sgd", "loss": "mse", "metrics": "accuracy"},
+            TypeError,
+            r"metrics must be a list",
+        ),
+        (
+            {"optimizer": "sgd", "loss": "mse", "metrics": ["auc"]},
+            ValueError,
+            "metrics must be accuracies.*'auc'",
+        ),
+        ({"optimizer": "sgd", "loss": "mse", "metrics": 3}, TypeError, "metrics must be a list"),
     ],
     ids=repr,
 )
@@ -304,9 +315,9 @@ MISMATCHES = [
 @pytest.mark.parametrize(("tail", "loss", "message"), MISMATCHES)
 def test_a_loss_that_does_not_fit_the_last_layer_is_an_error(tail, loss, message):
     with pytest.raises(ValueError, match=message):
-        Sequential([Input((4,)), *tail()]).compile(loss=loss)
+        Sequential([Input((4,)), *tail()]).compile("sgd", loss=loss)
     late = Sequential(tail())
-    late.compile(loss=loss)
+    late.compile("sgd", loss=loss)
     with pytest.raises(ValueError, match=message):
         late.fit(np.ones((2, 4)), np.zeros(2, int), verbose=0)
 
@@ -314,7 +325,7 @@ def test_a_loss_that_does_not_fit_the_last_layer_is_an_error(tail, loss, message
 def test_a_loss_on_images_is_an_error():
     model = Sequential([Conv2D(3, 3, input_shape=(5, 5, 1))])
     with pytest.raises(ValueError, match="loss needs flat output .*put a Flatten"):
-        model.compile(loss="mse")
+        model.compile("sgd", loss="mse")
 
 
 def test_a_model_that_is_not_compiled_says_so():
@@ -339,8 +350,8 @@ def test_accuracy_of_one_output_is_an_error():
     """Keras takes an output above one half for the class 1; here there is no such metric."""
     model = Sequential([Dense(1, input_shape=(1,))])
     with pytest.raises(ValueError, match="metrics .*at least 2 outputs"):
-        model.compile(loss="mse", metrics=["accuracy"])
-    model.compile(loss="mse")
+        model.compile("sgd", loss="mse", metrics=["accuracy"])
+    model.compile("sgd", loss="mse")
     assert model.evaluate(np.ones((2, 1)), model.predict(np.ones((2, 1)))) == 0
 
 
@@ -348,3 +359,48 @@ def test_metrics_are_given_by_name():
     """Keras's third argument is another one."""
     with pytest.raises(TypeError):
         tiny().compile("sgd", "mse", ["accuracy"])
+
+
+def test_an_optimizer_must_be_named():
+    with pytest.raises(ValueError, match="optimizer must be one of"):
+        tiny().compile(loss="mse")
+
+
+@pytest.mark.parametrize("names", [["accuracy", "accuracy"], [metrics.CategoricalAccuracy("loss")]])
+def test_metrics_must_have_names_of_their_own(names):
+    with pytest.raises(ValueError, match="metrics must have names of their own"):
+        tiny().compile("sgd", "mse", metrics=names)
+
+
+def test_no_layer_can_be_frozen():
+    layer = Dense(3, input_shape=(2,))
+    layer.trainable = True
+    with pytest.raises(ValueError, match="trainable must be True"):
+        layer.trainable = False
+
+
+def test_a_layer_in_a_model_cannot_be_changed_behind_its_back():
+    model = Sequential([Dense(3, "softmax", input_shape=(2,))])
+    with pytest.raises(AttributeError, match="activation of a layer in a model must stay"):
+        model.layers[0].activation = "linear"
+    with pytest.raises(ValueError, match="trainable must be True"):
+        model.trainable = False
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_or_pickle_is_a_model_of_its_own(copied):
+    model = compiled(tiny, metrics=["accuracy"])
+    other = copied(model)
+    former = model.get_weights()
+    x, y = samples(9, (4,), 3)
+    assert_same_bits(other.predict(x), model.predict(x))
+    other.fit(x, y, verbose=0)
+    assert_same_bits(tuple(model.get_weights()), tuple(former))
+    assert other.metrics_names == model.metrics_names
+
+
+def test_the_last_fit_is_remembered():
+    model = compiled(tiny)
+    assert model.fit(*samples(9, (4,), 3), verbose=0) is model.history

@@ -5,6 +5,7 @@ arguments, which pass the same checks as a caller's.
 """
 
 import json
+import math
 import os
 import secrets
 from pathlib import Path
@@ -80,6 +81,18 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
     return model
 
 
+def parts_of(model: Sequential) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
+    """What `model_of` makes the model from again."""
+    return _config(model), model.get_weights()
+
+
+def model_of(config: dict[str, Any], weights: list[NDArray[np.float32]]) -> Sequential:
+    """A new model of this configuration with these weights."""
+    model = _from_config(config, None)
+    model.set_weights(weights)
+    return model
+
+
 def _path(filepath: object) -> Path:
     if not isinstance(filepath, (str, os.PathLike)):
         raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
@@ -117,8 +130,8 @@ def _config(model: Sequential) -> dict[str, Any]:
     }
 
 
-def _from_config(config: Any, shapes: dict[str, tuple[int, ...]]) -> Sequential:
-    """The model of a config whose weights have exactly the names and shapes given."""
+def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequential:
+    """The model of a config whose weights have exactly the names and shapes given, if any are."""
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ValueError(f"its architecture must say format {FORMAT!r}")
     if len(config["layers"]) > MOST_LAYERS:
@@ -127,11 +140,13 @@ def _from_config(config: Any, shapes: dict[str, tuple[int, ...]]) -> Sequential:
     for entry in config["layers"]:
         if entry["class_name"] not in LAYERS:
             raise ValueError(f"unknown layer {entry['class_name']!r}")
+        if "input_shape" in entry["config"]:
+            raise ValueError("the input shape must stand in one place")
         model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
-    size = sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+    size = None if shapes is None else sum(math.prod(shape) for shape in shapes.values())
     model._assemble(model.layers, sample_shape(config["input_shape"]), size=size)
     expected = {name: view.shape for name, view in model._views.items()}
-    if expected != shapes:
+    if shapes is not None and expected != shapes:
         raise ValueError(f"its tensors must be {expected}, got {shapes}")
     if (compiled := config["compile"]) is not None:
         metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]

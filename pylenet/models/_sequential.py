@@ -33,15 +33,19 @@ class Sequential(LayerStack):
     loss: losses.Loss | None = None
     metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
+    history: History | None = None  # of the last fit
 
     def compile(
-        self, optimizer: Any = "adam", loss: Any = None, *, metrics: Sequence[Any] | None = None
+        self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
     ) -> None:
-        """Choose how to train; starts the optimizer anew.
+        """Choose how to train.
 
-        optimizer: a name or an instance from `optimizers`. loss: a name, function or instance from
-        `losses`. metrics: ["accuracy"], under any of its names, or none.
+        optimizer: a name, or an instance from `optimizers`, which keeps the state it has. loss: a
+        name, function or instance from `losses`. metrics: ["accuracy"], under any of its names, or
+        none. Optimizer and loss have no default (Keras's rmsprop does not exist here).
         """
+        if optimizer is None:
+            raise ValueError("optimizer must be one of pylenet.optimizers, got None")
         if loss is None:
             raise ValueError("loss must be one of pylenet.losses, got None")
         chosen_loss = losses.get(loss)
@@ -49,6 +53,8 @@ class Sequential(LayerStack):
         if isinstance(metrics, (str, bytes)) or not isinstance(metrics or [], Sequence):
             raise TypeError(f"metrics must be a list, as ['accuracy'], got {metrics!r}")
         names = [metrics_module.get(metric) for metric in metrics or ()]
+        if len({"loss", "val_loss", *names}) < len(names) + 2:
+            raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
             _data.loss_kind(chosen_loss, names, self.layers, self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
@@ -58,7 +64,7 @@ class Sequential(LayerStack):
         self,
         x: NDArray[Any],
         y: Any,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         callbacks: Callback | Sequence[Callback] | None = None,
@@ -70,16 +76,17 @@ class Sequential(LayerStack):
     ) -> History:
         """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
 
-        y: labels (N,) or rows (N, outputs), as the loss wants them. verbose: 0 silent, 1 a line
-        that moves on a terminal and one line an epoch elsewhere, 2 one line an epoch, "auto" 1 on
-        a terminal or in a notebook, else 0. validation_data: (x, y); or validation_split: the
-        share of the samples, from the end, that is kept for it. Loss and metrics of an epoch are
-        means over its steps, each before its update; the last batch may be smaller.
+        y: labels (N,) or rows (N, outputs), as the loss wants them. batch_size: 32 if None.
+        verbose: 0 silent, 1 a line that moves on a terminal and one line an epoch elsewhere, 2 one
+        line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y); or
+        validation_split: the share of the samples, from the end, that is kept for it. Loss and
+        metrics of an epoch are means over its steps, each before its update; the last batch may be
+        smaller.
         Raises ValueError when the loss is no longer finite, unless a callbacks.TerminateOnNaN
         ends the training.
         """
         images, labels = self._labelled("x", "y", x, y)
-        batch_size = _check.integer("batch_size", batch_size, 1)
+        batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
         epochs = _check.integer("epochs", epochs, 1)
         initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
         split = _check.real("validation_split", validation_split, "[0, 1)")
@@ -103,6 +110,7 @@ class Sequential(LayerStack):
         progress = ProgressLogger()
         params = {"verbose": checked_verbose(verbose), "epochs": epochs, "steps": steps}
         hooks = CallbackList(callbacks, self, params, progress=progress)
+        self.history = hooks.history
         self.stop_training = False
         self._start_optimizer()
         logs: dict[str, float] = {}
@@ -134,9 +142,10 @@ class Sequential(LayerStack):
         batch_size: as in Keras, but results do not depend on it.
         """
         images, labels = self._labelled("x", "y", x, y)
-        hooks = self._hooks(verbose, batch_size)
+        hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_test_begin()
         results = self._evaluate(images, labels)
+        progress.update(1)
         hooks.on_test_end(results)
         return self._as_list(results)
 
@@ -148,7 +157,7 @@ class Sequential(LayerStack):
         batch_size: as in Keras, but results do not depend on it.
         """
         images = self._images("x", x)
-        hooks = self._hooks(verbose, batch_size)
+        hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_predict_begin()
         network, threads = self._planned(), _threads.get_num_threads()
         y = np.empty((len(images), *self._output_shape()), np.float32)
@@ -156,6 +165,7 @@ class Sequential(LayerStack):
             part = slice(start, start + EVALUATION_CHUNK)
             outputs = network.predict(self._parameters, images[part], threads)
             y[part] = outputs.reshape(y[part].shape)
+        progress.update(1)
         hooks.on_predict_end()
         return y
 
@@ -179,6 +189,12 @@ class Sequential(LayerStack):
         from ._saving import save_model
 
         save_model(self, filepath)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as `save` and `load_model` do: without the optimizer's state."""
+        from ._saving import model_of, parts_of
+
+        return model_of, parts_of(self)
 
     def _train_epoch(
         self,
@@ -226,7 +242,7 @@ class Sequential(LayerStack):
         network, (_, optimizer) = self._planned(), self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
-        result = network.train(
+        return network.train(
             self._parameters,
             x,
             y,
@@ -235,12 +251,10 @@ class Sequential(LayerStack):
             loss=self._loss_kind(),
             optimizer=optimizer.hyperparameters(),
             slots=optimizer.slots,
-            iterations=optimizer.iterations,
+            iterations=optimizer.step_count,
             learning_rates=optimizer.learning_rates(steps),
             threads=_threads.get_num_threads(),
         )
-        optimizer.iterations += steps
-        return result
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         network, kind = self._planned(), self._loss_kind()
@@ -262,11 +276,14 @@ class Sequential(LayerStack):
         values = [logs[name] for name in self.metrics_names]
         return values if len(values) > 1 else values[0]
 
-    def _hooks(self, verbose: int | str, batch_size: int | None) -> CallbackList:
+    def _hooks(
+        self, verbose: int | str, batch_size: int | None
+    ) -> tuple[CallbackList, ProgressLogger]:
         if batch_size is not None:
             _check.integer("batch_size", batch_size, 1)
         params = {"verbose": checked_verbose(verbose), "steps": 1}
-        return CallbackList(None, self, params, progress=ProgressLogger())
+        progress = ProgressLogger()
+        return CallbackList(None, self, params, progress=progress), progress
 
     def _images(self, name: str, x: Any) -> NDArray[Any]:
         """x, checked; builds a model whose input shape was not known."""

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _core
-from ..layers import Input, Layer, Shape, assign_weights, sample_shape
+from ..layers import AlwaysTrainable, Input, Layer, Shape, assign_weights, sample_shape
 
 
-class LayerStack:
+class LayerStack(AlwaysTrainable):
     """Layers in order, planned anew at each `add` once the input shape is known."""
 
     def __init__(
         self, layers: Sequence[Layer | Input] | None = None, *, name: str = "sequential"
     ) -> None:
         self.name = _check.text("name", name)
-        self.layers: list[Layer] = []
+        self.layers: tuple[Layer, ...] = ()
         self._input_shape: Shape | None = None
         self._network: _core.Network | None = None
         self._identity = object()  # by which an optimizer knows whose state it holds
@@ -42,7 +42,7 @@ class LayerStack:
         if layer.input_shape is not None or layer in self.layers:
             raise ValueError(f"layer must be new, got {layer!r}, which is part of a model already")
         self._check_declared(layer)
-        layers = [*self.layers, layer]
+        layers = (*self.layers, layer)
         former_name = layer.name
         layer.name = self._unique_name(layer)
         try:
@@ -159,7 +159,7 @@ class LayerStack:
         return name
 
     def _assemble(
-        self, layers: list[Layer], input_shape: Shape, *, size: int | None = None
+        self, layers: Sequence[Layer], input_shape: Shape, *, size: int | None = None
     ) -> None:
         """Plan the layers, keep the weights there are and draw the new ones.
 

@@ -33,11 +33,20 @@ class Optimizer(ABC):
         self._learning_rate = _number_or_schedule(learning_rate)
         self.weight_decay = weight_decay
         if weight_decay is not None:
-            self.weight_decay = _check.real("weight_decay", weight_decay, "[0, inf)")
+            self.weight_decay = _check.real32("weight_decay", weight_decay, "[0, inf)")
         self.name = _check.text("name", name)
-        self.iterations = 0
+        self.step_count = np.zeros(1, np.int64)  # C++ counts in it
         self.slots: list[NDArray[np.float32]] = []
         self._built_for: tuple[int, object] | None = None
+
+    @property
+    def iterations(self) -> int:
+        """Steps done so far. Can be set."""
+        return int(self.step_count[0])
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self.step_count[0] = _check.integer("iterations", value, 0)
 
     @property
     @abstractmethod
@@ -83,8 +92,8 @@ class Optimizer(ABC):
         former_size, former_owner = self._built_for or (size, owner)
         if former_size != size or former_owner is not owner:
             raise ValueError(
-                f"optimizer already serves a model of {former_size} parameters, got one of {size}: "
-                "give each model an optimizer of its own"
+                "optimizer serves another model already, or this one before layers were added: "
+                "compile with a new optimizer"
             )
         self._built_for = size, owner
         if len(self.slots) != len(self.slot_names):
@@ -122,7 +131,7 @@ class Optimizer(ABC):
         if isinstance(self._learning_rate, float):
             return self._learning_rate
         rate = self._learning_rate(step)
-        return _check.real(f"learning rate of the schedule at step {step}", rate, "[0, inf)")
+        return _check.real32(f"learning rate of the schedule at step {step}", rate, "[0, inf)")
 
 
 class SGD(Optimizer):
@@ -143,7 +152,7 @@ class SGD(Optimizer):
         name: str = "sgd",
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, name=name)
-        self.momentum = _check.real("momentum", momentum, "[0, 1]")
+        self.momentum = _check.real32("momentum", momentum, "[0, 1]")
         self.nesterov = _check.boolean("nesterov", nesterov)
 
     @property
@@ -175,9 +184,9 @@ class Adam(Optimizer):
         name: str = "adam",
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, name=name)
-        self.beta_1 = _check.real("beta_1", beta_1, "[0, 1)")
-        self.beta_2 = _check.real("beta_2", beta_2, "[0, 1)")
-        self.epsilon = _check.real("epsilon", epsilon, "(0, inf)")
+        self.beta_1 = _check.real32("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _check.real32("beta_2", beta_2, "[0, 1)")
+        self.epsilon = _check.real32("epsilon", epsilon, "(0, inf)")
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -227,4 +236,4 @@ def _number_or_schedule(value: object) -> float | LearningRateSchedule:
         return value
     if isinstance(value, str) or callable(value):
         raise TypeError(f"learning_rate must be a number or a LearningRateSchedule, got {value!r}")
-    return _check.real("learning_rate", value, "[0, inf)")
+    return _check.real32("learning_rate", value, "[0, inf)")
