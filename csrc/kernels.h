@@ -7,7 +7,7 @@
 // (see lane_sum in vec.h), so that every instruction set and any number of threads agree.
 //
 // Rules for all kernels: arguments are outputs, inputs, shape. Outputs are overwritten unless a
-// comment says "adds". Buffers in lane layout are 64-byte aligned; weights and gradients are in
+// comment says "adds". Buffers in lane layout are aligned to a vector; weights and gradients are in
 // Keras's layout, need no alignment, and are never padded. Kernels allocate nothing and throw
 // nothing. One output is one float32 accumulator, summed in the order the comment gives; register
 // tiles change speed, never bits.
@@ -19,7 +19,7 @@
 namespace pylenet {
 
 constexpr int kBlock = 16;          // images whose gradients are summed as one tree
-constexpr std::size_t kAlign = 64;  // bytes; also the distance between parameter tensors
+constexpr std::size_t kAlign = 64;  // bytes; every parameter tensor starts on a multiple
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
 enum class ActivationKind { kLinear, kRelu, kSigmoid, kSoftmax, kTanh };

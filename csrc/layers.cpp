@@ -10,7 +10,7 @@ namespace pylenet {
 
 namespace {
 
-// One image's values in one place: with 16 lanes of float32, at most 4 GiB a thread.
+// One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.
 constexpr int kMostValues = 1 << 26;
 constexpr int kMostWeights = 1 << 28;  // of one layer, 1 GiB
 

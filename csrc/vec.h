@@ -62,7 +62,7 @@ inline vec splat(float s) {
 #endif
 }
 
-// a * b + c, rounded once where the instruction set can, twice where it cannot.
+// a * b + c, rounded once with AVX2, AVX-512 and on aarch64, else twice.
 inline vec fma(vec a, vec b, vec c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);

@@ -15,7 +15,7 @@ from .._progress import ProgressLogger, checked_verbose
 from . import _data
 from ._stack import LayerStack
 
-CALL_SECONDS = 0.04  # of work in one call into C++: progress and Ctrl-C wait no longer
+CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
 EVALUATION_CHUNK = 4096  # samples in one call; fixed, so that sums do not depend on time
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
