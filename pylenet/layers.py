@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _check, initializers
-from .ops import ACTIVATIONS
+from .ops import ACTIVATIONS, Pair
 
 __all__ = [
     "Activation",
@@ -32,7 +32,6 @@ __all__ = [
 
 FLOAT32 = "[-3.4e38, 3.4e38]"
 Shape = tuple[int, ...]
-Pair = int | tuple[int, int]
 
 
 class AlwaysTrainable:

@@ -92,8 +92,7 @@ def max_pool2d(
     padding: str = "valid",
 ) -> Floats:
     """Largest value of each window, padding left out. strides: pool_size if None."""
-    layer = _Single("max_pool2d", _images(x), _pool_spec(x, pool_size, strides, padding))
-    return layer.forward(x, {})
+    return _pool("max_pool2d", x, pool_size, strides, padding).forward(x, {})
 
 
 def max_pool2d_backward(
@@ -105,8 +104,7 @@ def max_pool2d_backward(
     padding: str = "valid",
 ) -> Floats:
     """Gradient of sum(dy * max_pool2d(x)): to the first maximum of each window, row by row."""
-    layer = _Single("max_pool2d", _images(x), _pool_spec(x, pool_size, strides, padding))
-    return layer.backward(dy, x, {})[0]
+    return _pool("max_pool2d", x, pool_size, strides, padding).backward(dy, x, {})[0]
 
 
 def average_pool2d(
@@ -117,8 +115,7 @@ def average_pool2d(
     padding: str = "valid",
 ) -> Floats:
     """Mean of each window, padding not counted. strides: pool_size if None."""
-    layer = _Single("average_pool2d", _images(x), _pool_spec(x, pool_size, strides, padding))
-    return layer.forward(x, {})
+    return _pool("average_pool2d", x, pool_size, strides, padding).forward(x, {})
 
 
 def average_pool2d_backward(
@@ -130,8 +127,7 @@ def average_pool2d_backward(
     padding: str = "valid",
 ) -> Floats:
     """Gradient of sum(dy * average_pool2d(x)); only x's shape matters."""
-    layer = _Single("average_pool2d", _images(x), _pool_spec(x, pool_size, strides, padding))
-    return layer.backward(dy, x, {})[0]
+    return _pool("average_pool2d", x, pool_size, strides, padding).backward(dy, x, {})[0]
 
 
 def activation(x: NDArray[Any], name: str) -> Floats:
@@ -212,17 +208,19 @@ def _dense_spec(x: NDArray[Any], kernel: NDArray[Any]) -> dict[str, Any]:
     return {"units": kernel.shape[1]}
 
 
-def _pool_spec(
-    x: NDArray[Any], pool_size: Pair, strides: Pair | None, padding: str
-) -> dict[str, Any]:
+def _pool(
+    kind: str, x: NDArray[Any], pool_size: Pair, strides: Pair | None, padding: str
+) -> _Single:
+    shape = _images(x)
     window = _arrays.pair("pool_size", pool_size)
     padding = _arrays.padding(padding)
-    _arrays.fits_image("pool_size", window, x.shape[1:], padding)
-    return {
+    _arrays.fits_image("pool_size", window, shape, padding)
+    spec = {
         "window": window,
         "strides": window if strides is None else _arrays.pair("strides", strides),
         "same_padding": padding == "same",
     }
+    return _Single(kind, shape, spec)
 
 
 def _activation_spec(x: NDArray[Any], name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
