@@ -50,9 +50,40 @@ inline vec exp(vec x) {
   return p * power_of_two(half) * power_of_two(n - half);
 }
 
-inline vec sigmoid(vec x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
+// Each activation: y from x, and dx from dy and y.
+struct Linear {
+  static vec forward(vec x) { return x; }
+  static vec backward(vec dy, vec) { return dy; }
+};
+struct Relu {
+  static vec forward(vec x) { return larger(vec{}, x); }  // so ordered that a NaN stays
+  static vec backward(vec dy, vec y) { return y > vec{} ? dy : vec{}; }
+};
+struct Sigmoid {
+  static vec forward(vec x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
+  static vec backward(vec dy, vec y) { return dy * (y * (splat(1.0f) - y)); }
+};
+struct Tanh {
+  static vec forward(vec x) { return tanh(x); }
+  static vec backward(vec dy, vec y) { return dy * fma(-y, y, splat(1.0f)); }
+};
 
-inline vec relu(vec x) { return x < vec{} ? vec{} : x; }  // so ordered that a NaN stays
+// Calls f(Linear(), ...) or whichever `kind` is. Not for softmax, which is no function of one
+// value.
+template <class F>
+inline void with_activation(ActivationKind kind, F f) {
+  switch (kind) {
+    case ActivationKind::kLinear:
+    case ActivationKind::kSoftmax:
+      return f(Linear());
+    case ActivationKind::kRelu:
+      return f(Relu());
+    case ActivationKind::kSigmoid:
+      return f(Sigmoid());
+    case ActivationKind::kTanh:
+      return f(Tanh());
+  }
+}
 
 template <class F>
 inline void for_each_vector(float* y, std::size_t size, F f) {
@@ -78,49 +109,18 @@ void softmax_backward(float* dy, const float* y, std::size_t size) {
 }
 
 void activation_forward(float* y, ActivationKind kind, std::size_t size) {
-  switch (kind) {
-    case ActivationKind::kLinear:
-      break;
-    case ActivationKind::kRelu:
-      for_each_vector(y, size, [](vec v, std::size_t) { return relu(v); });
-      break;
-    case ActivationKind::kSigmoid:
-      for_each_vector(y, size, [](vec v, std::size_t) { return sigmoid(v); });
-      break;
-    case ActivationKind::kSoftmax:
-      softmax_forward(y, size);
-      break;
-    case ActivationKind::kTanh:
-      for_each_vector(y, size, [](vec v, std::size_t) { return tanh(v); });
-      break;
-  }
+  if (kind == ActivationKind::kSoftmax) return softmax_forward(y, size);
+  with_activation(kind, [&](auto activation) {
+    for_each_vector(y, size, [&](vec v, std::size_t) { return activation.forward(v); });
+  });
 }
 
 void activation_backward(float* dy, const float* y, ActivationKind kind, std::size_t size) {
-  const vec one = splat(1.0f);
-  switch (kind) {
-    case ActivationKind::kLinear:
-      break;
-    case ActivationKind::kRelu:
-      for_each_vector(dy, size,
-                      [&](vec g, std::size_t i) { return load(y + i) > vec{} ? g : vec{}; });
-      break;
-    case ActivationKind::kSigmoid:
-      for_each_vector(dy, size, [&](vec g, std::size_t i) {
-        const vec s = load(y + i);
-        return g * (s * (one - s));
-      });
-      break;
-    case ActivationKind::kSoftmax:
-      softmax_backward(dy, y, size);
-      break;
-    case ActivationKind::kTanh:
-      for_each_vector(dy, size, [&](vec g, std::size_t i) {
-        const vec t = load(y + i);
-        return g * fma(-t, t, one);
-      });
-      break;
-  }
+  if (kind == ActivationKind::kSoftmax) return softmax_backward(dy, y, size);
+  with_activation(kind, [&](auto activation) {
+    for_each_vector(dy, size,
+                    [&](vec g, std::size_t i) { return activation.backward(g, load(y + i)); });
+  });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 // multiply-add's latency (8 on current cores), few loads for each multiply-add, no spilling.
 #pragma once
 
+#include "activation-inl.h"
 #include "kernels.h"
 #include "vec.h"
 
@@ -15,16 +16,17 @@ namespace {
 // ---- forward
 
 // TO output channels x TX neighbouring columns of one output row. KW is the kernel's width and SW
-// the column stride where the compiler should know them, else 0.
+// the column stride where the compiler should know them, else 0. Sums below `floor` become it.
 template <int TO, int TX, int KW, int SW>
 inline void conv2d_tile(float* y, const float* x, const float* kernel, const float* bias,
-                        const ConvShape& s, int oc, int oh, int ow) {
+                        const ConvShape& s, vec floor, int oc, int oh, int ow) {
   const int kernel_width = KW ? KW : s.kernel_width;
   const std::size_t column = std::size_t(SW ? SW : s.stride_width) * kLanes;
   const std::size_t tap = std::size_t(s.in_channels) * s.out_channels;
   vec acc[TO][TX];
-  for (int t = 0; t < TO; t++)
-    for (int u = 0; u < TX; u++) acc[t][u] = splat(bias ? bias[oc + t] : 0.0f);
+  PYLENET_UNROLL
+  for (int t = 0; t < TO; t++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[t][u] = splat(bias ? bias[oc + t] : 0.0f);
   for (int ic = 0; ic < s.in_channels; ic++)
     for (int kh = 0; kh < s.kernel_height; kh++) {
       const int ih = oh * s.stride_height + kh;
@@ -57,50 +59,65 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
         }
       }
     }
-  for (int t = 0; t < TO; t++)
-    for (int u = 0; u < TX; u++)
-      store(y + ((std::size_t(oc + t) * s.out_height + oh) * s.out_width + ow + u) * kLanes,
-            acc[t][u]);
+  PYLENET_UNROLL
+  for (int t = 0; t < TO; t++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++)
+    store(y + ((std::size_t(oc + t) * s.out_height + oh) * s.out_width + ow + u) * kLanes,
+          larger(floor, acc[t][u]));
 }
 
 // One output row of TO channels: tiles of TX columns, then ever narrower ones for the rest.
 template <int TO, int TX, int KW, int SW>
 inline void conv2d_row(float* y, const float* x, const float* kernel, const float* bias,
-                       const ConvShape& s, int oc, int oh, int ow = 0) {
+                       const ConvShape& s, vec floor, int oc, int oh, int ow = 0) {
   for (; ow + TX <= s.out_width; ow += TX)
-    conv2d_tile<TO, TX, KW, SW>(y, x, kernel, bias, s, oc, oh, ow);
+    conv2d_tile<TO, TX, KW, SW>(y, x, kernel, bias, s, floor, oc, oh, ow);
   if constexpr (TX > 1) {
-    if (ow < s.out_width) conv2d_row<TO, TX - 1, KW, SW>(y, x, kernel, bias, s, oc, oh, ow);
+    if (ow < s.out_width) conv2d_row<TO, TX - 1, KW, SW>(y, x, kernel, bias, s, floor, oc, oh, ow);
   }
 }
 
-// Rows outermost: the few input rows that a row needs stay in the first-level cache.
+// Output row oh of all channels.
+template <int KW, int SW>
+inline void conv2d_rows(float* y, const float* x, const float* kernel, const float* bias,
+                        const ConvShape& s, vec floor, int oh) {
+  int oc = 0;
+  if (s.out_channels % 6 == 0 && kRegisters == 32)
+    for (; oc < s.out_channels; oc += 6)
+      conv2d_row<6, 4, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+  if (s.out_channels % 4 != 0)
+    for (; oc + 3 <= s.out_channels; oc += 3)
+      conv2d_row<3, 4, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+  for (; oc + 4 <= s.out_channels; oc += 4)
+    conv2d_row<4, kRegisters == 32 ? 4 : 3, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+  for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+}
+
+// Rows outermost: the few input rows that a row needs stay in the first-level cache, and so does
+// the row itself for its activation. ReLU is done while the sums are in registers.
 template <int KW, int SW>
 void conv2d_forward_sized(float* y, const float* x, const float* kernel, const float* bias,
-                          const ConvShape& s) {
+                          const ConvShape& s, ActivationKind activation) {
+  const vec floor = splat(activation == ActivationKind::kRelu ? 0.0f : -__builtin_inff());
   for (int oh = 0; oh < s.out_height; oh++) {
-    int oc = 0;
-    if (s.out_channels % 6 == 0 && kRegisters == 32)
-      for (; oc < s.out_channels; oc += 6) conv2d_row<6, 4, KW, SW>(y, x, kernel, bias, s, oc, oh);
-    if (s.out_channels % 4 != 0)
-      for (; oc + 3 <= s.out_channels; oc += 3)
-        conv2d_row<3, 4, KW, SW>(y, x, kernel, bias, s, oc, oh);
-    for (; oc + 4 <= s.out_channels; oc += 4)
-      conv2d_row<4, kRegisters == 32 ? 4 : 3, KW, SW>(y, x, kernel, bias, s, oc, oh);
-    for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW, SW>(y, x, kernel, bias, s, oc, oh);
+    conv2d_rows<KW, SW>(y, x, kernel, bias, s, floor, oh);
+    if (activation == ActivationKind::kLinear || activation == ActivationKind::kRelu) continue;
+    for (int oc = 0; oc < s.out_channels; oc++)
+      activation_forward(y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes,
+                         activation, s.out_width);
   }
 }
 
 void conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
-                    const ConvShape& s) {
+                    const ConvShape& s, ActivationKind activation) {
   if (s.stride_width != 1)
-    conv2d_forward_sized<0, 0>(y, x, kernel, bias, s);
+    conv2d_forward_sized<0, 0>(y, x, kernel, bias, s, activation);
   else if (s.kernel_width == 5)
-    conv2d_forward_sized<5, 1>(y, x, kernel, bias, s);
+    conv2d_forward_sized<5, 1>(y, x, kernel, bias, s, activation);
   else if (s.kernel_width == 3)
-    conv2d_forward_sized<3, 1>(y, x, kernel, bias, s);
+    conv2d_forward_sized<3, 1>(y, x, kernel, bias, s, activation);
   else
-    conv2d_forward_sized<0, 1>(y, x, kernel, bias, s);
+    conv2d_forward_sized<0, 1>(y, x, kernel, bias, s, activation);
 }
 
 // ---- gradient of the input
@@ -124,8 +141,9 @@ inline void conv2d_input_tile(float* dx, const float* dy, const float* kernel, c
                               int ic, int ih, int iw) {
   const KernelRows rows = rows_reaching(s, ih);
   vec acc[TI][TX];
-  for (int t = 0; t < TI; t++)
-    for (int u = 0; u < TX; u++) acc[t][u] = vec{};
+  PYLENET_UNROLL
+  for (int t = 0; t < TI; t++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[t][u] = vec{};
   for (int oc = 0; oc < s.out_channels; oc++)
     for (int kh = rows.begin; kh < rows.end; kh++) {
       const float* g =
@@ -146,10 +164,11 @@ inline void conv2d_input_tile(float* dx, const float* dy, const float* kernel, c
         }
       }
     }
-  for (int t = 0; t < TI; t++)
-    for (int u = 0; u < TX; u++)
-      store(dx + ((std::size_t(ic + t) * s.in_height + ih) * s.in_width + iw + u) * kLanes,
-            acc[t][u]);
+  PYLENET_UNROLL
+  for (int t = 0; t < TI; t++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++)
+    store(dx + ((std::size_t(ic + t) * s.in_height + ih) * s.in_width + iw + u) * kLanes,
+          acc[t][u]);
 }
 
 // One input row of TI channels: a triangle, whole tiles, a triangle.
@@ -242,8 +261,9 @@ inline void conv2d_kernel_tile(float* dkernel, const float* x, const float* dy, 
                                int oc, int ic, int kh, int kw) {
   const std::size_t map = std::size_t(s.out_height) * s.out_width * kLanes;
   vec acc[TO][TK];
-  for (int t = 0; t < TO; t++)
-    for (int k = 0; k < TK; k++) acc[t][k] = vec{};
+  PYLENET_UNROLL
+  for (int t = 0; t < TO; t++) PYLENET_UNROLL
+  for (int k = 0; k < TK; k++) acc[t][k] = vec{};
   for (int oh = 0; oh < s.out_height; oh++) {
     const int ih = oh * s.stride_height + kh;
     const float* row = x + ((std::size_t(ic) * s.in_height + ih) * s.in_width + kw) * kLanes;
@@ -260,11 +280,15 @@ inline void conv2d_kernel_tile(float* dkernel, const float* x, const float* dy, 
       }
     }
   }
+  PYLENET_UNROLL
   for (int k = 0; k < TK; k++) {
     float* out =
         dkernel +
         ((std::size_t(kh) * s.kernel_width + kw + k) * s.in_channels + ic) * s.out_channels + oc;
-    for (int t = 0; t < TO; t++) out[t] = lane_sum(acc[t][k]);
+    vec tap[TO];
+    PYLENET_UNROLL
+    for (int t = 0; t < TO; t++) tap[t] = acc[t][k];
+    store_some(out, lane_sums<TO>(tap), TO);
   }
 }
 
@@ -287,6 +311,20 @@ inline void conv2d_kernel_channels(float* dkernel, const float* x, const float* 
       conv2d_kernel_row<TO, 5>(dkernel, x, dy, s, oc, ic, kh);
 }
 
+// Each channel is one chain of additions: several at a time hide their latency.
+void conv2d_bias_gradient(float* dbias, const float* dy, int channels, std::size_t map) {
+  constexpr int kTile = 4;
+  for (int oc = 0; oc < channels; oc += kTile) {
+    const int n = channels - oc < kTile ? channels - oc : kTile;
+    const float* from[kTile];  // past the last channel, the last once more
+    for (int t = 0; t < kTile; t++) from[t] = dy + (oc + (t < n ? t : n - 1)) * map * kLanes;
+    vec acc[kTile] = {};
+    for (std::size_t i = 0; i < map * kLanes; i += kLanes) PYLENET_UNROLL
+    for (int t = 0; t < kTile; t++) acc[t] += load(from[t] + i);
+    store_some(dbias + oc, lane_sums<kTile>(acc), n);
+  }
+}
+
 void conv2d_backward_kernel(float* dkernel, float* dbias, const float* x, const float* dy,
                             const ConvShape& s) {
   const std::size_t map = std::size_t(s.out_height) * s.out_width;
@@ -295,12 +333,7 @@ void conv2d_backward_kernel(float* dkernel, float* dbias, const float* x, const 
     for (; oc + 4 <= s.out_channels; oc += 4) conv2d_kernel_channels<4>(dkernel, x, dy, s, oc);
   for (; oc + 2 <= s.out_channels; oc += 2) conv2d_kernel_channels<2>(dkernel, x, dy, s, oc);
   for (; oc < s.out_channels; oc++) conv2d_kernel_channels<1>(dkernel, x, dy, s, oc);
-  if (!dbias) return;
-  for (oc = 0; oc < s.out_channels; oc++) {
-    vec acc{};
-    for (std::size_t i = 0; i < map; i++) acc += load(dy + (oc * map + i) * kLanes);
-    dbias[oc] = lane_sum(acc);
-  }
+  if (dbias) conv2d_bias_gradient(dbias, dy, s.out_channels, map);
 }
 
 }  // namespace

@@ -90,9 +90,10 @@ struct Kernels {
   void (*pad2d)(float* y, const float* x, Shape shape, int height, int width, int top, int left);
 
   // kernel [kh][kw][ic][oc], bias [oc] or null.
-  // Sums: bias, then input channel, kernel row, kernel column.
+  // Sums: bias, then input channel, kernel row, kernel column. `activation` of the sums is stored;
+  // not softmax.
   void (*conv2d_forward)(float* y, const float* x, const float* kernel, const float* bias,
-                         const ConvShape& s);
+                         const ConvShape& s, ActivationKind activation);
   // dx [ic][height][width] without the padding (top, left) that the forward input had.
   // scratch: out_channels * out_height * (in_width + kernel_width - 1) values.
   // Sums: output channel, kernel row, kernel column.
@@ -102,13 +103,16 @@ struct Kernels {
   void (*conv2d_backward_kernel)(float* dkernel, float* dbias, const float* x, const float* dy,
                                  const ConvShape& s);
 
+  // Pooling. Backward, `below` is the activation whose output x is: dx is the gradient of what
+  // went into it. Linear stands for none.
   void (*max_pool2d_forward)(float* y, const float* x, const PoolShape& s);
   // The gradient goes to the first maximum of each window, in row-major order.
   void (*max_pool2d_backward)(float* dx, const float* dy, const float* x, const float* y,
-                              const PoolShape& s);
+                              const PoolShape& s, ActivationKind below);
   // Padding is not counted in the mean.
   void (*average_pool2d_forward)(float* y, const float* x, const PoolShape& s);
-  void (*average_pool2d_backward)(float* dx, const float* dy, const PoolShape& s);
+  void (*average_pool2d_backward)(float* dx, const float* dy, const float* x, const PoolShape& s,
+                                  ActivationKind below);
 
   // kernel [in][out], bias [out] or null. Sums: bias, then the inputs in order.
   void (*dense_forward)(float* y, const float* x, const float* kernel, const float* bias, int in,

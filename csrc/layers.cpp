@@ -53,11 +53,13 @@ class Conv2DLayer final : public Layer {
       : Conv2DLayer(spec, in, offset, Slide(spec, in)) {}
 
   void forward(const Pass& pass, float* y, const float* x) const override {
-    pass.kernels.conv2d_forward(y, padded_input(pass, x), kernel(pass), bias(pass), shape_);
+    pass.kernels.conv2d_forward(y, padded_input(pass, x), kernel(pass), bias(pass), shape_,
+                                activation_);
   }
 
   void backward(const Pass& pass, float* dx, float* dy, const float* x,
-                const float*) const override {
+                const float* y) const override {
+    if (!derivative_taken_) pass.kernels.activation_backward(dy, y, activation_, out.size());
     if (pass.records) {
       float* record = region(*pass.records) + pass.unit * span_;
       float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
@@ -67,6 +69,18 @@ class Conv2DLayer final : public Layer {
       pass.kernels.conv2d_backward_input(dx, pass.scratch, dy, kernel(pass), shape_, in.height,
                                          in.width, top_, left_);
   }
+
+  bool fuse(ActivationKind activation) override {
+    if (activation_ != ActivationKind::kLinear || activation == ActivationKind::kSoftmax)
+      return false;
+    activation_ = activation;
+    return true;
+  }
+  ActivationKind give_derivative() override {
+    derivative_taken_ = true;
+    return activation_;
+  }
+  bool needs_output() const override { return activation_ != ActivationKind::kLinear; }
 
   std::size_t scratch_values() const override {
     const std::size_t padded = std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
@@ -133,6 +147,8 @@ class Conv2DLayer final : public Layer {
   int top_, left_;
   bool padded_;
   std::size_t span_;  // floats of kernel and bias in the flat buffer
+  ActivationKind activation_ = ActivationKind::kLinear;
+  bool derivative_taken_ = false;
 };
 
 // Records: the inputs of all units, [unit][in][lane], then dy as rows, [image][row_stride].
@@ -205,8 +221,11 @@ class Pool2DLayer : public Layer {
  public:
   Pool2DLayer(const LayerSpec& spec, Shape in) : Pool2DLayer(spec, in, Slide(spec, in)) {}
 
+  void take_derivative(Layer& below) override { below_ = below.give_derivative(); }
+
  protected:
   PoolShape shape_;
+  ActivationKind below_ = ActivationKind::kLinear;  // whose derivative is taken here
 
  private:
   Pool2DLayer(const LayerSpec& spec, Shape in, const Slide& slide)
@@ -225,7 +244,7 @@ class MaxPool2DLayer final : public Pool2DLayer {
   }
   void backward(const Pass& pass, float* dx, float* dy, const float* x,
                 const float* y) const override {
-    if (dx) pass.kernels.max_pool2d_backward(dx, dy, x, y, shape_);
+    if (dx) pass.kernels.max_pool2d_backward(dx, dy, x, y, shape_, below_);
   }
   bool needs_output() const override { return true; }
 };
@@ -236,8 +255,9 @@ class AveragePool2DLayer final : public Pool2DLayer {
   void forward(const Pass& pass, float* y, const float* x) const override {
     pass.kernels.average_pool2d_forward(y, x, shape_);
   }
-  void backward(const Pass& pass, float* dx, float* dy, const float*, const float*) const override {
-    if (dx) pass.kernels.average_pool2d_backward(dx, dy, shape_);
+  void backward(const Pass& pass, float* dx, float* dy, const float* x,
+                const float*) const override {
+    if (dx) pass.kernels.average_pool2d_backward(dx, dy, x, shape_, below_);
   }
 };
 

@@ -63,6 +63,14 @@ class Layer {
   virtual void backward(const Pass& pass, float* dx, float* dy, const float* x,
                         const float* y) const = 0;
 
+  // Whether the layer computes this activation of its output itself, from now on, both ways.
+  virtual bool fuse(ActivationKind /*activation*/) { return false; }
+  // The fused activation, whose derivative the layer above takes from now on.
+  virtual ActivationKind give_derivative() { return ActivationKind::kLinear; }
+  // Takes over the derivative of the activation fused into `below`, which this layer stands on,
+  // where one pass over the gradient is saved by it.
+  virtual void take_derivative(Layer& /*below*/) {}
+
   virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
   virtual bool needs_output() const { return false; }  // backward reads y: it must not change
   virtual std::size_t scratch_values() const { return 0; }

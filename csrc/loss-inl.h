@@ -1,6 +1,5 @@
 // Losses of one unit: each lane's loss, whether its largest output is the target's, and the
-// gradient at the network's output. The classes of one image are gathered from its lane first:
-// ten numbers an image, against hundreds of thousands of multiply-adds before them.
+// gradient at the network's output.
 #pragma once
 
 #include "activation-inl.h"
@@ -12,96 +11,128 @@ namespace {
 
 constexpr float kProbabilityEpsilon = 1e-7f;  // Keras's epsilon()
 
-struct LaneTargets {  // of one image: a class, or a row
-  std::int32_t label;
-  const float* row;
-  float operator[](int k) const { return row ? row[k] : (k == label ? 1.0f : 0.0f); }
+inline vec select(ivec condition, vec yes, vec no) { return condition ? yes : no; }
+inline ivec select(ivec condition, ivec yes, ivec no) { return condition ? yes : no; }
+
+// The targets of a unit's images: t[k] is how much of class k each lane wants. Lanes without an
+// image want nothing.
+struct UnitTargets {
+  ivec label;
+  const float* rows[kLanes];
+  bool one_hot;
+
+  UnitTargets(const Targets& targets, const std::int64_t* index, int count, int classes)
+      : label(ivec{} - 1), rows{}, one_hot(targets.rows == nullptr) {
+    for (int lane = 0; lane < count; lane++) {
+      if (one_hot)
+        label[lane] = targets.labels[index[lane]];
+      else
+        rows[lane] = targets.rows + index[lane] * classes;
+    }
+  }
+  vec operator[](int k) const {
+    if (one_hot) return select(label == k, splat(1.0f), vec{});
+    vec t{};
+    for (int lane = 0; lane < kLanes; lane++)
+      if (rows[lane]) t[lane] = rows[lane][k];
+    return t;
+  }
 };
 
-inline int arg_max(const float* values, int stride, int n) {
-  int best = 0;
-  for (int k = 1; k < n; k++)
-    if (values[k * stride] > values[best * stride]) best = k;
-  return best;
+// Each lane's first largest of value(0) .. value(n - 1).
+template <class F>
+inline ivec arg_max(int n, F value) {
+  vec best = value(0);
+  ivec where{};
+  for (int k = 1; k < n; k++) {
+    const vec v = value(k);
+    const ivec better = v > best;
+    best = select(better, v, best);
+    where = select(better, ivec{} + k, where);
+  }
+  return where;
+}
+
+inline vec log(vec v) {  // of a few values an image: the library's
+  for (int lane = 0; lane < kLanes; lane++) v[lane] = __builtin_logf(v[lane]);
+  return v;
 }
 
 // -sum t log softmax(y); gradient softmax(y) sum(t) - t.
-inline float cross_entropy_from_logits(float* dy, const float* y, const LaneTargets& t, int n,
-                                       float scale) {
-  float top = y[0];
-  for (int k = 1; k < n; k++) top = y[k * kLanes] > top ? y[k * kLanes] : top;
-  float sum = 0.0f, weight = 0.0f, dot = 0.0f;
+inline vec cross_entropy_from_logits(float* dy, const float* y, const UnitTargets& t, int n,
+                                     vec scale) {
+  vec top = load(y);
+  for (int k = 1; k < n; k++) top = larger(load(y + k * kLanes), top);
+  vec sum{}, weight{}, dot{};
   for (int k = 0; k < n; k++) {
-    const float shifted = y[k * kLanes] - top;
-    sum += exp(splat(shifted))[0];
-    weight += t[k];
-    if (t[k] != 0.0f) dot += t[k] * shifted;
+    const vec shifted = load(y + k * kLanes) - top, wanted = t[k];
+    sum += exp(shifted);
+    weight += wanted;
+    dot += select(wanted != 0.0f, wanted * shifted, vec{});
   }
   if (dy)
     for (int k = 0; k < n; k++) {
-      const float p = exp(splat(y[k * kLanes] - top))[0] / sum;
-      dy[k * kLanes] = (p * weight - t[k]) * scale;
+      const vec p = exp(load(y + k * kLanes) - top) / sum;
+      store(dy + k * kLanes, (p * weight - t[k]) * scale);
     }
-  return weight * __builtin_logf(sum) - dot;
+  return weight * log(sum) - dot;
 }
 
 // q = y / sum(y), clipped to [eps, 1 - eps]; loss -sum t log q. Where q is clipped it is constant.
-inline float cross_entropy_from_probabilities(float* dy, const float* y, const LaneTargets& t,
-                                              int n, float scale) {
-  float sum = 0.0f, loss = 0.0f, dot = 0.0f;
-  for (int k = 0; k < n; k++) sum += y[k * kLanes];
-  const auto inside = [](float q) {
-    return q > kProbabilityEpsilon && q < 1.0f - kProbabilityEpsilon;
-  };
+inline vec cross_entropy_from_probabilities(float* dy, const float* y, const UnitTargets& t, int n,
+                                            vec scale) {
+  const vec low = splat(kProbabilityEpsilon), high = splat(1.0f - kProbabilityEpsilon);
+  vec sum{}, loss{}, dot{};
+  for (int k = 0; k < n; k++) sum += load(y + k * kLanes);
+  const auto inside = [&](vec q) { return (q > low) & (q < high); };
   for (int k = 0; k < n; k++) {
-    float q = y[k * kLanes] / sum;
-    if (inside(q)) dot += t[k];
-    q = q < kProbabilityEpsilon ? kProbabilityEpsilon : q;
-    q = q > 1.0f - kProbabilityEpsilon ? 1.0f - kProbabilityEpsilon : q;
-    if (t[k] != 0.0f) loss -= t[k] * __builtin_logf(q);
+    const vec q = load(y + k * kLanes) / sum, wanted = t[k];
+    dot += select(inside(q), wanted, vec{});
+    loss -= select(wanted != 0.0f, wanted * log(smaller(high, larger(low, q))), vec{});
   }
   if (dy)
     for (int k = 0; k < n; k++) {
-      const float direct = inside(y[k * kLanes] / sum) ? t[k] / y[k * kLanes] : 0.0f;
-      dy[k * kLanes] = (dot / sum - direct) * scale;
+      const vec v = load(y + k * kLanes);
+      const vec direct = select(inside(v / sum), t[k] / v, vec{});
+      store(dy + k * kLanes, (dot / sum - direct) * scale);
     }
   return loss;
 }
 
 // mean over the outputs of (y - t)^2.
-inline float mean_squared_error(float* dy, const float* y, const LaneTargets& t, int n,
-                                float scale) {
-  float sum = 0.0f;
+inline vec mean_squared_error(float* dy, const float* y, const UnitTargets& t, int n, vec scale) {
+  vec sum{};
   for (int k = 0; k < n; k++) {
-    const float difference = y[k * kLanes] - t[k];
+    const vec difference = load(y + k * kLanes) - t[k];
     sum += difference * difference;
-    if (dy) dy[k * kLanes] = 2.0f / float(n) * difference * scale;
+    if (dy) store(dy + k * kLanes, splat(2.0f / float(n)) * difference * scale);
   }
-  return sum / float(n);
+  return sum / splat(float(n));
 }
 
 void loss(float* dy, float* losses, std::int32_t* correct, const float* y, const Targets& targets,
           const std::int64_t* index, int count, LossKind kind, int classes, float scale) {
-  if (dy) std::memset(dy, 0, std::size_t(classes) * kLanes * sizeof(float));
-  for (int lane = 0; lane < count; lane++) {
-    const LaneTargets t = targets.rows ? LaneTargets{0, targets.rows + index[lane] * classes}
-                                       : LaneTargets{targets.labels[index[lane]], nullptr};
-    const float* row = y + lane;
-    float* gradient = dy ? dy + lane : nullptr;
-    switch (kind) {
-      case LossKind::kCrossEntropyFromLogits:
-        losses[lane] = cross_entropy_from_logits(gradient, row, t, classes, scale);
-        break;
-      case LossKind::kCrossEntropyFromProbabilities:
-        losses[lane] = cross_entropy_from_probabilities(gradient, row, t, classes, scale);
-        break;
-      case LossKind::kMeanSquaredError:
-        losses[lane] = mean_squared_error(gradient, row, t, classes, scale);
-        break;
-    }
-    const int expected = t.row ? arg_max(t.row, 1, classes) : t.label;
-    correct[lane] = arg_max(row, kLanes, classes) == expected;
+  const UnitTargets t(targets, index, count, classes);
+  vec loss{};
+  switch (kind) {
+    case LossKind::kCrossEntropyFromLogits:
+      loss = cross_entropy_from_logits(dy, y, t, classes, splat(scale));
+      break;
+    case LossKind::kCrossEntropyFromProbabilities:
+      loss = cross_entropy_from_probabilities(dy, y, t, classes, splat(scale));
+      break;
+    case LossKind::kMeanSquaredError:
+      loss = mean_squared_error(dy, y, t, classes, splat(scale));
+      break;
   }
+  const ivec found = arg_max(classes, [&](int k) { return load(y + k * kLanes); });
+  const ivec expected = t.one_hot ? t.label : arg_max(classes, [&](int k) { return t[k]; });
+  for (int lane = 0; lane < count; lane++) {
+    losses[lane] = loss[lane];
+    correct[lane] = found[lane] == expected[lane];
+  }
+  if (dy && count < kLanes)
+    for (int k = 0; k < classes; k++) store(dy + k * kLanes, load_some(dy + k * kLanes, count));
 }
 
 }  // namespace

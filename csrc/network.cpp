@@ -95,6 +95,9 @@ Network::Network(Shape input, const std::vector<LayerSpec>& specs)
     if (spec.kind == "rescaling" && outputs_.empty()) {
       scale_ = spec.scale;
       offset_ = spec.offset;
+    } else if (spec.kind == "activation" && !layers_.empty() &&
+               layers_.back()->fuse(activation_kind(spec.activation))) {
+      // part of the layer before it
     } else {
       layers_.push_back(make_layer(spec, shape, parameter_floats_));
       Layer& layer = *layers_.back();
@@ -108,6 +111,7 @@ Network::Network(Shape input, const std::vector<LayerSpec>& specs)
   }
   ends_in_softmax_ =
       !specs.empty() && specs.back().kind == "activation" && specs.back().activation == "softmax";
+  for (std::size_t i = 1; i < layers_.size(); i++) layers_[i]->take_derivative(*layers_[i - 1]);
   plan();
 }
 

@@ -8,8 +8,56 @@ namespace pylenet {
 namespace {
 
 template <class T>
+inline T read(const char* p) {  // the caller's memory may be unaligned
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+// The vector of kLanes values that stand side by side in memory.
+template <class T>
+inline vec read_vector(const char* p) {
+  if constexpr (sizeof(T) == 1) {
+    return widen_bytes(reinterpret_cast<const std::uint8_t*>(p));
+  } else {
+    typedef T values __attribute__((vector_size(kLanes * sizeof(T))));
+    values v;
+    std::memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, vec);
+  }
+}
+
+// Rows whose pixels stand side by side in memory: kLanes pixels of each image at a time, turned
+// around in registers. Where kLanes does not divide the width, the last ones overlap.
+template <class T>
+inline void pack_rows(float* y, const ImageView& images, const std::int64_t* index, int count,
+                      int height, int width, float scale, float offset) {
+  for (int h = 0; h < height; h++, y += std::size_t(width) * kLanes)
+    for (int w = 0; w < width; w += kLanes) {
+      const int first = w + kLanes <= width ? w : width - kLanes;
+      vec rows[kLanes];
+      for (int lane = count; lane < kLanes; lane++) rows[lane] = vec{};
+      for (int lane = 0; lane < count; lane++)
+        rows[lane] = read_vector<T>(static_cast<const char*>(images.data) +
+                                    index[lane] * images.image_stride + h * images.row_stride +
+                                    first * std::ptrdiff_t(sizeof(T))) *
+                         splat(scale) +
+                     splat(offset);
+      transpose(rows);
+      PYLENET_UNROLL
+      for (int i = 0; i < kLanes; i++) store(y + (first + i) * kLanes, rows[i]);
+    }
+}
+
+template <class T>
 void pack_as(float* y, const ImageView& images, const std::int64_t* index, int count, Shape shape,
              float scale, float offset) {
+  if (shape.channels == 1 && images.column_stride == sizeof(T)) {
+    const bool one_row = images.row_stride == shape.width * images.column_stride;
+    const int height = one_row ? 1 : shape.height;
+    const int width = one_row ? shape.height * shape.width : shape.width;
+    if (width >= kLanes) return pack_rows<T>(y, images, index, count, height, width, scale, offset);
+  }
   std::memset(y, 0,
               std::size_t(shape.channels) * shape.height * shape.width * kLanes * sizeof(float));
   for (int lane = 0; lane < count; lane++) {
@@ -18,11 +66,8 @@ void pack_as(float* y, const ImageView& images, const std::int64_t* index, int c
     for (int c = 0; c < shape.channels; c++)
       for (int h = 0; h < shape.height; h++) {
         const char* from = image + c * images.channel_stride + h * images.row_stride;
-        for (int w = 0; w < shape.width; w++, to += kLanes, from += images.column_stride) {
-          T value;
-          std::memcpy(&value, from, sizeof value);  // the caller's memory may be unaligned
-          *to = float(value) * scale + offset;
-        }
+        for (int w = 0; w < shape.width; w++, to += kLanes, from += images.column_stride)
+          *to = float(read<T>(from)) * scale + offset;
       }
   }
 }

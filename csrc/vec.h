@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
@@ -13,13 +14,6 @@
 #endif
 
 #define PYLENET_UNROLL _Pragma("GCC unroll 16")
-
-// The elements of v in another order. GCC has Clang's spelling only since version 12.
-#if defined(__clang__)
-#define PYLENET_SHUFFLE(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
-#else
-#define PYLENET_SHUFFLE(v, ...) __builtin_shuffle(v, ivec{__VA_ARGS__})
-#endif
 
 namespace pylenet {
 namespace {
@@ -45,12 +39,27 @@ inline vec load_unaligned(const float* p) {
   return v;
 }
 inline void store_unaligned(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
-inline vec load_some(const float* p, std::size_t n) {  // the rest is zero
+// The first n values; the rest is zero, and is neither read nor written.
+inline vec load_some(const float* p, std::size_t n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  return _mm256_maskload_ps(p, __m256i(ivec{0, 1, 2, 3, 4, 5, 6, 7} < std::int32_t(n)));
+#else
   vec v{};
   std::memcpy(&v, p, n * sizeof(float));
   return v;
+#endif
 }
-inline void store_some(float* p, vec v, std::size_t n) { std::memcpy(p, &v, n * sizeof(float)); }
+inline void store_some(float* p, vec v, std::size_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, __m256i(ivec{0, 1, 2, 3, 4, 5, 6, 7} < std::int32_t(n)), v);
+#else
+  std::memcpy(p, &v, n * sizeof(float));
+#endif
+}
 
 inline vec splat(float s) {
 #if defined(__AVX512F__)
@@ -59,6 +68,24 @@ inline vec splat(float s) {
   return _mm256_set1_ps(s);
 #else
   return vec{s, s, s, s};
+#endif
+}
+
+inline vec widen_bytes(const std::uint8_t* p) {
+#if defined(__AVX512F__)
+  const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepu8_epi32(0xffff, b));
+#elif defined(__AVX2__)
+  const __m128i b = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(b));
+#elif defined(__SSE2__)
+  std::int32_t four;
+  std::memcpy(&four, p, sizeof four);
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i b = _mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero);
+  return _mm_cvtepi32_ps(_mm_unpacklo_epi16(b, zero));
+#else
+  return vec{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
 #endif
 }
 
@@ -89,28 +116,90 @@ inline vec square_root(vec v) {
 }
 
 // Both give b where either is NaN: put the value that must keep its NaN second.
-inline vec larger(vec a, vec b) { return a > b ? a : b; }
-inline vec smaller(vec a, vec b) { return a < b ? a : b; }
-
-// (l0 + l1) + (l2 + l3), and so on: halves of the lanes, summed apart, then added. The units of
-// a block continue the same tree in sum_partials, so 16 lanes, 2 x 8 and 4 x 4 give equal bits.
-// A vector plus itself with neighbours swapped holds every pair's sum twice: addition commutes.
-inline float lane_sum(vec v) {
+inline vec larger(vec a, vec b) {
 #if defined(__AVX512F__)
-  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  v += PYLENET_SHUFFLE(v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  v += PYLENET_SHUFFLE(v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm512_maskz_max_ps(0xffff, a, b);  // the plain one makes GCC 12 warn
 #elif defined(__AVX2__)
-  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2, 5, 4, 7, 6);
-  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1, 6, 7, 4, 5);
-  v += PYLENET_SHUFFLE(v, 4, 5, 6, 7, 0, 1, 2, 3);
+  return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a, b);
 #else
-  v += PYLENET_SHUFFLE(v, 1, 0, 3, 2);
-  v += PYLENET_SHUFFLE(v, 2, 3, 0, 1);
+  return a > b ? a : b;
 #endif
-  return v[0];
 }
+inline vec smaller(vec a, vec b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_ps(0xffff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_min_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+// Lane j of the result is element Pick()(j) of a and b, set one after the other. GCC has Clang's
+// spelling only since version 12.
+template <class Pick, int... J>
+inline vec shuffle(vec a, vec b, std::integer_sequence<int, J...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, Pick()(J)...);
+#else
+  return __builtin_shuffle(a, b, ivec{Pick()(J)...});
+#endif
+}
+using EachLane = std::make_integer_sequence<int, kLanes>;
+
+// Of each 2 D lanes: the first D of a, then of b; the last D of a, then of b; those of v swapped.
+template <int D>
+struct FirstRuns {
+  constexpr int operator()(int j) const { return j & D ? kLanes + j - D : j; }
+};
+template <int D>
+struct LastRuns {
+  constexpr int operator()(int j) const { return j & D ? kLanes + j : j + D; }
+};
+template <int D>
+struct SwappedRuns {
+  constexpr int operator()(int j) const { return j ^ D; }
+};
+
+// rows[i][j] becomes rows[j][i].
+template <int D = 1>
+inline void transpose(vec* rows) {
+  if constexpr (D < kLanes) {
+    PYLENET_UNROLL
+    for (int i = 0; i < kLanes; i++)
+      if (!(i & D)) {
+        const vec a = rows[i], b = rows[i + D];
+        rows[i] = shuffle<FirstRuns<D>>(a, b, EachLane());
+        rows[i + D] = shuffle<LastRuns<D>>(a, b, EachLane());
+      }
+    transpose<2 * D>(rows);
+  }
+}
+
+// The sums of N vectors' lanes (N a power of two, at most kLanes), v[0]'s in lane 0 and so on.
+// Uses v up. Each is summed as a tree, (l0 + l1) + (l2 + l3) and so on; the units of a block
+// continue the same tree in sum_partials, so 16 lanes, 2 x 8 and 4 x 4 give equal bits.
+template <int N, int D = 1>
+inline vec lane_sums(vec* v) {
+  if constexpr (D < N) {
+    PYLENET_UNROLL
+    for (int i = 0; i < N; i += 2 * D)
+      v[i] = shuffle<FirstRuns<D>>(v[i], v[i + D], EachLane()) +
+             shuffle<LastRuns<D>>(v[i], v[i + D], EachLane());
+    return lane_sums<N, 2 * D>(v);
+  } else if constexpr (D < kLanes) {
+    // A vector plus itself with neighbours swapped holds every sum twice: addition commutes.
+    v[0] += shuffle<SwappedRuns<D>>(v[0], v[0], EachLane());
+    return lane_sums<N, 2 * D>(v);
+  } else {
+    return v[0];
+  }
+}
+inline float lane_sum(vec v) { return lane_sums<1>(&v)[0]; }
 
 }  // namespace
 }  // namespace pylenet
