@@ -228,11 +228,45 @@ py::list tensors(const Network& network, std::size_t layer) {
   return result;
 }
 
+double peak(int threads, double seconds) {
+  positive("threads", threads);
+  const py::gil_scoped_release release;
+  return peak_flops(threads, seconds);
+}
+
+// As a dict, so that Python names what it takes.
+py::dict profile(const Network& network, const py::object& parameters, const py::array& x,
+                 const py::array& y, LossKind loss, int repeats) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const Targets targets = targets_of(y, x.shape(0), int(network.output().size()));
+  const std::int64_t count = x.shape(0);
+  positive("repeats", repeats);
+  if (count < 1 || count > network.lanes())
+    throw py::value_error("x must hold from 1 to " + std::to_string(network.lanes()) +
+                          " images, got " + std::to_string(count));
+  StepTimes times;
+  {
+    const py::gil_scoped_release release;
+    times = network.profile(p, view, count, targets, loss, repeats);
+  }
+  py::list layers;
+  for (const LayerTimes& t : times.layers)
+    layers.append(
+        py::dict(py::arg("spec") = t.spec,
+                 py::arg("forward") = py::make_tuple(t.forward.seconds, t.forward.work),
+                 py::arg("backward") = py::make_tuple(t.backward.seconds, t.backward.work),
+                 py::arg("update") = py::make_tuple(t.update.seconds, t.update.work)));
+  return py::dict(py::arg("images") = times.images, py::arg("pack") = times.pack,
+                  py::arg("loss") = times.loss, py::arg("layers") = layers);
+}
+
 void bind_isa(py::module_& m) {
   m.def("built_isas", &built_isas);
   m.def("available_isas", &available_isas);
-  m.def("active_isa", [] { return std::string(active_kernels().name); });
+  m.def("active_isa", [] { return std::string(active_isa().name); });
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("peak_flops", &peak, py::arg("threads"), py::arg("seconds"));
 }
 
 void bind_network(py::module_& m) {
@@ -242,8 +276,8 @@ void bind_network(py::module_& m) {
       .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError);
   py::class_<Network>(m, "Network")
       .def(py::init(&make_network), py::arg("input_shape"), py::arg("layers"))
-      .def_property_readonly("isa", [](const Network& n) { return std::string(n.kernels().name); })
-      .def_property_readonly("lanes", [](const Network& n) { return n.kernels().lanes; })
+      .def_property_readonly("isa", &Network::isa)
+      .def_property_readonly("lanes", &Network::lanes)
       .def_property_readonly("parameter_floats", &Network::parameter_floats)
       .def_property_readonly("bytes_per_thread", &Network::bytes_per_thread)
       .def("tensors", &tensors, py::arg("layer"))
@@ -255,6 +289,8 @@ void bind_network(py::module_& m) {
            py::arg("loss"), py::arg("threads"))
       .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
            py::arg("threads"))
+      .def("profile", &profile, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("loss"),
+           py::arg("repeats"))
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
            py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
            py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"), py::arg("threads"));

@@ -78,7 +78,7 @@ void dense_rows(float* rows, const float* dy, int out, int row_stride) {
 
 // TI rows of dkernel x TV vectors of outputs, contracted over `count` images. `last` is how many
 // outputs the last vector has.
-template <int TI, int TV>
+template <int LANES, int TI, int TV>
 inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows, int count, int in,
                               int out, int row_stride, int i, int o, int last, bool add) {
   vec acc[TI][TV];
@@ -90,13 +90,13 @@ inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows,
   }
   for (int image = 0; image < count; image++) {
     const float* row = rows + std::size_t(image) * row_stride + o;
-    const float* xs = x + (std::size_t(image / kLanes) * in + i) * kLanes + image % kLanes;
+    const float* xs = x + (std::size_t(image / LANES) * in + i) * LANES + image % LANES;
     vec g[TV];
     PYLENET_UNROLL
     for (int v = 0; v < TV; v++) g[v] = load(row + v * kLanes);
     PYLENET_UNROLL
     for (int t = 0; t < TI; t++) {
-      const vec xv = splat(xs[t * kLanes]);
+      const vec xv = splat(xs[t * LANES]);
       PYLENET_UNROLL
       for (int v = 0; v < TV; v++) acc[t][v] = fma(xv, g[v], acc[t][v]);
     }
@@ -113,28 +113,30 @@ inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows,
 }
 
 // TI rows of dkernel: tiles of TV vectors, then one of what is left.
-template <int TI, int TV>
+template <int LANES, int TI, int TV>
 inline void dense_kernel_rows(float* dkernel, const float* x, const float* rows, int count, int in,
                               int out, int row_stride, int i, bool add, int o = 0) {
   for (; o + (TV - 1) * kLanes < out; o += TV * kLanes) {
     const int last = out - o - (TV - 1) * kLanes;
-    dense_kernel_tile<TI, TV>(dkernel, x, rows, count, in, out, row_stride, i, o,
-                              last < kLanes ? last : kLanes, add);
+    dense_kernel_tile<LANES, TI, TV>(dkernel, x, rows, count, in, out, row_stride, i, o,
+                                     last < kLanes ? last : kLanes, add);
   }
   if constexpr (TV > 1) {
     if (o < out)
-      dense_kernel_rows<TI, TV - 1>(dkernel, x, rows, count, in, out, row_stride, i, add, o);
+      dense_kernel_rows<LANES, TI, TV - 1>(dkernel, x, rows, count, in, out, row_stride, i, add, o);
   }
 }
 
+// LANES: images in a unit of x.
+template <int LANES>
 void dense_backward_kernel(float* dkernel, const float* x, const float* rows, int count, int in,
                            int out, int row_stride, int begin, int end, bool add) {
   constexpr int kTile = kRegisters == 32 ? 8 : 4;
   int i = begin;
   for (; i + kTile <= end; i += kTile)
-    dense_kernel_rows<kTile, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
+    dense_kernel_rows<LANES, kTile, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
   for (; i < end; i++)
-    dense_kernel_rows<1, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
+    dense_kernel_rows<LANES, 1, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
 }
 
 void dense_backward_bias(float* dbias, const float* rows, int count, int out, int row_stride,

@@ -6,14 +6,14 @@
 
 namespace pylenet {
 
-extern const Kernels kernels_baseline;
-extern const Kernels kernels_avx2;
-extern const Kernels kernels_avx512;
+extern const InstructionSet kernels_baseline;
+extern const InstructionSet kernels_avx2;
+extern const InstructionSet kernels_avx512;
 
 namespace {
 
 struct Candidate {
-  const Kernels* kernels;
+  const InstructionSet* isa;
   bool available;
 };
 
@@ -35,43 +35,43 @@ const std::vector<Candidate>& candidates() {
   return list;
 }
 
-const Kernels& find(const std::string& argument, const std::string& name) {
+const InstructionSet& find(const std::string& argument, const std::string& name) {
   std::string known;
   for (const Candidate& c : candidates()) {
     if (!c.available) continue;
-    if (c.kernels->name == name) return *c.kernels;
-    known += (known.empty() ? "'" : ", '") + std::string(c.kernels->name) + "'";
+    if (c.isa->name == name) return *c.isa;
+    known += (known.empty() ? "'" : ", '") + std::string(c.isa->name) + "'";
   }
   throw std::invalid_argument(argument + " must be one of " + known +
                               " (what this build and this processor support), got '" + name + "'");
 }
 
-const Kernels& from_environment() {
+const InstructionSet& from_environment() {
   if (const char* name = std::getenv("PYLENET_ISA"); name && *name)
     return find("PYLENET_ISA", name);
   return find("isa", available_isas().back());
 }
 
-std::atomic<const Kernels*> forced{nullptr};
+std::atomic<const InstructionSet*> forced{nullptr};
 
 }  // namespace
 
 std::vector<std::string> built_isas() {
   std::vector<std::string> names;
-  for (const Candidate& c : candidates()) names.push_back(c.kernels->name);
+  for (const Candidate& c : candidates()) names.push_back(c.isa->name);
   return names;
 }
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (const Candidate& c : candidates())
-    if (c.available) names.push_back(c.kernels->name);
+    if (c.available) names.push_back(c.isa->name);
   return names;
 }
 
-const Kernels& active_kernels() {
-  if (const Kernels* kernels = forced) return *kernels;
-  static const Kernels& chosen = from_environment();
+const InstructionSet& active_isa() {
+  if (const InstructionSet* isa = forced) return *isa;
+  static const InstructionSet& chosen = from_environment();
   return chosen;
 }
 

@@ -1,6 +1,7 @@
-// Compiled once for each instruction set, with PYLENET_ISA its name: exports one table of kernels
-// and nothing else. Everything it includes has internal linkage and uses no std containers, so
-// that the linker can never take a function compiled for one instruction set for another's.
+// Compiled once for each instruction set, with PYLENET_ISA its name: exports one object,
+// its tables of kernels, and nothing else. Everything it includes has internal linkage and uses no
+// std containers, so that the linker can never take a function compiled for one instruction set for
+// another's.
 #include "kernels.h"
 
 #include "activation-inl.h"
@@ -9,7 +10,10 @@
 #include "loss-inl.h"
 #include "optimizer-inl.h"
 #include "pack-inl.h"
+#include "peak-inl.h"
 #include "pool2d-inl.h"
+#include "single-conv2d-inl.h"
+#include "single-inl.h"
 
 #define PYLENET_JOIN_(a, b) a##b
 #define PYLENET_JOIN(a, b) PYLENET_JOIN_(a, b)
@@ -18,34 +22,62 @@
 
 namespace pylenet {
 
-extern const Kernels PYLENET_JOIN(kernels_, PYLENET_ISA);
+extern const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA);
 
-const Kernels PYLENET_JOIN(kernels_, PYLENET_ISA) = {
+const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
     PYLENET_STRING(PYLENET_ISA),
-    kLanes,
-    pack,
-    unpack,
-    flatten,
-    unflatten,
-    rescale,
-    pad2d,
-    conv2d_forward,
-    conv2d_backward_input,
-    conv2d_backward_kernel,
-    max_pool2d_forward,
-    max_pool2d_backward,
-    average_pool2d_forward,
-    average_pool2d_backward,
-    dense_forward,
-    dense_backward_input,
-    dense_rows,
-    dense_backward_kernel,
-    dense_backward_bias,
-    activation_forward,
-    activation_backward,
-    loss,
-    sum_partials,
+    {
+        kLanes,
+        pack,
+        unpack,
+        flatten,
+        unflatten,
+        rescale,
+        pad2d,
+        conv2d_forward,
+        conv2d_backward_input,
+        conv2d_backward_kernel,
+        max_pool2d_forward,
+        max_pool2d_backward,
+        average_pool2d_forward,
+        average_pool2d_backward,
+        dense_forward,
+        dense_backward_input,
+        dense_rows,
+        dense_backward_kernel<kLanes>,
+        dense_backward_bias,
+        activation_forward,
+        activation_backward,
+        loss,
+        sum_partials<kLanes>,
+    },
+    {
+        1,
+        single_pack,
+        single_unpack,
+        single_flatten,
+        single_flatten,
+        single_rescale,
+        single_pad2d,
+        single_conv2d_forward,
+        single_conv2d_backward_input,
+        single_conv2d_backward_kernel,
+        single_max_pool2d_forward,
+        single_max_pool2d_backward,
+        single_average_pool2d_forward,
+        single_average_pool2d_backward,
+        single_dense_forward,
+        single_dense_backward_input,
+        single_dense_rows,
+        dense_backward_kernel<1>,
+        dense_backward_bias,
+        single_activation_forward,
+        single_activation_backward,
+        single_loss,
+        sum_partials<1>,
+    },
     optimizer_step,
+    multiply_adds,
 };
 
 }  // namespace pylenet

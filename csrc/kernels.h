@@ -1,16 +1,22 @@
-// The compute contract: shapes, layouts, and one table of kernels per instruction set.
+// The compute contract: shapes, layouts, and the kernels of one instruction set.
 //
-// Lane layout. A *unit* is as many images as the machine's vector has floats (4, 8 or 16), one
-// image per SIMD lane: every value is a vector, buffers are [channel][row][column][lane]. Kernels
-// then are plain vertical arithmetic whatever the number of channels. Sixteen images are a
-// *block*: 16 / lanes units. Sums over images are taken in an order that only the block fixes
-// (see lane_sum in vec.h), so that every instruction set and any number of threads agree.
+// Kernels work on a *unit* of images, in one of two layouts, each with a table of its own:
 //
-// Rules for all kernels: arguments are outputs, inputs, shape. Outputs are overwritten unless a
-// comment says "adds". Buffers in lane layout are aligned to a vector; weights and gradients are in
-// Keras's layout, need no alignment, and are never padded. Kernels allocate nothing and throw
-// nothing. One output is one float32 accumulator, summed in the order the comment gives; register
-// tiles change speed, never bits.
+// - *Lanes*: as many images as the machine's vector has floats (4, 8 or 16), one image per SIMD
+//   lane. Buffers are [channel][row][column][lane]: kernels are plain vertical arithmetic whatever
+//   the number of channels.
+// - *Single*: one image alone, [row][column][channel], with channels in the lanes where it pays.
+//
+// Sixteen images are a *block*: 16 / lanes units. Sums over images are taken in an order that only
+// the block fixes (see lane_sums in vec.h), so that every layout, every instruction set and any
+// number of threads agree.
+//
+// Rules for all kernels: arguments are outputs, scratch, inputs, shape. Outputs are overwritten
+// unless a comment says "adds". A unit's buffers are aligned to a vector and have kSlack floats
+// after their end, which kernels may read and write. Weights and gradients are in Keras's layout,
+// need no alignment, and are never padded: nothing beyond them is touched. Kernels allocate nothing
+// and throw nothing. One output is one float32 accumulator, summed in the order the comment gives;
+// layouts and register tiles change speed, never bits.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +26,7 @@ namespace pylenet {
 
 constexpr int kBlock = 16;          // images whose gradients are summed as one tree
 constexpr std::size_t kAlign = 64;  // bytes; every parameter tensor starts on a multiple
+constexpr int kSlack = 16;          // floats: the widest vector
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
 enum class ActivationKind { kLinear, kRelu, kSigmoid, kSoftmax, kTanh };
@@ -47,6 +54,17 @@ struct ConvShape {
   int in_channels, in_height, in_width;
   int out_channels, out_height, out_width;
   int kernel_height, kernel_width, stride_height, stride_width;
+
+  // Floats of scratch that the convolution kernels need.
+  std::size_t scratch_floats(int lanes) const {
+    // Backward, dy with zeros between and around: [out_channels][out_height][spread_width].
+    const std::size_t spread =
+        std::size_t(out_channels) * out_height * (in_width + kernel_width - 1);
+    if (lanes > 1) return spread * lanes;
+    // ... and the kernel turned around: [row][column][out][in channels rounded up to vectors].
+    return spread + 2 * kSlack +
+           std::size_t(kernel_height) * kernel_width * out_channels * (in_channels + kSlack);
+  }
 };
 
 // Windows are clipped to the image: padding is never materialised.
@@ -71,22 +89,21 @@ struct OptimizerStep {
 };
 
 struct Kernels {
-  const char* name;
-  int lanes;
+  int lanes;  // images in a unit
 
-  // y [c][h][w][lane] = float(image[index[lane]]) * scale + offset; lanes >= count are zero.
+  // y = float(image[index[lane]]) * scale + offset; lanes >= count are zero.
   void (*pack)(float* y, const ImageView& images, const std::int64_t* index, int count, Shape shape,
                float scale, float offset);
   // images [lane][h][w][c], densely packed, for lanes < count.
   void (*unpack)(float* images, const float* x, int count, Shape shape);
 
-  // y [h * w * c][lane] in Keras's flatten order, from x [c][h][w][lane]; and back.
+  // y [h * w * c][lane] in Keras's flatten order, from x; and back.
   void (*flatten)(float* y, const float* x, Shape shape);
   void (*unflatten)(float* dx, const float* dy, Shape shape);
 
   void (*rescale)(float* y, const float* x, std::size_t size, float scale, float offset);
 
-  // y [c][height][width][lane]: x moved to (top, left), zeros around it.
+  // y, an image of height x width: x moved to (top, left), zeros around it.
   void (*pad2d)(float* y, const float* x, Shape shape, int height, int width, int top, int left);
 
   // kernel [kh][kw][ic][oc], bias [oc] or null.
@@ -94,8 +111,7 @@ struct Kernels {
   // not softmax.
   void (*conv2d_forward)(float* y, const float* x, const float* kernel, const float* bias,
                          const ConvShape& s, ActivationKind activation);
-  // dx [ic][height][width] without the padding (top, left) that the forward input had.
-  // scratch: out_channels * out_height * (in_width + kernel_width - 1) values.
+  // dx of height x width, without the padding (top, left) that the forward input had.
   // Sums: output channel, kernel row, kernel column.
   void (*conv2d_backward_input)(float* dx, float* scratch, const float* dy, const float* kernel,
                                 const ConvShape& s, int height, int width, int top, int left);
@@ -128,15 +144,15 @@ struct Kernels {
   void (*dense_backward_bias)(float* dbias, const float* rows, int count, int out, int row_stride,
                               bool add);
 
-  // In place. softmax runs over all `size` values of a lane, the others over each alone.
+  // In place. softmax runs over all `size` values of an image, the others over each alone.
   void (*activation_forward)(float* y, ActivationKind kind, std::size_t size);
   // dy becomes dx, in place; y is what the forward pass gave.
   void (*activation_backward)(float* dy, const float* y, ActivationKind kind, std::size_t size);
 
   // Loss of each lane's row of y, whether its arg max is right, and (if dy is set) dloss/dy times
   // `scale`. Lanes >= count give neither loss nor gradient. Targets start at the unit's images
-  // through index.
-  void (*loss)(float* dy, float* losses, std::int32_t* correct, const float* y,
+  // through index. scratch: 2 * classes * kSlack floats.
+  void (*loss)(float* dy, float* losses, std::int32_t* correct, float* scratch, const float* y,
                const Targets& targets, const std::int64_t* index, int count, LossKind kind,
                int classes, float scale);
 
@@ -144,9 +160,19 @@ struct Kernels {
   // of a block as a tree. Adds if `add`.
   void (*sum_partials)(float* gradient, const float* partials, int units, std::size_t size,
                        std::size_t begin, std::size_t end, bool add);
+};
+
+// What is compiled once for each instruction set.
+struct InstructionSet {
+  const char* name;
+  Kernels lanes, single;
+
   // One step of the optimizer on `size` parameters. slot_1, slot_2: its state, null if unused.
   void (*optimizer_step)(float* parameters, float* slot_1, float* slot_2, const float* gradient,
                          std::size_t size, const OptimizerStep& step);
+  // For measuring: as many multiply-adds as the machine can do at once, one after the other,
+  // `rounds` times. Returns how many one round is; *sink keeps them from being optimised away.
+  int (*multiply_adds)(float* sink, std::int64_t rounds);
 };
 
 }  // namespace pylenet

@@ -60,8 +60,8 @@ class Conv2DLayer final : public Layer {
   void backward(const Pass& pass, float* dx, float* dy, const float* x,
                 const float* y) const override {
     if (!derivative_taken_) pass.kernels.activation_backward(dy, y, activation_, out.size());
-    if (pass.records) {
-      float* record = region(*pass.records) + pass.unit * span_;
+    if (pass.records.data) {
+      float* record = pass.records.data + pass.unit * span_;
       float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
       pass.kernels.conv2d_backward_kernel(record, dbias, padded_input(pass, x), dy, shape_);
     }
@@ -82,11 +82,9 @@ class Conv2DLayer final : public Layer {
   }
   bool needs_output() const override { return activation_ != ActivationKind::kLinear; }
 
-  std::size_t scratch_values() const override {
+  std::size_t scratch_floats(int lanes) const override {
     const std::size_t padded = std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
-    const std::size_t spread = std::size_t(shape_.out_channels) * shape_.out_height *
-                               (shape_.in_width + shape_.kernel_width - 1);
-    return std::max(padded, spread);
+    return std::max(padded * lanes, shape_.scratch_floats(lanes));
   }
 
   double cost() const override {
@@ -100,7 +98,7 @@ class Conv2DLayer final : public Layer {
     const std::size_t end = std::min(begin + kPartFloats, span_);
     const std::size_t offset = tensors[0].offset;
     const int units = (images + kernels.lanes - 1) / kernels.lanes;
-    kernels.sum_partials(gradient + offset, region(records), units, span_, begin, end, add);
+    kernels.sum_partials(gradient + offset, records.data, units, span_, begin, end, add);
     return {offset + begin, offset + end};
   }
 
@@ -151,7 +149,8 @@ class Conv2DLayer final : public Layer {
   bool derivative_taken_ = false;
 };
 
-// Records: the inputs of all units, [unit][in][lane], then dy as rows, [image][row_stride].
+// Records: the inputs of all units, [unit][in][lane], then, on a cache line, dy as rows,
+// [image][row_stride].
 class DenseLayer final : public Layer {
  public:
   DenseLayer(const LayerSpec& spec, Shape in, std::size_t offset)
@@ -171,12 +170,11 @@ class DenseLayer final : public Layer {
 
   void backward(const Pass& pass, float* dx, float* dy, const float* x,
                 const float*) const override {
-    if (pass.records) {
+    if (pass.records.data) {
       const std::size_t input_floats = std::size_t(inputs_) * pass.kernels.lanes;
       const std::size_t row_floats = std::size_t(row_stride_) * pass.kernels.lanes;
-      std::memcpy(region(*pass.records) + pass.unit * input_floats, x,
-                  input_floats * sizeof(float));
-      pass.kernels.dense_rows(rows(*pass.records, pass.kernels) + pass.unit * row_floats, dy,
+      std::memcpy(pass.records.data + pass.unit * input_floats, x, input_floats * sizeof(float));
+      pass.kernels.dense_rows(rows(pass.records, pass.kernels) + pass.unit * row_floats, dy,
                               outputs_, row_stride_);
     }
     if (dx)
@@ -189,6 +187,7 @@ class DenseLayer final : public Layer {
     return std::size_t(inputs_ + row_stride_) * lanes;
   }
 
+  bool contracts_in_parts() const override { return true; }
   int parts() const override { return kernel_parts() + int(tensors.size()) - 1; }
   Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
                  int images, bool add) const override {
@@ -201,8 +200,8 @@ class DenseLayer final : public Layer {
     const int begin = part * kPartRows;
     const int end = std::min(begin + kPartRows, inputs_);
     const std::size_t offset = tensors[0].offset;
-    kernels.dense_backward_kernel(gradient + offset, region(records), rows(records, kernels),
-                                  images, inputs_, outputs_, row_stride_, begin, end, add);
+    kernels.dense_backward_kernel(gradient + offset, records.data, rows(records, kernels), images,
+                                  inputs_, outputs_, row_stride_, begin, end, add);
     return {offset + std::size_t(begin) * outputs_, offset + std::size_t(end) * outputs_};
   }
 
@@ -211,7 +210,7 @@ class DenseLayer final : public Layer {
 
   int kernel_parts() const { return (inputs_ + kPartRows - 1) / kPartRows; }
   float* rows(const Records& records, const Kernels& kernels) const {
-    return region(records) + records.units * inputs_ * kernels.lanes;
+    return records.data + aligned_floats(records.units * inputs_ * kernels.lanes);
   }
 
   int inputs_, outputs_, row_stride_;

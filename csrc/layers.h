@@ -29,10 +29,9 @@ struct Tensor {  // one parameter tensor, in Keras's layout
   std::size_t size() const;
 };
 
-// What a step's backward passes leave behind for the gradient: a region for each layer, in it one
-// record for each unit.
+// What a step's backward passes leave behind for a layer's gradient: one record for each unit.
 struct Records {
-  float* data;
+  float* data;        // null where no gradient of parameters is wanted
   std::size_t units;  // how many there is room for
 };
 
@@ -41,8 +40,8 @@ struct Pass {
   const Kernels& kernels;
   const float* parameters;
   float* scratch;
-  const Records* records;  // null where the gradient of the parameters is not wanted
-  std::size_t unit;
+  Records records;   // of this layer
+  std::size_t unit;  // whose record is written
 };
 
 struct Range {
@@ -55,8 +54,7 @@ class Layer {
   virtual ~Layer() = default;
 
   const Shape in, out;
-  std::vector<Tensor> tensors;    // with offsets in the network's flat buffer
-  std::size_t record_offset = 0;  // floats of one unit's records that come before this layer's
+  std::vector<Tensor> tensors;  // with offsets in the network's flat buffer
 
   virtual void forward(const Pass& pass, float* y, const float* x) const = 0;
   // dx is null where nobody wants it. dy may be used up.
@@ -73,22 +71,20 @@ class Layer {
 
   virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
   virtual bool needs_output() const { return false; }  // backward reads y: it must not change
-  virtual std::size_t scratch_values() const { return 0; }
-  // Vector operations of a forward pass on one unit, roughly.
+  virtual std::size_t scratch_floats(int /*lanes*/) const { return 0; }
+  // Multiply-adds of a forward pass on one image; operations of another kind where it has none.
   virtual double cost() const { return double(out.size()); }
   virtual std::size_t record_floats(int /*lanes*/) const { return 0; }
 
+  // Whether the parts below contract over images, a multiply-add a weight and image, or only add up
+  // what the backward passes of the units have contracted.
+  virtual bool contracts_in_parts() const { return false; }
   // The step's gradient comes in parts, which threads take in any order: part `part`, summed over
   // `images` images' records into the flat gradient (adding if `add`). Returns where it wrote.
   virtual int parts() const { return 0; }
   virtual Range sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
                          int /*images*/, bool /*add*/) const {
     return {0, 0};
-  }
-
- protected:
-  float* region(const Records& records) const {
-    return records.data + record_offset * records.units;
   }
 };
 

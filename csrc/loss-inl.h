@@ -110,8 +110,9 @@ inline vec mean_squared_error(float* dy, const float* y, const UnitTargets& t, i
   return sum / splat(float(n));
 }
 
-void loss(float* dy, float* losses, std::int32_t* correct, const float* y, const Targets& targets,
-          const std::int64_t* index, int count, LossKind kind, int classes, float scale) {
+void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* y,
+          const Targets& targets, const std::int64_t* index, int count, LossKind kind, int classes,
+          float scale) {
   const UnitTargets t(targets, index, count, classes);
   vec loss{};
   switch (kind) {

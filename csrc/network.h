@@ -11,6 +11,7 @@
 #include "kernels.h"
 #include "layers.h"
 #include "memory.h"
+#include "plan.h"
 
 namespace pylenet {
 
@@ -37,13 +38,35 @@ struct TrainCall {
   std::int64_t* correct;  // [step]
 };
 
+struct PhaseTime {
+  double seconds;  // for one unit
+  double work;     // multiply-adds an image; 0 where it has none
+};
+
+struct LayerTimes {
+  std::size_t spec;  // the layer as given to the constructor; a fused activation is part of it
+  // update: the sums of the parameters' gradient and a step of plain SGD.
+  PhaseTime forward, backward, update;
+};
+
+struct StepTimes {
+  int images;         // of one unit
+  double pack, loss;  // seconds
+  std::vector<LayerTimes> layers;
+};
+
+// Floating-point operations a second of nothing but multiply-adds (two operations each), with the
+// instruction set in force.
+double peak_flops(int threads, double seconds);
+
 class Network {
  public:
   // Throws std::invalid_argument where a layer does not fit what comes before it.
   Network(Shape input, const std::vector<LayerSpec>& specs);
   ~Network();
 
-  const Kernels& kernels() const { return kernels_; }
+  const char* isa() const { return isa_.name; }
+  int lanes() const { return isa_.lanes.lanes; }
   Shape input() const { return input_; }
   Shape output() const { return layers_.empty() ? input_ : layers_.back()->out; }
   std::size_t parameter_floats() const { return parameter_floats_; }
@@ -67,41 +90,45 @@ class Network {
 
   void train(const TrainCall& call, int threads) const;
 
+  // Where the time of one training step goes on this thread, on all of x's images (a unit at
+  // most); means over `repeats`.
+  StepTimes profile(const float* parameters, const ImageView& x, std::int64_t count,
+                    const Targets& targets, LossKind loss, int repeats) const;
+
  private:
   struct Workspace;
   class Lease;
+  struct Worker;
 
-  // Where one thread keeps one unit, in floats from the start of its buffer.
-  struct Plan {
-    std::vector<std::size_t> values;  // [layer + 1] inputs of each layer, then the output
-    std::size_t gradients[2];         // dy and dx, taking turns
-    std::size_t scratch;
-    std::size_t floats;
-  };
-
-  void plan();
-  int units_of(std::int64_t images) const {
-    return int((images + kernels_.lanes - 1) / kernels_.lanes);
+  // Few images are computed one by one: a unit costs as much as if it were full.
+  const Plan& plan_for(std::int64_t images) const {
+    return images * 2 <= lanes() ? *single_ : *lanes_;
+  }
+  // Of a forward pass on one unit, in multiply-adds of vectors; backward costs about twice as much.
+  double cost(const Plan& plan) const {
+    return plan.kernels.lanes > 1 ? cost_ : cost_ * kSingleCost;
   }
   int layers_before_loss(LossKind kind) const;
-  void forward(const Pass& pass, float* buffer, int layers) const;
   template <class Use>
-  void forward_units(const Workspace& workspace, const float* parameters, const ImageView& x,
-                     std::int64_t count, int layers, int threads, Use use) const;
-  float* backward(const Pass& pass, float* buffer, int layers, bool want_dx) const;
+  void forward_units(const Plan& plan, const Workspace& workspace, const float* parameters,
+                     const ImageView& x, std::int64_t count, int layers, int threads,
+                     Use use) const;
 
-  const Kernels& kernels_;
+  static constexpr double kSingleCost = 0.12;  // one image alone, against 16 in lanes: measured
+
+  const InstructionSet& isa_;
   Shape input_;
   float scale_ = 1.0f, offset_ = -0.0f;  // a leading Rescaling, done while packing; neutral so
-  std::vector<std::unique_ptr<Layer>> layers_;
+  Layers layers_;
+  std::vector<std::size_t> specs_;  // of each layer, which of the constructor's it is
   std::vector<std::vector<Tensor>> tensors_;
   std::vector<Shape> outputs_;
   bool ends_in_softmax_ = false;
-  double cost_ = 0.0;  // of a forward pass on one unit; backward costs about twice as much
+  double cost_ = 0.0;
   int first_trainable_ = 0;
-  std::size_t parameter_floats_ = 0, record_floats_ = 0;
-  std::vector<std::pair<const Layer*, int>> parts_;  // all layers' parts of the gradient
-  Plan plan_;
+  std::size_t parameter_floats_ = 0;
+  std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
+  std::unique_ptr<const Plan> lanes_, single_;      // for many images, for one
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_;  // kept for the next call
 };

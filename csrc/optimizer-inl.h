@@ -16,20 +16,26 @@ inline void for_each_vector_of(std::size_t size, F f) {
   if (i < size) f(i, size - i);
 }
 
-// The units of one block, as lane_sum's tree goes on: (u0 + u1) + (u2 + u3).
+// The first `units` of the COUNT units of one block, as lane_sums' tree goes on: (u0 + u1) + (u2 +
+// u3). The missing ones are zero.
 template <int COUNT>
 inline vec block_sum(const float* partials, int units, std::size_t size, std::size_t n) {
   if constexpr (COUNT == 1) {
-    return units > 0 ? load_some(partials, n) : vec{};
+    return load_some(partials, n);
   } else {
-    return block_sum<COUNT / 2>(partials, units, size, n) +
-           block_sum<COUNT / 2>(partials + COUNT / 2 * size, units - COUNT / 2, size, n);
+    constexpr int kHalf = COUNT / 2;
+    const vec first = block_sum<kHalf>(partials, units, size, n);
+    return first + (units > kHalf
+                        ? block_sum<kHalf>(partials + kHalf * size, units - kHalf, size, n)
+                        : vec{});
   }
 }
 
+// LANES: images in a unit.
+template <int LANES>
 void sum_partials(float* gradient, const float* partials, int units, std::size_t size,
                   std::size_t begin, std::size_t end, bool add) {
-  constexpr int kUnits = kBlock / kLanes;
+  constexpr int kUnits = kBlock / LANES;
   for_each_vector_of(end - begin, [&](std::size_t first, std::size_t n) {
     const std::size_t i = begin + first;
     vec sum = add ? load_some(gradient + i, n) : vec{};

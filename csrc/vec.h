@@ -46,8 +46,9 @@ inline vec load_some(const float* p, std::size_t n) {
 #elif defined(__AVX2__)
   return _mm256_maskload_ps(p, __m256i(ivec{0, 1, 2, 3, 4, 5, 6, 7} < std::int32_t(n)));
 #else
+  if (n == 4) return load_unaligned(p);
   vec v{};
-  std::memcpy(&v, p, n * sizeof(float));
+  for (std::size_t i = 0; i < n; i++) v[i] = p[i];
   return v;
 #endif
 }
@@ -55,9 +56,22 @@ inline void store_some(float* p, vec v, std::size_t n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v);
 #elif defined(__AVX2__)
-  _mm256_maskstore_ps(p, __m256i(ivec{0, 1, 2, 3, 4, 5, 6, 7} < std::int32_t(n)), v);
+  if (n == 8) return store_unaligned(p, v);
+  __m128 four = _mm256_castps256_ps128(v);  // AVX2's own masked store is slow on some processors
+  if (n & 4) {
+    _mm_storeu_ps(p, four);
+    four = _mm256_extractf128_ps(v, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), four);
+    four = _mm_movehl_ps(four, four);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, four);
 #else
-  std::memcpy(p, &v, n * sizeof(float));
+  if (n == 4) return store_unaligned(p, v);
+  for (std::size_t i = 0; i < n; i++) p[i] = v[i];
 #endif
 }
 

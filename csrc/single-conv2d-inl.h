@@ -1,0 +1,221 @@
+// 2-D convolution of one image, channels last, with channels in the lanes: the output's forward
+// and in the kernel's gradient, the input's in the input's gradient. Every sum has the order of
+// the kernels for many images (conv2d-inl.h), hence their bits.
+#pragma once
+
+#include "activation-inl.h"
+#include "conv2d-inl.h"
+#include "kernels.h"
+#include "single-inl.h"
+#include "vec.h"
+
+namespace pylenet {
+namespace {
+
+// ---- forward
+
+// TY rows x TX columns of outputs, `n` output channels from oc on.
+template <int TY, int TX>
+inline void single_conv2d_tile(float* y, const float* x, const float* kernel, const float* bias,
+                               const ConvShape& s, vec floor, int oc, int n, int oh, int ow) {
+  const std::size_t row = std::size_t(s.in_width) * s.in_channels;
+  const std::size_t down = s.stride_height * row, right = s.stride_width * s.in_channels;
+  const std::size_t tap = std::size_t(s.in_channels) * s.out_channels;
+  const float* corner = x + oh * down + ow * right;
+  const vec start = bias ? load_some(bias + oc, n) : vec{};
+  vec acc[TY][TX];
+  PYLENET_UNROLL
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[v][u] = start;
+  for (int ic = 0; ic < s.in_channels; ic++)
+    for (int kh = 0; kh < s.kernel_height; kh++) {
+      const float* from = corner + kh * row + ic;
+      const float* w = kernel + kh * s.kernel_width * tap + std::size_t(ic) * s.out_channels + oc;
+      for (int kw = 0; kw < s.kernel_width; kw++, from += s.in_channels, w += tap) {
+        const vec wv = load_some(w, n);
+        PYLENET_UNROLL
+        for (int v = 0; v < TY; v++) PYLENET_UNROLL
+        for (int u = 0; u < TX; u++)
+          acc[v][u] = fma(splat(from[v * down + u * right]), wv, acc[v][u]);
+      }
+    }
+  PYLENET_UNROLL
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++)
+    store_some(y + ((std::size_t(oh) + v) * s.out_width + ow + u) * s.out_channels + oc,
+               larger(floor, acc[v][u]), n);
+}
+
+template <int TY>
+inline void single_conv2d_rows(float* y, const float* x, const float* kernel, const float* bias,
+                               const ConvShape& s, vec floor, int oc, int n, int oh) {
+  int ow = 0;
+  for (; ow + 8 <= s.out_width; ow += 8)
+    single_conv2d_tile<TY, 8>(y, x, kernel, bias, s, floor, oc, n, oh, ow);
+  for (; ow + 4 <= s.out_width; ow += 4)
+    single_conv2d_tile<TY, 4>(y, x, kernel, bias, s, floor, oc, n, oh, ow);
+  for (; ow < s.out_width; ow++)
+    single_conv2d_tile<TY, 1>(y, x, kernel, bias, s, floor, oc, n, oh, ow);
+}
+
+void single_conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
+                           const ConvShape& s, ActivationKind activation) {
+  const vec floor = splat(activation == ActivationKind::kRelu ? 0.0f : -__builtin_inff());
+  for (int oc = 0; oc < s.out_channels; oc += kLanes) {
+    const int n = lanes_left(s.out_channels, oc);
+    int oh = 0;
+    if constexpr (kRegisters == 32)
+      for (; oh + 2 <= s.out_height; oh += 2)
+        single_conv2d_rows<2>(y, x, kernel, bias, s, floor, oc, n, oh);
+    for (; oh < s.out_height; oh++) single_conv2d_rows<1>(y, x, kernel, bias, s, floor, oc, n, oh);
+  }
+  if (activation != ActivationKind::kLinear && activation != ActivationKind::kRelu)
+    single_activation_forward(y, activation,
+                              std::size_t(s.out_height) * s.out_width * s.out_channels);
+}
+
+// ---- gradient of the input
+
+// dy channel by channel, [oc][oh][spread_width], as far apart as the stride puts its cells and
+// with zeros around, so that each dx is a plain correlation. The zeros add nothing to a sum.
+inline void single_spread(float* spread, const float* dy, const ConvShape& s) {
+  const std::size_t width = s.in_width + s.kernel_width - 1, map = s.out_height * width;
+  std::memset(spread, 0, s.out_channels * map * sizeof(float));
+  for (int oh = 0; oh < s.out_height; oh++)
+    for (int ow = 0; ow < s.out_width; ow++) {
+      float* to = spread + oh * width + s.kernel_width - 1 + ow * s.stride_width;
+      for (int oc = 0; oc < s.out_channels; oc++) to[oc * map] = *dy++;
+    }
+}
+
+// turned [tap][oc][stride], kernel [tap][ic][oc].
+inline void single_turn(float* turned, const float* kernel, const ConvShape& s, int stride) {
+  for (int tap = 0; tap < s.kernel_height * s.kernel_width; tap++)
+    for (int ic = 0; ic < s.in_channels; ic += kLanes)
+      for (int oc = 0; oc < s.out_channels; oc += kLanes) {
+        const int rows = lanes_left(s.in_channels, ic), columns = lanes_left(s.out_channels, oc);
+        vec tile[kLanes];
+        for (int i = 0; i < kLanes; i++)
+          tile[i] =
+              i < rows
+                  ? load_some(
+                        kernel + (std::size_t(tap) * s.in_channels + ic + i) * s.out_channels + oc,
+                        columns)
+                  : vec{};
+        transpose(tile);
+        for (int o = 0; o < columns; o++)
+          store_unaligned(turned + (std::size_t(tap) * s.out_channels + oc + o) * stride + ic,
+                          tile[o]);
+      }
+}
+
+// TX columns of dx, input channels from ic on. weights: [tap][oc][stride] from ic on.
+template <int TX>
+inline void single_conv2d_input_tile(float* dx, const float* spread, const float* weights,
+                                     const ConvShape& s, KernelRows rows, int stride, int n,
+                                     int ih) {
+  const std::size_t width = s.in_width + s.kernel_width - 1, map = s.out_height * width;
+  vec acc[TX];
+  PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[u] = vec{};
+  for (int oc = 0; oc < s.out_channels; oc++)
+    for (int kh = rows.begin; kh < rows.end; kh += rows.step) {
+      const float* g = spread + oc * map + (ih - kh) / s.stride_height * width + s.kernel_width - 1;
+      const float* w = weights + (std::size_t(kh) * s.kernel_width * s.out_channels + oc) * stride;
+      for (int kw = 0; kw < s.kernel_width; kw++, g--, w += s.out_channels * stride) {
+        const vec wv = load_unaligned(w);
+        PYLENET_UNROLL
+        for (int u = 0; u < TX; u++) acc[u] = fma(splat(g[u]), wv, acc[u]);
+      }
+    }
+  PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) store_some(dx + std::size_t(u) * s.in_channels, acc[u], n);
+}
+
+void single_conv2d_backward_input(float* dx, float* scratch, const float* dy, const float* kernel,
+                                  const ConvShape& s, int height, int width, int top, int left) {
+  const std::size_t spread_width = s.in_width + s.kernel_width - 1;
+  const int stride = (s.in_channels + kLanes - 1) / kLanes * kLanes;
+  float* turned = scratch + std::size_t(s.out_channels) * s.out_height * spread_width + kSlack;
+  single_spread(scratch, dy, s);
+  single_turn(turned, kernel, s, stride);
+  for (int ih = 0; ih < height; ih++) {
+    const KernelRows rows = rows_reaching(s, ih + top);
+    for (int ic = 0; ic < s.in_channels; ic += kLanes) {
+      const int n = lanes_left(s.in_channels, ic);
+      float* to = dx + std::size_t(ih) * width * s.in_channels + ic;
+      const float* from = scratch + left;
+      int iw = 0;
+      for (; iw + 12 <= width; iw += 12, to += 12 * s.in_channels, from += 12)
+        single_conv2d_input_tile<12>(to, from, turned + ic, s, rows, stride, n, ih + top);
+      for (; iw + 4 <= width; iw += 4, to += 4 * s.in_channels, from += 4)
+        single_conv2d_input_tile<4>(to, from, turned + ic, s, rows, stride, n, ih + top);
+      for (; iw < width; iw++, to += s.in_channels, from++)
+        single_conv2d_input_tile<1>(to, from, turned + ic, s, rows, stride, n, ih + top);
+    }
+  }
+}
+
+// ---- gradient of the kernel
+
+// TH kernel rows from kh on x TJ taps of each, counted over kernel columns and input channels
+// together: both x and the kernel hold these side by side. dbias, too, if it is set: one chain of
+// additions, whose latency the tile's multiply-adds hide.
+template <int TH, int TJ>
+inline void single_conv2d_kernel_tile(float* dkernel, float* dbias, const float* x, const float* dy,
+                                      const ConvShape& s, int oc, int n, int kh, int j) {
+  const std::size_t row = std::size_t(s.in_width) * s.in_channels;
+  const std::size_t taps = std::size_t(s.kernel_width) * s.in_channels;
+  vec acc[TH][TJ], sum{};
+  PYLENET_UNROLL
+  for (int t = 0; t < TH; t++) PYLENET_UNROLL
+  for (int k = 0; k < TJ; k++) acc[t][k] = vec{};
+  const float* g = dy + oc;
+  for (int oh = 0; oh < s.out_height; oh++) {
+    const float* from = x + (std::size_t(oh) * s.stride_height + kh) * row + j;
+    for (int ow = 0; ow < s.out_width;
+         ow++, g += s.out_channels, from += s.stride_width * s.in_channels) {
+      const vec gv = load_unaligned(g);
+      sum += gv;
+      PYLENET_UNROLL
+      for (int t = 0; t < TH; t++) PYLENET_UNROLL
+      for (int k = 0; k < TJ; k++) acc[t][k] = fma(splat(from[t * row + k]), gv, acc[t][k]);
+    }
+  }
+  PYLENET_UNROLL
+  for (int t = 0; t < TH; t++) PYLENET_UNROLL
+  for (int k = 0; k < TJ; k++)
+    store_some(dkernel + ((kh + t) * taps + j + k) * s.out_channels + oc, acc[t][k] + vec{}, n);
+  if (dbias) store_some(dbias + oc, sum, n);
+}
+
+template <int TH, int TJ>
+inline void single_conv2d_kernel_rows(float* dkernel, float* dbias, const float* x, const float* dy,
+                                      const ConvShape& s, int oc, int n, int kh) {
+  const int taps = s.kernel_width * s.in_channels;
+  int j = 0;
+  const auto bias = [&] { return kh == 0 && j == 0 ? dbias : nullptr; };
+  for (; j + TJ <= taps; j += TJ)
+    single_conv2d_kernel_tile<TH, TJ>(dkernel, bias(), x, dy, s, oc, n, kh, j);
+  for (; j + 4 <= taps; j += 4)
+    single_conv2d_kernel_tile<TH, 4>(dkernel, bias(), x, dy, s, oc, n, kh, j);
+  for (; j < taps; j++) single_conv2d_kernel_tile<TH, 1>(dkernel, bias(), x, dy, s, oc, n, kh, j);
+}
+
+void single_conv2d_backward_kernel(float* dkernel, float* dbias, const float* x, const float* dy,
+                                   const ConvShape& s) {
+  constexpr bool kMany = kRegisters == 32;
+  constexpr int kRows = kMany ? 5 : 2;
+  for (int oc = 0; oc < s.out_channels; oc += kLanes) {
+    const int n = lanes_left(s.out_channels, oc);
+    int kh = 0;
+    if (s.kernel_width * s.in_channels <= 5)  // too few taps in a row to hide the latency
+      for (; kh + kRows <= s.kernel_height; kh += kRows)
+        single_conv2d_kernel_rows<kRows, 5>(dkernel, dbias, x, dy, s, oc, n, kh);
+    for (; kh < s.kernel_height; kh++)
+      single_conv2d_kernel_rows<1, kMany ? 15 : 10>(dkernel, dbias, x, dy, s, oc, n, kh);
+  }
+}
+
+}  // namespace
+}  // namespace pylenet
