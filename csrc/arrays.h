@@ -41,12 +41,16 @@ inline ElementType element_type(const char* name, const py::array& a) {
                        std::string(py::str(a.dtype())));
 }
 
-// Images (n, height, width, channels), or rows (n, features), of the given shape.
+// Images (n, height, width, channels), or (n, height, width) of one channel, or rows (n, features),
+// of the given shape.
 inline ImageView image_view(const char* name, const py::array& a, Shape shape) {
   const ElementType type = element_type(name, a);
   if (a.ndim() == 4 && a.shape(1) == shape.height && a.shape(2) == shape.width &&
       a.shape(3) == shape.channels)
     return {a.data(), type, a.strides(0), a.strides(1), a.strides(2), a.strides(3)};
+  if (a.ndim() == 3 && a.shape(1) == shape.height && a.shape(2) == shape.width &&
+      shape.channels == 1)
+    return {a.data(), type, a.strides(0), a.strides(1), a.strides(2), 0};
   if (a.ndim() == 2 && shape.height * shape.width == 1 && a.shape(1) == shape.channels)
     return {a.data(), type, a.strides(0), 0, 0, a.strides(1)};
   throw py::value_error(std::string(name) + " must have shape (n, " + std::to_string(shape.height) +

@@ -91,21 +91,22 @@ py::array_t<float> images_like(const py::array& like, Shape s) {
       {like.shape(0), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
 }
 
-py::array predict(const Network& network, const py::object& parameters, const py::array& x,
-                  int threads) {
+// Into y, so that one call allocates nothing but what the caller keeps.
+void predict(const Network& network, const py::object& y, const py::object& parameters,
+             const py::array& x, int threads) {
   const float* p = parameters_of(network, parameters);
   const ImageView view = image_view("x", x, network.input());
-  const Shape out = network.output();
-  py::array_t<float> y(
-      {x.shape(0), py::ssize_t(out.height), py::ssize_t(out.width), py::ssize_t(out.channels)});
-  float* data = y.mutable_data();
   const std::int64_t count = x.shape(0);
+  auto outputs = exactly<FloatVector>("y", y);
+  if (std::size_t(outputs.size()) != count * network.output().size())
+    throw py::value_error("y must have " + std::to_string(network.output().size()) +
+                          " values for each image, got shape " + shape_text(outputs));
+  float* data = outputs.mutable_data();
   positive("threads", threads);
   if (count > 0) {
     const py::gil_scoped_release release;
     network.predict(data, p, view, count, threads);
   }
-  return std::move(y);
 }
 
 std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
@@ -284,7 +285,8 @@ void bind_network(py::module_& m) {
       .def(
           "output_shape", [](const Network& n, std::size_t i) { return hwc(n.output_of(i)); },
           py::arg("layer"))
-      .def("predict", &predict, py::arg("parameters"), py::arg("x"), py::arg("threads"))
+      .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
+           py::arg("threads"))
       .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
            py::arg("loss"), py::arg("threads"))
       .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),

@@ -84,10 +84,11 @@ inline void max_pool2d_backward_through(float* dx, const float* dy, const float*
     return for_each_half(s, [&](std::size_t out, std::size_t upper, std::size_t lower) {
       const vec best = load(y + out);
       vec rest = Below::backward(load(dy + out), best);  // what has not found its maximum yet
+      const std::size_t cells[] = {upper, upper + kLanes, lower, lower + kLanes};
       PYLENET_UNROLL
-      for (std::size_t in : {upper, upper + kLanes, lower, lower + kLanes}) {
-        const auto hit = load(x + in) == best;
-        store(dx + in, hit ? rest : vec{});
+      for (int k = 0; k < 4; k++) {
+        const auto hit = load(x + cells[k]) == best;
+        store(dx + cells[k], hit ? rest : vec{});
         rest = hit ? vec{} : rest;
       }
     });
@@ -131,9 +132,9 @@ inline void average_pool2d_backward_through(float* dx, const float* dy, const fl
   if (halves(s))
     return for_each_half(s, [&](std::size_t out, std::size_t upper, std::size_t lower) {
       const vec share = load(dy + out) * splat(0.25f);
+      const std::size_t cells[] = {upper, upper + kLanes, lower, lower + kLanes};
       PYLENET_UNROLL
-      for (std::size_t in : {upper, upper + kLanes, lower, lower + kLanes})
-        store(dx + in, Below::backward(share, load(x + in)));
+      for (int k = 0; k < 4; k++) store(dx + cells[k], Below::backward(share, load(x + cells[k])));
     });
   const std::size_t size = std::size_t(s.channels) * s.in_height * s.in_width;
   std::memset(dx, 0, size * kLanes * sizeof(float));

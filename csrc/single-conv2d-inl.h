@@ -58,9 +58,72 @@ inline void single_conv2d_rows(float* y, const float* x, const float* kernel, co
     single_conv2d_tile<TY, 1>(y, x, kernel, bias, s, floor, oc, n, oh, ow);
 }
 
-void single_conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
-                           const ConvShape& s, ActivationKind activation) {
-  const vec floor = splat(activation == ActivationKind::kRelu ? 0.0f : -__builtin_inff());
+// Two columns in a vector: for few output channels of one input channel, the LeNets' first layer.
+// 1.9 times as fast there.
+constexpr int kMostPairTaps = 64;
+inline bool forward_in_pairs(const ConvShape& s) {
+  return kLanes == 16 && s.in_channels == 1 && 2 * s.out_channels <= kLanes &&
+         s.stride_width == 1 && s.out_width % 2 == 0 &&
+         s.kernel_height * s.kernel_width <= kMostPairTaps;
+}
+
+#if defined(__AVX512F__)
+// TY rows x TX pairs of columns. weights: [tap], each channel twice.
+template <int TY, int TX>
+inline void single_conv2d_pair_tile(float* y, const float* x, const vec* weights, vec start,
+                                    const ConvShape& s, vec floor, int oh, int ow) {
+  const int n = s.out_channels;
+  const std::size_t down = std::size_t(s.stride_height) * s.in_width;
+  vec acc[TY][TX];
+  PYLENET_UNROLL
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[v][u] = start;
+  for (int kh = 0; kh < s.kernel_height; kh++) {
+    const float* from = x + oh * down + std::size_t(kh) * s.in_width + ow;
+    for (int kw = 0; kw < s.kernel_width; kw++, from++) {
+      const vec wv = *weights++;
+      PYLENET_UNROLL
+      for (int v = 0; v < TY; v++) PYLENET_UNROLL
+      for (int u = 0; u < TX; u++)
+        acc[v][u] = fma(splat_pair(from + v * down + 2 * u), wv, acc[v][u]);
+    }
+  }
+  PYLENET_UNROLL
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++)
+    store_some(y + ((std::size_t(oh) + v) * s.out_width + ow + 2 * u) * n,
+               split_pair(larger(floor, acc[v][u]), n), 2 * n);
+}
+
+template <int TY>
+inline void single_conv2d_pair_rows(float* y, const float* x, const vec* weights, vec start,
+                                    const ConvShape& s, vec floor, int oh) {
+  int ow = 0;
+  for (; ow + 12 <= s.out_width; ow += 12)
+    single_conv2d_pair_tile<TY, 6>(y, x, weights, start, s, floor, oh, ow);
+  for (; ow < s.out_width; ow += 2)
+    single_conv2d_pair_tile<TY, 1>(y, x, weights, start, s, floor, oh, ow);
+}
+
+inline void single_conv2d_pairs(float* y, const float* x, const float* kernel, const float* bias,
+                                const ConvShape& s, vec floor) {
+  const int n = s.out_channels;
+  const vec start = bias ? twice(load_some(bias, n)) : vec{};
+  vec weights[kMostPairTaps];
+  for (int tap = 0; tap < s.kernel_height * s.kernel_width; tap++)
+    weights[tap] = twice(load_some(kernel + tap * n, n));
+  int oh = 0;
+  for (; oh + 2 <= s.out_height; oh += 2)
+    single_conv2d_pair_rows<2>(y, x, weights, start, s, floor, oh);
+  for (; oh < s.out_height; oh++) single_conv2d_pair_rows<1>(y, x, weights, start, s, floor, oh);
+}
+#endif
+
+inline void single_conv2d_channels(float* y, const float* x, const float* kernel, const float* bias,
+                                   const ConvShape& s, vec floor) {
+#if defined(__AVX512F__)
+  if (forward_in_pairs(s)) return single_conv2d_pairs(y, x, kernel, bias, s, floor);
+#endif
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     const int n = lanes_left(s.out_channels, oc);
     int oh = 0;
@@ -69,6 +132,12 @@ void single_conv2d_forward(float* y, const float* x, const float* kernel, const 
         single_conv2d_rows<2>(y, x, kernel, bias, s, floor, oc, n, oh);
     for (; oh < s.out_height; oh++) single_conv2d_rows<1>(y, x, kernel, bias, s, floor, oc, n, oh);
   }
+}
+
+void single_conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
+                           const ConvShape& s, ActivationKind activation) {
+  const vec floor = splat(activation == ActivationKind::kRelu ? 0.0f : -__builtin_inff());
+  single_conv2d_channels(y, x, kernel, bias, s, floor);
   if (activation != ActivationKind::kLinear && activation != ActivationKind::kRelu)
     single_activation_forward(y, activation,
                               std::size_t(s.out_height) * s.out_width * s.out_channels);

@@ -15,12 +15,14 @@ namespace {
 
 inline int lanes_left(int size, int first) { return size - first < kLanes ? size - first : kLanes; }
 
+inline std::size_t size_of(Shape s) { return std::size_t(s.channels) * s.height * s.width; }
+
 // ---- between the caller's image and ours
 
 template <class T>
 void single_pack_as(float* y, const char* image, const ImageView& images, Shape shape, float scale,
                     float offset) {
-  const std::size_t size = shape.size();
+  const std::size_t size = size_of(shape);
   const std::ptrdiff_t pixel = sizeof(T) * shape.channels;
   const bool dense = images.row_stride == pixel * shape.width && images.column_stride == pixel &&
                      (shape.channels == 1 || images.channel_stride == sizeof(T));
@@ -52,11 +54,11 @@ void single_pack(float* y, const ImageView& images, const std::int64_t* index, i
 }
 
 void single_unpack(float* image, const float* x, int, Shape shape) {
-  std::memcpy(image, x, shape.size() * sizeof(float));
+  std::memcpy(image, x, size_of(shape) * sizeof(float));
 }
 
 void single_flatten(float* y, const float* x, Shape shape) {  // and back: channels are last
-  std::memcpy(y, x, shape.size() * sizeof(float));
+  std::memcpy(y, x, size_of(shape) * sizeof(float));
 }
 
 void single_rescale(float* y, const float* x, std::size_t size, float scale, float offset) {
@@ -125,8 +127,9 @@ void single_loss(float* dy, float* losses, std::int32_t* correct, float* scratch
 
 // ---- pooling
 
-// Calls f(first channel) for each vector of channels. A vector may reach past its pixel, into the
-// next one: outputs are written in the order of memory, so that what is too much is overwritten.
+// Calls f(first channel) for each vector of channels. The last vector may reach past its pixel:
+// where whole vectors are stored, they are stored in the order of memory, so that what is too much
+// is overwritten.
 template <class F>
 inline void for_each_channels(int channels, F f) {
   for (int c = 0; c < channels; c += kLanes) f(c);
@@ -140,8 +143,28 @@ inline void for_each_pixel_window(const PoolShape& s, F f) {
   for_each_window(map, [&](std::size_t out, std::size_t, const Window& w) { f(out, w); });
 }
 
+// Of `halves`: calls f(output, its upper two cells, its lower two), each the first of a vector of
+// channels, with indices in floats; f(out, upper, upper + pixel, lower, lower + pixel).
+template <class F>
+inline void for_each_half_pixel(const PoolShape& s, F f) {
+  const std::size_t pixel = s.channels, row = s.in_width * pixel;
+  std::size_t out = 0, in = 0;
+  for (int oh = 0; oh < s.out_height; oh++, in += row)
+    for (int ow = 0; ow < s.out_width; ow++, out += pixel, in += 2 * pixel)
+      for_each_channels(s.channels, [&](std::size_t c) {
+        f(out + c, in + c, in + pixel + c, in + row + c, in + row + pixel + c);
+      });
+}
+
 void single_max_pool2d_forward(float* y, const float* x, const PoolShape& s) {
   const std::size_t pixel = s.channels;
+  if (halves(s))
+    return for_each_half_pixel(
+        s, [&](std::size_t out, std::size_t a, std::size_t b, std::size_t c, std::size_t d) {
+          vec best = larger_or_nan(load_unaligned(x + a), load_unaligned(x + b));
+          best = larger_or_nan(best, load_unaligned(x + c));
+          store_unaligned(y + out, larger_or_nan(best, load_unaligned(x + d)));
+        });
   for_each_pixel_window(s, [&](std::size_t out, const Window& w) {
     for_each_channels(s.channels, [&](int c) {
       vec best =
@@ -156,6 +179,13 @@ void single_max_pool2d_forward(float* y, const float* x, const PoolShape& s) {
 
 void single_average_pool2d_forward(float* y, const float* x, const PoolShape& s) {
   const std::size_t pixel = s.channels;
+  if (halves(s))
+    return for_each_half_pixel(
+        s, [&](std::size_t out, std::size_t a, std::size_t b, std::size_t c, std::size_t d) {
+          const vec sum = vec{} + load_unaligned(x + a) + load_unaligned(x + b) +
+                          load_unaligned(x + c) + load_unaligned(x + d);
+          store_unaligned(y + out, sum * splat(0.25f));
+        });
   for_each_pixel_window(s, [&](std::size_t out, const Window& w) {
     for_each_channels(s.channels, [&](int c) {
       vec sum{};
@@ -165,10 +195,42 @@ void single_average_pool2d_forward(float* y, const float* x, const PoolShape& s)
   });
 }
 
+// Of `halves`, dx's cells in the order of memory: calls f(K, output, window's first cell, cell) for
+// each vector of channels, where the cell is the window's K-th of four.
+template <class F>
+inline void for_each_half_cell(const PoolShape& s, F f) {
+  const std::size_t pixel = s.channels, row = s.in_width * pixel;
+  const auto cells = [&](auto k, std::size_t out, std::size_t first, std::size_t cell) {
+    for_each_channels(s.channels, [&](std::size_t c) { f(k, out + c, first + c, cell + c); });
+  };
+  for (int oh = 0; oh < s.out_height; oh++) {
+    const std::size_t out = std::size_t(oh) * s.out_width * pixel, in = 2 * oh * row;
+    for (std::size_t w = 0; w < s.out_width * pixel; w += pixel) {
+      cells(std::integral_constant<int, 0>(), out + w, in + 2 * w, in + 2 * w);
+      cells(std::integral_constant<int, 1>(), out + w, in + 2 * w, in + 2 * w + pixel);
+    }
+    for (std::size_t w = 0; w < s.out_width * pixel; w += pixel) {
+      cells(std::integral_constant<int, 2>(), out + w, in + 2 * w, in + 2 * w + row);
+      cells(std::integral_constant<int, 3>(), out + w, in + 2 * w, in + 2 * w + row + pixel);
+    }
+  }
+}
+
 template <class Below>
 inline void single_max_pool2d_backward_through(float* dx, const float* dy, const float* x,
                                                const float* y, const PoolShape& s) {
   const std::size_t pixel = s.channels;
+  if (halves(s)) {
+    const std::size_t offsets[] = {0, pixel, s.in_width * pixel};
+    return for_each_half_cell(s, [&](auto k, std::size_t out, std::size_t first, std::size_t cell) {
+      const vec best = load_unaligned(y + out);
+      const vec g = Below::backward(load_unaligned(dy + out), best);
+      ivec hit = load_unaligned(x + cell) == best;
+      for (int earlier = 0; earlier < decltype(k)::value; earlier++)
+        hit &= ~ivec(load_unaligned(x + first + offsets[earlier]) == best);
+      store_unaligned(dx + cell, hit ? g : vec{});
+    });
+  }
   std::memset(dx, 0, s.in_height * s.in_width * pixel * sizeof(float));
   for_each_pixel_window(s, [&](std::size_t out, const Window& w) {
     for_each_channels(s.channels, [&](int c) {
@@ -195,6 +257,13 @@ void single_max_pool2d_backward(float* dx, const float* dy, const float* x, cons
 void single_average_pool2d_backward(float* dx, const float* dy, const float* x, const PoolShape& s,
                                     ActivationKind below) {
   const std::size_t pixel = s.channels, size = s.in_height * s.in_width * pixel;
+  if (halves(s))
+    return with_activation(below, [&](auto activation) {
+      for_each_half_cell(s, [&](auto, std::size_t out, std::size_t, std::size_t cell) {
+        const vec share = load_unaligned(dy + out) * splat(0.25f);
+        store_unaligned(dx + cell, activation.backward(share, load_unaligned(x + cell)));
+      });
+    });
   std::memset(dx, 0, size * sizeof(float));
   for_each_pixel_window(s, [&](std::size_t out, const Window& w) {
     for_each_channels(s.channels, [&](int c) {

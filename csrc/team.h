@@ -28,6 +28,10 @@ class Team {
   // threads when all calls have returned. Every thread of the region must call it.
   template <class F>
   void for_each(int n, int threads, F f) {
+    if (threads == 1) {
+      for (int i = 0; i < n; i++) f(i);
+      return;
+    }
     for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < n;) f(i);
     wait(threads);
   }
@@ -58,12 +62,14 @@ template <class Body>
 void run_team(int threads, Body body) {
   Team team;
 #ifdef _OPENMP
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  body(Member{team, omp_get_thread_num(), omp_get_num_threads()});
-#else
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    body(Member{team, omp_get_thread_num(), omp_get_num_threads()});
+    return;
+  }
+#endif
   (void)threads;
   body(Member{team, 0, 1});
-#endif
 }
 
 }  // namespace pylenet

@@ -35,8 +35,12 @@ class Network:
     def tensors(self, layer: int) -> list[tuple[str, int, tuple[int, ...]]]: ...
     def output_shape(self, layer: int) -> tuple[int, int, int]: ...
     def predict(
-        self, parameters: NDArray[np.float32], x: NDArray[Any], threads: int
-    ) -> NDArray[np.float32]: ...
+        self,
+        y: NDArray[np.float32],
+        parameters: NDArray[np.float32],
+        x: NDArray[Any],
+        threads: int,
+    ) -> None: ...
     def evaluate(
         self,
         parameters: NDArray[np.float32],

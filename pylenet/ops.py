@@ -154,8 +154,10 @@ class _Single:
         self, x: NDArray[Any], weights: dict[str, NDArray[Any]], *, use_bias: bool = True
     ) -> Floats:
         network, parameters = self._load(weights, use_bias)
-        y = network.predict(parameters, x, _threads.get_num_threads())
-        return y.reshape(len(x), -1) if x.ndim == 2 else y
+        shape = network.output_shape(0)
+        y = np.empty((len(x), *(shape[2:] if x.ndim == 2 else shape)), np.float32)
+        network.predict(y, parameters, x, _threads.get_num_threads())
+        return y
 
     def backward(
         self, dy: NDArray[Any], x: NDArray[Any], weights: dict[str, NDArray[Any]]

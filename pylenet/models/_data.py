@@ -16,19 +16,24 @@ SCALED_SAMPLE = 256  # images looked at to see whether pixels are scaled already
 
 
 def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
-    """x as (N, height, width, channels) or (N, features): a view, never a copy."""
+    """x, checked: (N, height, width, channels), (N, height, width) of one, or (N, features)."""
     a = _arrays.array(name, x)
-    if len(sample) == 2:
-        sample = (*sample, 1)
-    if a.ndim == 3 and len(sample) == 3 and sample[2] == 1:
-        a = a[..., np.newaxis]
-    if a.shape[1:] != sample or a.ndim != len(sample) + 1:
+    if a.shape[1:] != sample and a.shape[1:] not in _same_images(sample):
+        if len(sample) == 2:
+            sample = (*sample, 1)
         one = f"; for one image give {name}[None]" if np.shape(x) in (sample, sample[:2]) else ""
         expected = ", ".join(map(str, sample)) + ("," if len(sample) == 1 else "")
         raise ValueError(f"{name} must have shape (N, {expected}), got {np.shape(x)}{one}")
     if len(a) == 0:
         raise ValueError(f"{name} must hold at least one sample, got shape {np.shape(x)}")
     return a
+
+
+def _same_images(sample: Shape) -> tuple[Shape, ...]:
+    """The shapes that images of one channel may have as well."""
+    if len(sample) == 2:
+        return ((*sample, 1),)
+    return (sample[:2],) if sample[2:] == (1,) else ()
 
 
 def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArray[Any]:
