@@ -15,17 +15,17 @@ IMAGES = (np.dtype(np.uint8), *FLOATS)
 
 def array(name: str, value: Any, dtypes: tuple[np.dtype[Any], ...] = IMAGES) -> NDArray[Any]:
     """`value` if it is a numpy array of one of the dtypes, in native byte order."""
+    if isinstance(value, np.ndarray) and value.dtype in dtypes:
+        return value
     names = [dtype.name for dtype in dtypes]
     expected = f"{', '.join(names[:-1])} or {names[-1]}"
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name} must be a numpy array of {expected}, got {type(value).__name__}")
-    if value.dtype not in dtypes:
-        swapped = ", not in native byte order" if not value.dtype.isnative else ""
-        raise TypeError(
-            f"{name} must have dtype {expected}, got {value.dtype}{swapped}; "
-            f"convert it with {name}.astype('float32')"
-        )
-    return value
+    swapped = ", not in native byte order" if not value.dtype.isnative else ""
+    raise TypeError(
+        f"{name} must have dtype {expected}, got {value.dtype}{swapped}; "
+        f"convert it with {name}.astype('float32')"
+    )
 
 
 def shaped(

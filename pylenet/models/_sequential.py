@@ -16,6 +16,7 @@ from . import _data
 from ._stack import LayerStack
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
+FEW = 8  # samples: where only a model's first array is looked at for scaled pixels, to save the time
 EVALUATION_CHUNK = 4096  # samples in one call; fixed, so that sums do not depend on time
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
@@ -33,6 +34,7 @@ class Sequential(LayerStack):
     loss: losses.Loss | None = None
     metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
+    _looked_at_pixels = False
     history: History | None = None  # of the last fit
 
     def compile(
@@ -157,6 +159,8 @@ class Sequential(LayerStack):
         batch_size: as in Keras, but results do not depend on it.
         """
         images = self._images("x", x)
+        if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency
+            return self._predict(images)
         hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_predict_begin()
         y = self._predict(images)
@@ -165,7 +169,7 @@ class Sequential(LayerStack):
         return y
 
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """What predict gives, without its progress: the least latency for a few images."""
+        """What predict gives."""
         return self._predict(self._images("x", x))
 
     def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
@@ -299,7 +303,9 @@ class Sequential(LayerStack):
                 raise ValueError(f"model {self.name!r} has no layers: add some first")
             self.build(_arrays.array(name, x).shape[1:])
         images = _data.images(name, x, self._input_shape or ())
-        _data.warn_if_scaled(name, images, self.layers)
+        if len(images) > FEW or not self._looked_at_pixels:
+            self._looked_at_pixels = True
+            _data.warn_if_scaled(name, images, self.layers)
         return images
 
     def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
