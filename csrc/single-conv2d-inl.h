@@ -68,8 +68,9 @@ inline bool forward_in_pairs(const ConvShape& s) {
 }
 
 #if defined(__AVX512F__)
-// TY rows x TX pairs of columns. weights: [tap], each channel twice.
-template <int TY, int TX>
+// TY rows x TX pairs of columns. weights: [tap], each channel twice. KW is the kernel's width where
+// the compiler should know it, else 0.
+template <int KW, int TY, int TX>
 inline void single_conv2d_pair_tile(float* y, const float* x, const vec* weights, vec start,
                                     const ConvShape& s, vec floor, int oh, int ow) {
   const int n = s.out_channels;
@@ -80,7 +81,8 @@ inline void single_conv2d_pair_tile(float* y, const float* x, const vec* weights
   for (int u = 0; u < TX; u++) acc[v][u] = start;
   for (int kh = 0; kh < s.kernel_height; kh++) {
     const float* from = x + oh * down + std::size_t(kh) * s.in_width + ow;
-    for (int kw = 0; kw < s.kernel_width; kw++, from++) {
+    PYLENET_UNROLL
+    for (int kw = 0; kw < (KW ? KW : s.kernel_width); kw++, from++) {
       const vec wv = *weights++;
       PYLENET_UNROLL
       for (int v = 0; v < TY; v++) PYLENET_UNROLL
@@ -95,16 +97,17 @@ inline void single_conv2d_pair_tile(float* y, const float* x, const vec* weights
                split_pair(larger(floor, acc[v][u]), n), 2 * n);
 }
 
-template <int TY>
+template <int KW, int TY>
 inline void single_conv2d_pair_rows(float* y, const float* x, const vec* weights, vec start,
                                     const ConvShape& s, vec floor, int oh) {
   int ow = 0;
   for (; ow + 12 <= s.out_width; ow += 12)
-    single_conv2d_pair_tile<TY, 6>(y, x, weights, start, s, floor, oh, ow);
+    single_conv2d_pair_tile<KW, TY, 6>(y, x, weights, start, s, floor, oh, ow);
   for (; ow < s.out_width; ow += 2)
-    single_conv2d_pair_tile<TY, 1>(y, x, weights, start, s, floor, oh, ow);
+    single_conv2d_pair_tile<KW, TY, 1>(y, x, weights, start, s, floor, oh, ow);
 }
 
+template <int KW>
 inline void single_conv2d_pairs(float* y, const float* x, const float* kernel, const float* bias,
                                 const ConvShape& s, vec floor) {
   const int n = s.out_channels;
@@ -114,15 +117,18 @@ inline void single_conv2d_pairs(float* y, const float* x, const float* kernel, c
     weights[tap] = twice(load_some(kernel + tap * n, n));
   int oh = 0;
   for (; oh + 2 <= s.out_height; oh += 2)
-    single_conv2d_pair_rows<2>(y, x, weights, start, s, floor, oh);
-  for (; oh < s.out_height; oh++) single_conv2d_pair_rows<1>(y, x, weights, start, s, floor, oh);
+    single_conv2d_pair_rows<KW, 2>(y, x, weights, start, s, floor, oh);
+  for (; oh < s.out_height; oh++)
+    single_conv2d_pair_rows<KW, 1>(y, x, weights, start, s, floor, oh);
 }
 #endif
 
 inline void single_conv2d_channels(float* y, const float* x, const float* kernel, const float* bias,
                                    const ConvShape& s, vec floor) {
 #if defined(__AVX512F__)
-  if (forward_in_pairs(s)) return single_conv2d_pairs(y, x, kernel, bias, s, floor);
+  if (forward_in_pairs(s))
+    return s.kernel_width == 5 ? single_conv2d_pairs<5>(y, x, kernel, bias, s, floor)
+                               : single_conv2d_pairs<0>(y, x, kernel, bias, s, floor);
 #endif
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     const int n = lanes_left(s.out_channels, oc);
