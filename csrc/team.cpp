@@ -36,10 +36,10 @@ int team_size(int wanted, int units, double cost) {
   return repaid < team ? std::max(1, int(repaid)) : team;
 }
 
-void Team::wait(int threads) {
+void Team::wait() {
   const unsigned round = round_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
-    next_.store(0, std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+    for (Share& share : shares_) share.taken.store(0, std::memory_order_relaxed);
     arrived_.store(0, std::memory_order_relaxed);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
