@@ -12,22 +12,16 @@ except ImportError as error:
         "folder: install it with `pip install .` and run Python from another folder"
     ) from error
 
-from . import (
-    callbacks,
-    datasets,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    ops,
-    optimizers,
-    utils,
-)
+from typing import TYPE_CHECKING, Any
+
+from . import initializers, layers, losses, metrics, models, optimizers
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
 from .layers import Input
 from .models import Sequential
+
+if TYPE_CHECKING:
+    from . import callbacks, datasets, ops, utils
 
 __version__ = _core.__version__
 
@@ -49,3 +43,17 @@ __all__ = [
     "show_config",
     "utils",
 ]
+
+_LAZY = ("callbacks", "datasets", "ops", "utils")  # imported when first used: half of the time
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

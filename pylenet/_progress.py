@@ -1,6 +1,5 @@
 """What fit, evaluate and predict print: a live line on a terminal, else one line an epoch."""
 
-import shutil
 import sys
 from time import perf_counter
 from typing import Any
@@ -36,8 +35,10 @@ class ProgressLogger(Callback):
         now = perf_counter()
         self._step, self._stepped = step, now
         if self._live and now - self._redrawn >= REDRAW_SECONDS:
+            from shutil import get_terminal_size  # not needed to import the package
+
             self._redrawn = now
-            width = shutil.get_terminal_size().columns
+            width = get_terminal_size().columns
             self._draw(self._line(logs)[: width - 1])
 
     def close(self) -> None:

@@ -2,11 +2,15 @@
 
 import numpy as np
 
-_generator = np.random.default_rng()
+# Made at first use: importing numpy.random takes as long as the rest of the package.
+_generator: "np.random.Generator | None" = None
 
 
-def generator() -> np.random.Generator:
+def generator() -> "np.random.Generator":
     """The package's generator: fresh entropy until `utils.set_random_seed` seeds it."""
+    global _generator
+    if _generator is None:
+        _generator = np.random.default_rng()
     return _generator
 
 

@@ -1,7 +1,6 @@
 """How many threads the kernels run on."""
 
 import os
-from pathlib import Path
 
 from . import _check
 
@@ -52,54 +51,7 @@ def available_processors() -> int:
         processors = len(os.sched_getaffinity(0))
     else:
         processors = os.cpu_count() or 1
-    quota = _cgroup_quota()
+    from . import _cgroup  # and pathlib with it: only where it is asked for
+
+    quota = _cgroup.quota()
     return max(1, processors if quota is None else min(processors, quota))
-
-
-def _cgroup_quota(
-    membership: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")
-) -> int | None:
-    """The smallest processor quota of the process's cgroup and those above it, rounded up."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
-    quotas = []
-    for line in lines:
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not path:
-            continue
-        if controllers == "":  # version 2: one hierarchy, "quota period" or "max period"
-            root, read = mount, _quota_v2
-        elif "cpu" in controllers.split(","):
-            root, read = mount / controllers, _quota_v1
-            if not root.is_dir():
-                root = mount / "cpu"
-        else:
-            continue
-        group = root / path.lstrip("/")
-        # In a container the path may be the host's; what is mounted then is the group itself.
-        for folder in [group, *group.parents] if group.is_dir() else [root]:
-            quotas.append(read(folder))
-            if folder == root:
-                break
-    found = [-(-quota // period) for quota, period in quotas if quota > 0 and period > 0]
-    return min(found, default=None)
-
-
-def _quota_v2(folder: Path) -> tuple[int, int]:
-    """Quota and period; a quota of 0 or less is none, and so is what cannot be read."""
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-        return (0 if quota == "max" else int(quota)), int(period)
-    except (OSError, ValueError):
-        return 0, 0
-
-
-def _quota_v1(folder: Path) -> tuple[int, int]:
-    """Like _quota_v2."""
-    try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text())
-        return quota, int((folder / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
-        return 0, 0

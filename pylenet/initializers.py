@@ -158,7 +158,7 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return field * shape[-2], field * shape[-1]
 
 
-def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _truncated_normal(rng: "np.random.Generator", shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Unit normal values, drawn again until they lie within two deviations."""
     values = rng.standard_normal(math.prod(shape))
     while (outside := np.flatnonzero(np.abs(values) > 2)).size:

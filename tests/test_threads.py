@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pylenet import _threads
+from pylenet import _cgroup, _threads
 
 CORES = 1000  # more than any machine has, so that a quota shows
 
@@ -85,7 +85,7 @@ def cgroup(tmp_path):
             file = mount / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        return _threads._cgroup_quota(tmp_path / "self", mount)
+        return _cgroup.quota(tmp_path / "self", mount)
 
     return quota
 
@@ -183,7 +183,7 @@ def test_the_quota_is_the_smallest_of_the_group_and_those_above_rounded_up(name,
 
 
 def test_without_cgroups_there_is_no_quota(tmp_path):
-    assert _threads._cgroup_quota(tmp_path / "none", tmp_path) is None
+    assert _cgroup.quota(tmp_path / "none", tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -191,14 +191,14 @@ def test_without_cgroups_there_is_no_quota(tmp_path):
 )
 def test_the_default_is_the_affinity_mask_within_the_quota(quota, expected, fresh):
     fresh.setattr(os, "sched_getaffinity", lambda pid: set(range(CORES)), raising=False)
-    fresh.setattr(_threads, "_cgroup_quota", lambda: quota)
+    fresh.setattr(_cgroup, "quota", lambda: quota)
     assert _threads.available_processors() == expected
     assert _threads.get_num_threads() == expected
 
 
 def test_without_affinity_masks_the_default_is_the_number_of_cores(fresh):
     fresh.delattr(os, "sched_getaffinity", raising=False)
-    fresh.setattr(_threads, "_cgroup_quota", lambda: None)
+    fresh.setattr(_cgroup, "quota", lambda: None)
     fresh.setattr(os, "cpu_count", lambda: 12)
     assert _threads.available_processors() == 12
     fresh.setattr(os, "cpu_count", lambda: None)

@@ -7,7 +7,6 @@ arguments, which pass the same checks as a caller's.
 import json
 import math
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
     # One key only: safetensors writes several in any order, and a model is to be the same bytes.
     data = save(weights, metadata={"model": config})
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(data)

@@ -16,7 +16,7 @@ from . import _data
 from ._stack import LayerStack
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
-FEW = 8  # samples: where only a model's first array is looked at for scaled pixels, to save the time
+FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 EVALUATION_CHUNK = 4096  # samples in one call; fixed, so that sums do not depend on time
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
