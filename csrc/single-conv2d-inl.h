@@ -62,12 +62,10 @@ inline void single_conv2d_rows(float* y, const float* x, const float* kernel, co
 // 1.9 times as fast there.
 constexpr int kMostPairTaps = 64;
 inline bool forward_in_pairs(const ConvShape& s) {
-  return kLanes == 16 && s.in_channels == 1 && 2 * s.out_channels <= kLanes &&
-         s.stride_width == 1 && s.out_width % 2 == 0 &&
-         s.kernel_height * s.kernel_width <= kMostPairTaps;
+  return kPairs && s.in_channels == 1 && 2 * s.out_channels <= kLanes && s.stride_width == 1 &&
+         s.out_width % 2 == 0 && s.kernel_height * s.kernel_width <= kMostPairTaps;
 }
 
-#if defined(__AVX512F__)
 // TY rows x TX pairs of columns. weights: [tap], each channel twice. KW is the kernel's width where
 // the compiler should know it, else 0.
 template <int KW, int TY, int TX>
@@ -121,15 +119,12 @@ inline void single_conv2d_pairs(float* y, const float* x, const float* kernel, c
   for (; oh < s.out_height; oh++)
     single_conv2d_pair_rows<KW, 1>(y, x, weights, start, s, floor, oh);
 }
-#endif
 
 inline void single_conv2d_channels(float* y, const float* x, const float* kernel, const float* bias,
                                    const ConvShape& s, vec floor) {
-#if defined(__AVX512F__)
   if (forward_in_pairs(s))
     return s.kernel_width == 5 ? single_conv2d_pairs<5>(y, x, kernel, bias, s, floor)
                                : single_conv2d_pairs<0>(y, x, kernel, bias, s, floor);
-#endif
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     const int n = lanes_left(s.out_channels, oc);
     int oh = 0;

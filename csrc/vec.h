@@ -179,28 +179,38 @@ struct SwappedRuns {
   constexpr int operator()(int j) const { return j ^ D; }
 };
 
-#if defined(__AVX512F__)
-// Where there are at most half as many channels as lanes, two neighbouring positions share a
-// vector: lane 2 i + q is channel i at position q.
+// Pairs. Where there are at most half as many channels as lanes, two neighbouring positions may
+// share a vector: lane 2 i + q is channel i at position q. It pays with 16 lanes.
+constexpr bool kPairs = kLanes == 16;
 
 // p[0] in the even lanes, p[1] in the odd ones.
 inline vec splat_pair(const float* p) {
   double both;
   std::memcpy(&both, p, sizeof both);
+#if defined(__AVX512F__)
   return vec(_mm512_set1_pd(both));
+#else
+  typedef double doubles __attribute__((vector_size(4 * kLanes)));
+  return vec(doubles{} + both);
+#endif
 }
-// The first half of v's lanes, each twice.
 struct Twice {
   constexpr int operator()(int j) const { return j / 2; }
 };
+// The first half of v's lanes, each twice.
 inline vec twice(vec v) { return shuffle<Twice>(v, v, EachLane()); }
-// n channels at one position, then n at the other, from a pair.
+// n channels at one position, then n at the other, from a pair; n <= kLanes / 2.
 inline vec split_pair(vec v, int n) {
+#if defined(__AVX512F__)
   const ivec lane{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const ivec from = lane < n ? 2 * lane : 2 * (lane - n) + 1;
   return _mm512_maskz_permutexvar_ps(0xffff, __m512i(from), v);
-}
+#else
+  vec split{};
+  for (int i = 0; i < 2 * n; i++) split[i] = v[i < n ? 2 * i : 2 * (i - n) + 1];
+  return split;
 #endif
+}
 
 // rows[i][j] becomes rows[j][i].
 template <int D = 1>
