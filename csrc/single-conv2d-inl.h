@@ -179,27 +179,86 @@ inline void single_turn(float* turned, const float* kernel, const ConvShape& s, 
       }
 }
 
-// TX columns of dx, input channels from ic on. weights: [tap][oc][stride] from ic on.
-template <int TX>
-inline void single_conv2d_input_tile(float* dx, const float* spread, const float* weights,
-                                     const ConvShape& s, KernelRows rows, int stride, int n,
-                                     int ih) {
+// TX columns of dx in each of TY rows, which as many kernel rows reach; with PAIR, TX pairs of
+// columns. `n` input channels; spread, weights ([tap][oc][stride]) and dx start where they do. KW
+// is the kernel's width where the compiler should know it, else 0.
+template <int KW, bool PAIR, int TY, int TX>
+inline void single_conv2d_input_tile(float* const (&dx)[TY], const float* spread,
+                                     const float* weights, const ConvShape& s, const int (&ih)[TY],
+                                     int stride, int n) {
+  constexpr int kColumns = PAIR ? 2 : 1;
   const std::size_t width = s.in_width + s.kernel_width - 1, map = s.out_height * width;
-  vec acc[TX];
+  KernelRows rows[TY];
   PYLENET_UNROLL
-  for (int u = 0; u < TX; u++) acc[u] = vec{};
+  for (int v = 0; v < TY; v++) rows[v] = rows_reaching(s, ih[v]);
+  vec acc[TY][TX];
+  PYLENET_UNROLL
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++) acc[v][u] = vec{};
   for (int oc = 0; oc < s.out_channels; oc++)
-    for (int kh = rows.begin; kh < rows.end; kh += rows.step) {
-      const float* g = spread + oc * map + (ih - kh) / s.stride_height * width + s.kernel_width - 1;
-      const float* w = weights + (std::size_t(kh) * s.kernel_width * s.out_channels + oc) * stride;
-      for (int kw = 0; kw < s.kernel_width; kw++, g--, w += s.out_channels * stride) {
-        const vec wv = load_unaligned(w);
+    for (int k = 0; rows[0].begin + k < rows[0].end; k += rows[0].step) {
+      const float *g[TY], *w[TY];
+      PYLENET_UNROLL
+      for (int v = 0; v < TY; v++) {
+        const int kh = rows[v].begin + k;
+        g[v] = spread + oc * map + (ih[v] - kh) / s.stride_height * width + s.kernel_width - 1;
+        w[v] = weights + (std::size_t(kh) * s.kernel_width * s.out_channels + oc) * stride;
+      }
+      PYLENET_UNROLL
+      for (int kw = 0; kw < (KW ? KW : s.kernel_width); kw++) PYLENET_UNROLL
+      for (int v = 0; v < TY; v++) {
+        const vec wv = load_unaligned(w[v] + std::size_t(kw) * s.out_channels * stride);
         PYLENET_UNROLL
-        for (int u = 0; u < TX; u++) acc[u] = fma(splat(g[u]), wv, acc[u]);
+        for (int u = 0; u < TX; u++) {
+          const float* from = g[v] - kw + u * kColumns;
+          acc[v][u] = fma(PAIR ? splat_pair(from) : splat(*from), wv, acc[v][u]);
+        }
       }
     }
   PYLENET_UNROLL
-  for (int u = 0; u < TX; u++) store_some(dx + std::size_t(u) * s.in_channels, acc[u], n);
+  for (int v = 0; v < TY; v++) PYLENET_UNROLL
+  for (int u = 0; u < TX; u++)
+    store_some(dx[v] + std::size_t(u) * kColumns * s.in_channels,
+               PAIR ? split_pair(acc[v][u], n) : acc[v][u], n * kColumns);
+}
+
+// Whole rows ih of the padded dx.
+template <int KW, bool PAIR, int TY>
+inline void single_conv2d_input_rows(float* dx, const float* spread, const float* weights,
+                                     const ConvShape& s, const int (&ih)[TY], int stride, int n,
+                                     int width, int top) {
+  constexpr int kColumns = PAIR ? 2 : 1, kTile = 12 / kColumns;
+  float* to[TY];
+  for (int v = 0; v < TY; v++) to[v] = dx + std::size_t(ih[v] - top) * width * s.in_channels;
+  int iw = 0;
+  const auto advance = [&](int columns) {
+    iw += columns;
+    for (int v = 0; v < TY; v++) to[v] += columns * s.in_channels;
+  };
+  for (; iw + 12 <= width; advance(12))
+    single_conv2d_input_tile<KW, PAIR, TY, kTile>(to, spread + iw, weights, s, ih, stride, n);
+  for (; iw < width; advance(kColumns))
+    single_conv2d_input_tile<KW, PAIR, TY, 1>(to, spread + iw, weights, s, ih, stride, n);
+}
+
+// Rows from both ends towards the middle: as many kernel rows reach both where the padding is even,
+// and the sums of one hide the latency of the other's.
+template <int KW>
+inline void single_conv2d_input_pairs(float* dx, const float* spread, float* weights,
+                                      const ConvShape& s, int height, int width, int top) {
+  const int taps = s.kernel_height * s.kernel_width * s.out_channels, n = s.in_channels;
+  for (int i = 0; i < taps * kLanes; i += kLanes)
+    store_unaligned(weights + i, twice(load_unaligned(weights + i)));
+  int upper = top, lower = top + height - 1;
+  const auto alike = [&] {
+    const KernelRows u = rows_reaching(s, upper), l = rows_reaching(s, lower);
+    return s.stride_height == 1 && u.end - u.begin == l.end - l.begin;
+  };
+  for (; upper < lower && alike(); upper++, lower--)
+    single_conv2d_input_rows<KW, true, 2>(dx, spread, weights, s, {upper, lower}, kLanes, n, width,
+                                          top);
+  for (; upper <= lower; upper++)
+    single_conv2d_input_rows<KW, true, 1>(dx, spread, weights, s, {upper}, kLanes, n, width, top);
 }
 
 void single_conv2d_backward_input(float* dx, float* scratch, const float* dy, const float* kernel,
@@ -209,21 +268,18 @@ void single_conv2d_backward_input(float* dx, float* scratch, const float* dy, co
   float* turned = scratch + std::size_t(s.out_channels) * s.out_height * spread_width + kSlack;
   single_spread(scratch, dy, s);
   single_turn(turned, kernel, s, stride);
-  for (int ih = 0; ih < height; ih++) {
-    const KernelRows rows = rows_reaching(s, ih + top);
-    for (int ic = 0; ic < s.in_channels; ic += kLanes) {
-      const int n = lanes_left(s.in_channels, ic);
-      float* to = dx + std::size_t(ih) * width * s.in_channels + ic;
-      const float* from = scratch + left;
-      int iw = 0;
-      for (; iw + 12 <= width; iw += 12, to += 12 * s.in_channels, from += 12)
-        single_conv2d_input_tile<12>(to, from, turned + ic, s, rows, stride, n, ih + top);
-      for (; iw + 4 <= width; iw += 4, to += 4 * s.in_channels, from += 4)
-        single_conv2d_input_tile<4>(to, from, turned + ic, s, rows, stride, n, ih + top);
-      for (; iw < width; iw++, to += s.in_channels, from++)
-        single_conv2d_input_tile<1>(to, from, turned + ic, s, rows, stride, n, ih + top);
-    }
+  const float* spread = scratch + left;
+  if (kPairs && 2 * s.in_channels <= kLanes && width % 2 == 0) {
+    if (s.kernel_width == 5)
+      single_conv2d_input_pairs<5>(dx, spread, turned, s, height, width, top);
+    else
+      single_conv2d_input_pairs<0>(dx, spread, turned, s, height, width, top);
+    return;
   }
+  for (int ih = top; ih < top + height; ih++)
+    for (int ic = 0; ic < s.in_channels; ic += kLanes)
+      single_conv2d_input_rows<0, false, 1>(dx + ic, spread, turned + ic, s, {ih}, stride,
+                                            lanes_left(s.in_channels, ic), width, top);
 }
 
 // ---- gradient of the kernel
