@@ -1,0 +1,123 @@
+"""PyTorch, eager or compiled: channels first, pixels scaled and batches cut beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from .base import LEARNING_RATE, Labels, Pixels, Weights
+from .layout import from_channels_first, to_channels_first
+
+ONEDNN, NATIVE = "oneDNN", "without oneDNN"
+LOOP, FUSED = ", SGD by parameter", ", fused SGD"
+
+
+class Torch:
+    train_ways: Sequence[str] = (ONEDNN + LOOP, ONEDNN + FUSED, NATIVE + LOOP, NATIVE + FUSED)
+    predict_ways: Sequence[str] = (ONEDNN, NATIVE)
+
+    def __init__(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        return {"torch": torch.__version__}
+
+    def ready(self, network: Any) -> Any:
+        """What is called in place of the network."""
+        return network
+
+    def trainer(self, way: str, form: str, batch_size: int) -> TorchTrainer:
+        choose_convolutions(way)
+        network = lenet(form)
+        return TorchTrainer(network, self.ready(network), way.endswith(FUSED), batch_size)
+
+    def predictor(self, way: str, form: str, batch_size: int, weights: Weights) -> TorchPredictor:
+        choose_convolutions(way)
+        network = lenet(form)
+        set_weights(network, weights)
+        return TorchPredictor(self.ready(nn.Sequential(network, nn.Softmax(1)).eval()))
+
+
+class TorchCompile(Torch):
+    train_ways = (ONEDNN + FUSED,)
+    predict_ways = (ONEDNN,)
+
+    def ready(self, network: Any) -> Any:
+        return torch.compile(network, dynamic=False)
+
+
+def choose_convolutions(way: str) -> None:
+    """oneDNN's, the default, or PyTorch's own, which have less to do before they start.
+
+    Chosen for the whole process, which works with one model at a time. Without oneDNN, PyTorch
+    would take NNPACK's for larger batches; these go through Fourier transforms, so that exact zeros
+    become small numbers and ReLU's gradient differs by more than the check allows.
+    """
+    torch.backends.mkldnn.enabled = way.startswith(ONEDNN)
+    torch.backends.nnpack.set_flags(False)
+
+
+class TorchTrainer:
+    def __init__(self, network: Any, forward: Any, fused: bool, batch_size: int) -> None:
+        self.network, self.forward, self.batch_size = network, forward, batch_size
+        self.optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=fused)
+
+    def set_weights(self, weights: Weights) -> None:
+        set_weights(self.network, weights)
+
+    def weights(self) -> Weights:
+        there = [p.detach().numpy() for p in self.network.parameters()]
+        return from_channels_first([w.T if w.ndim == 2 else w for w in there])
+
+    def prepare(self, x: Pixels, y: Labels) -> list[tuple[Any, Any]]:
+        labels = torch.from_numpy(y.astype(np.int64))
+        parts = images(x).split(self.batch_size), labels.split(self.batch_size)
+        return list(zip(*parts, strict=True))
+
+    def train(self, data: list[tuple[Any, Any]]) -> float:
+        forward, optimizer = self.forward, self.optimizer
+        losses = []
+        for x, y in data:
+            optimizer.zero_grad()
+            loss = cross_entropy(forward(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+
+class TorchPredictor:
+    def __init__(self, forward: Any) -> None:
+        self.forward = forward
+
+    def prepare(self, x: Pixels) -> Any:
+        return images(x)
+
+    def predict(self, data: Any) -> Any:
+        with torch.inference_mode():
+            return self.forward(data)
+
+
+def images(x: Pixels) -> Any:
+    return torch.from_numpy(x.astype(np.float32)[:, None] / np.float32(255))
+
+
+def lenet(form: str) -> Any:
+    activation = nn.Tanh if form == "classic" else nn.ReLU
+    pool = nn.AvgPool2d if form == "classic" else nn.MaxPool2d
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5), activation(), pool(2)),
+        *(nn.Conv2d(6, 16, 5), activation(), pool(2), nn.Flatten()),
+        *(nn.Linear(256, 120), activation(), nn.Linear(120, 84), activation(), nn.Linear(84, 10)),
+    )
+
+
+def set_weights(network: Any, weights: Weights) -> None:
+    with torch.no_grad():
+        for parameter, w in zip(network.parameters(), to_channels_first(weights), strict=True):
+            parameter.copy_(torch.from_numpy(w.T if w.ndim == 2 else w))

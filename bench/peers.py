@@ -1,0 +1,191 @@
+"""pylenet beside its peers: the same work, data, weights and threads, in processes that take turns.
+
+    pip install ".[bench]" && python bench/peers.py
+
+Each peer is optional. First, every peer must compute what pylenet computes: ten steps of SGD from
+equal weights (losses to 1e-4 relative, weights to 1e-4), probabilities to 1e-5; a peer that does
+not is not timed. Then each round starts a process for each library, pinned to the same processors,
+and these take turns at each work. Prints medians, spreads and the medians of the rounds' ratios,
+and writes JSON and a chart. A peer's pixels are scaled and in its own layout before the clock
+starts; pylenet is given raw bytes. Building, compiling and warming up are not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from _chart import draw
+from _data import write
+from _machine import machine
+from _measure import Run
+from _peers import PEERS, PYLENET, Library
+from _peers.base import LEARNING_RATE
+from _report import results, table
+from _session import PeerFailed, available, environment, processors
+from _work import EPOCH, FORMS, KINDS, works
+
+FOLDER = Path("pylenet-out")
+BUSY = 0.5  # the load average above which the machine is not idle
+MOST_TRAINING, MOST_INFERENCE = EPOCH // 10, 100_000  # the check needs ten batches
+
+
+def main() -> int:
+    args = parsed_arguments()
+    libraries, absent = chosen_libraries(args)
+    for path in (args.json, args.chart):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        where = machine()
+        data = write(Path(folder), args.data, args.forms)
+        sizes = args.batch_sizes, args.inference_batch_sizes
+        plan = works(args.work, args.forms, *sizes, args.threads)
+        run = Run(libraries, plan, Path(folder), args.seconds)
+        if (where["load_average"] or 0) > BUSY:
+            print(f"load average {where['load_average']:.1f}: other work here blurs the times")
+        print(f"{data}; processors {processors(args.threads)}; first, do all compute the same?")
+        try:
+            run.check()
+            run.time(args.rounds)
+            run.weigh()
+        except PeerFailed as failure:
+            print(failure, file=sys.stderr)
+            return 1
+    found = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": where}
+    found |= {"settings": settings(args, data), "absent": absent, "dropped": run.dropped}
+    found |= results(run)
+    print(table(found))
+    dropped = [f"{PEERS[name].label}: {reason}" for name, reason in run.dropped.items()]
+    for reason in (*absent.values(), *dropped):
+        print(f"left out: {reason}")
+    args.json.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\nwrote {args.json}")
+    chart(args, found)
+    return 1 if run.dropped else 0
+
+
+def parsed_arguments() -> argparse.Namespace:
+    cores = len(available())
+    description, _, more = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--rounds", type=whole(1, 1000), default=5, help="default 5")
+    help_ = f"for all but predicting one image, which has one thread; default {cores}, all"
+    add("--threads", type=whole(1, cores), default=cores, help=help_)
+    sizes = {"type": whole(1, MOST_TRAINING), "nargs": "+", "metavar": "N"}
+    add("--batch-sizes", **sizes, help="for training; default 128 32 1")
+    sizes["type"] = whole(1, MOST_INFERENCE)
+    add("--inference-batch-sizes", **sizes, help="default 1 128 10000")
+    names = [name for name, peer in PEERS.items() if peer.by_default]
+    help_ = f"default: those of {' '.join(names)} that are installed; none given: pylenet alone"
+    add("--peers", nargs="*", choices=PEERS, metavar="PEER", help=f"of {' '.join(PEERS)}; {help_}")
+    add("--forms", nargs="+", choices=FORMS, help="default both")
+    add("--work", nargs="+", choices=KINDS, default=KINDS)
+    add("--data", choices=("mnist", "synthetic"), default="mnist", help="default mnist")
+    help_ = "what takes longer is timed on a share of the epoch and scaled; default 4"
+    add("--seconds", type=seconds, help=help_)
+    add("--json", type=Path, default=FOLDER / "peers.json", metavar="FILE", help="%(default)s")
+    help_ = "two files, .png and .svg; default pylenet-out/peers"
+    add("--chart", type=Path, metavar="STEM", help=help_)
+    add("--quick", action="store_true", help="a smoke run: one round, one form, little work")
+    args = parser.parse_args()
+    if args.chart and not importlib.util.find_spec("matplotlib"):
+        parser.error("--chart needs matplotlib: pip install matplotlib")
+    fill_in_defaults(args)
+    return args
+
+
+def fill_in_defaults(args: argparse.Namespace) -> None:
+    if args.quick:
+        args.rounds = 1
+    args.seconds = args.seconds or (0.1 if args.quick else 4)
+    args.forms = args.forms or (["modern"] if args.quick else FORMS)
+    args.batch_sizes = args.batch_sizes or ([128] if args.quick else [128, 32, 1])
+    args.inference_batch_sizes = args.inference_batch_sizes or (
+        [1, 128] if args.quick else [1, 128, 10_000]
+    )
+    stem = args.chart or FOLDER / "peers"
+    args.chart = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
+    for name in ("batch_sizes", "inference_batch_sizes", "forms", "work"):
+        setattr(args, name, list(dict.fromkeys(getattr(args, name))))
+
+
+def whole(least: int, most: int) -> Any:
+    """A parser of whole numbers from least to most."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+            return int(text)
+        message = f"expected a whole number from {least} to {most}, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0.01 <= value <= 3600:
+        return value
+    raise argparse.ArgumentTypeError(f"expected seconds from 0.01 to 3600, got {text!r}")
+
+
+def chosen_libraries(args: argparse.Namespace) -> tuple[list[Library], dict[str, str]]:
+    """pylenet and the peers to be measured, and what must be said of those that are missing."""
+    if PYLENET.missing():
+        raise SystemExit("pylenet is not installed: pip install .")
+    asked = PEERS if args.peers is None else dict.fromkeys(args.peers)
+    libraries, absent = [PYLENET], {}
+    for name in asked:
+        peer = PEERS[name]
+        if args.peers is None and not peer.by_default:
+            continue
+        if peer.missing():
+            hint = f"pip install {peer.install}"
+            absent[name] = f"{peer.label} is not installed: {hint}"
+            print(absent[name])
+        else:
+            libraries.append(peer)
+    if args.peers and absent:
+        raise SystemExit("asked for with --peers, but not installed: " + ", ".join(absent))
+    return libraries, absent
+
+
+def settings(args: argparse.Namespace, data: str) -> dict[str, Any]:
+    names = ("rounds", "threads", "batch_sizes", "inference_batch_sizes", "forms", "work")
+    return {name: getattr(args, name) for name in (*names, "seconds", "quick")} | {
+        "data": data,
+        "learning_rate": LEARNING_RATE,
+        "processors": processors(args.threads),
+        "environment": environment(args.threads),
+    }
+
+
+def chart(args: argparse.Namespace, found: dict[str, Any]) -> None:
+    if not importlib.util.find_spec("matplotlib"):
+        print("no chart: pip install matplotlib")
+        return
+    where, settings_ = found["machine"], found["settings"]
+    caption = (
+        f"LeNet on 28x28, {settings_['data']}; {where['processor']}, pylenet with "
+        f"{where['pylenet']['ISA active']}; median, lowest and highest of {settings_['rounds']}; "
+        "in brackets the ratio of times, peer to pylenet"
+    )
+    for path in draw(found, caption, args.chart):
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
