@@ -6,12 +6,11 @@ import threading
 import numpy as np
 import pytest
 from cases import LENET, SMALL
-from tolerance import assert_same_bits
+from tolerance import FMA, assert_same_bits
 
 import pylenet
 from pylenet import _core
 
-FMA = [name for name in _core.available_isas() if name != "baseline"]
 BOTH = [*SMALL, *LENET]
 
 
@@ -65,9 +64,10 @@ def test_one_image_is_not_touched_by_nan_in_another(call, isa):
 
 
 @pytest.mark.skipif(len(FMA) < 2, reason="needs two instruction sets that fuse multiply-adds")
+@pytest.mark.parametrize("batch", [1, 3, 5, 8, 9, 33])
 @pytest.mark.parametrize("call", BOTH, ids=str)
-def test_instruction_sets_that_fuse_multiply_adds_give_the_same_bits(call):
-    former, arrays, results = _core.active_isa(), call.inputs(33), []
+def test_instruction_sets_that_fuse_multiply_adds_give_the_same_bits(call, batch):
+    former, arrays, results = _core.active_isa(), call.inputs(batch), []
     try:
         for name in FMA:
             _core.set_isa(name)

@@ -121,18 +121,37 @@ def test_numpy_and_safetensors_are_the_only_things_it_needs():
 # Importing
 
 HEAVY = ("safetensors", "urllib.request", "http", "ssl", "asyncio", "multiprocessing", "unittest")
+HEAVY += ("numpy.random", "pathlib", "hashlib", "csv", "zipfile", "json", "shutil")  # not at once
 HEAVY += ("torch", "tensorflow", "keras", "jax", "matplotlib", "pandas", "scipy", "PIL", "tqdm")
 
 
 def test_importing_is_quiet_and_brings_in_nothing_heavy(run_python):
-    code = "import numpy, sys, json; before = set(sys.modules); import pylenet;"
-    code += "json.dump(sorted(set(sys.modules) - before), sys.stderr)"
+    code = "import numpy, sys; before = set(sys.modules); import pylenet;"
+    code += "after = set(sys.modules); import json; json.dump(sorted(after - before), sys.stderr)"
     done = run_python(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     imported = json.loads(done.stderr)
     assert "pylenet._core" in imported
     assert [m for m in imported if m in HEAVY or m.split(".")[0] in HEAVY] == []
+
+
+def test_what_is_imported_when_used_is_there_all_the_same(run_python):
+    code = """
+import pylenet
+assert {"callbacks", "datasets", "ops", "utils", "models"} <= set(dir(pylenet))
+pylenet.utils.to_categorical([1]), pylenet.callbacks.History, pylenet.datasets.mnist.load_data
+pylenet.models.load_model, pylenet.ops.conv2d
+for module in (pylenet, pylenet.models):
+    try:
+        module.nothing
+    except AttributeError as error:
+        assert "has no attribute 'nothing'" in str(error)
+    else:
+        raise AssertionError
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_importing_changes_nothing_of_the_process(run_python):

@@ -42,6 +42,25 @@ def test_an_image_s_prediction_does_not_depend_on_its_batch(name, isa, threads):
     assert_same_bits(model.predict(x, batch_size=3), expected)
 
 
+@pytest.mark.parametrize("name", LENETS)
+def test_predict_on_batch_gives_what_predict_does(name, isa):
+    model = LENETS[name]()
+    x, _ = digits(20)
+    for size in (1, 2, 8, 9, 20):
+        assert_same_bits(model.predict_on_batch(x[:size]), model.predict(x[:size]))
+    with pytest.raises(ValueError, match=r"x must have shape \(N, 28, 28, 1\)"):
+        model.predict_on_batch(x[0])
+
+
+def test_predictions_are_the_caller_s_own():
+    model = tiny()
+    x = np.random.default_rng(0).normal(size=(1, 4))
+    first = model.predict(x)
+    kept = first.copy()
+    model.predict(-x)
+    assert_same_bits(first, kept)
+
+
 def test_a_prediction_of_many_images_does_not_depend_on_its_parts():
     model = tiny()
     x = np.random.default_rng(0).normal(size=(4096 * 2 + 5, 4))
@@ -106,6 +125,7 @@ def test_images_that_do_not_fit_are_named(x, error, message):
     y = np.zeros(len(x) if np.ndim(x) else 1, int)
     for use in (
         lambda: model.predict(x),
+        lambda: model.predict_on_batch(x),
         lambda: model.evaluate(x, y),
         lambda: model.fit(x, y, verbose=0),
         lambda: model.train_on_batch(x, y),

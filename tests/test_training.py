@@ -17,10 +17,10 @@ from nets import (
     state,
     tiny,
 )
-from tolerance import EPS, assert_same_bits
+from tolerance import EPS, FMA, assert_same_bits
 
 import pylenet
-from pylenet import callbacks, optimizers
+from pylenet import _core, callbacks, optimizers
 from pylenet.layers import (
     Dense,
 )
@@ -250,11 +250,29 @@ def test_one_seed_gives_one_result_whatever_the_number_of_threads(
         return history, state(model)
 
     history, weights = train(1)
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 4):
         other_history, other = train(threads)
         assert other_history == history
         assert_same_bits(other, weights)
     assert np.any(train(1, seed=2)[1] != weights)
+
+
+@pytest.mark.skipif(len(FMA) < 2, reason="needs two instruction sets that fuse multiply-adds")
+@pytest.mark.parametrize("name", LENETS)
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 8, 9, 32])
+def test_training_gives_the_same_bits_on_instruction_sets_that_fuse_multiply_adds(name, batch_size):
+    x, y = digits(40)
+    former, weights = _core.active_isa(), []
+    try:
+        for isa in FMA:
+            _core.set_isa(isa)
+            model = compiled(LENETS[name], optimizers.Adam(0.01), seed=1)
+            model.fit(x, y, batch_size=batch_size, verbose=0)
+            weights.append(state(model))
+    finally:
+        _core.set_isa(former)
+    for other in weights[1:]:
+        assert_same_bits(other, weights[0])
 
 
 def test_models_that_train_at_once_in_python_threads_get_the_serial_bits(threads_restored):

@@ -1,6 +1,11 @@
-"""The one place where tolerances of the kernel tests are derived."""
+"""The one place where it is derived how equal results must be."""
 
 import numpy as np
+
+from pylenet import _core
+
+# The instruction sets whose results have the same bits: those that fuse multiply-adds.
+FMA = [name for name in _core.available_isas() if name != "baseline"]
 
 EPS = float(np.finfo(np.float32).eps)
 TINY = float(np.finfo(np.float32).tiny)  # the smallest normal number

@@ -1,0 +1,52 @@
+"""What the machine can do and where a step's time goes, as the extension measures it."""
+
+import numpy as np
+import pytest
+
+from pylenet import _core
+from pylenet.models import lenet5_classic, lenet5_modern
+
+PHASES = ("forward", "backward", "update")
+
+
+def profile(model, images, repeats=3):
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).integers(0, 256, (images, 28, 28, 1), np.uint8)
+    y = np.arange(images, dtype=np.int32) % 10
+    kind = _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
+    return model._planned().profile(model._parameters, x, y, kind, repeats)
+
+
+@pytest.mark.parametrize("build", [lenet5_classic, lenet5_modern])
+def test_a_profile_has_each_layer_s_time_and_work(build, isa):
+    model = build()
+    for images in (1, model._planned().lanes):
+        before = model.get_weights()
+        found = profile(model, images)
+        assert found["images"] == images
+        assert found["pack"] > 0
+        assert found["loss"] > 0
+        layers = found["layers"]
+        assert [layer["spec"] for layer in layers] == sorted({layer["spec"] for layer in layers})
+        assert all(layer[phase][0] >= 0 for layer in layers for phase in PHASES)
+        work = {phase: [w for w in (layer[phase][1] for layer in layers) if w] for phase in PHASES}
+        # Multiply-adds of C1, C3 and the dense layers; C1 has no gradient of its input, and the
+        # dense kernels' gradients are contracted in the update.
+        assert work["forward"] == [86400, 153600, 30720, 10080, 840]
+        assert work["backward"] == [86400, 2 * 153600, 30720, 10080, 840]
+        assert work["update"] == [30720, 10080, 840]
+        for kept, weight in zip(before, model.get_weights(), strict=True):
+            assert np.array_equal(kept, weight)
+
+
+@pytest.mark.parametrize(("images", "repeats"), [(0, 1), (17, 1), (1, 0)])
+def test_a_profile_of_no_or_too_many_images_is_refused(images, repeats):
+    with pytest.raises(ValueError, match="x must hold from 1 to|repeats must be at least 1"):
+        profile(lenet5_classic(), images, repeats)
+
+
+def test_the_peak_is_of_the_threads_asked_for():
+    assert _core.peak_flops(1, 0.001) > 1e8
+    assert _core.peak_flops(2, 0.001) > 1e8
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        _core.peak_flops(0, 0.001)
