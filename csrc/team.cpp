@@ -36,9 +36,9 @@ int team_size(int wanted, int units, double cost) {
   return repaid < team ? std::max(1, int(repaid)) : team;
 }
 
-void Team::wait() {
+void Team::wait(int threads) {
   const unsigned round = round_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
     for (Share& share : shares_) share.taken.store(0, std::memory_order_relaxed);
     arrived_.store(0, std::memory_order_relaxed);
     {

@@ -26,28 +26,26 @@ int team_size(int wanted, int units, double cost);
 // an epoch of the modern LeNet fell from 6.3 s to 3.0 s.
 class Team {
  public:
-  explicit Team(int most) : threads_(most), shares_(most) {}
+  explicit Team(int most) : shares_(most) {}
 
-  // How many there are in truth; no more than `most`. To be called before the first for_each.
-  void set_threads(int threads) { threads_ = threads; }
-
-  // Calls f(i) once for each i in [0, n); returns on all threads when all calls have returned.
-  // Every thread of the region must call it. Each thread has a share of its own, the same each
-  // time, so that what it works on is still in its cache; then it takes what others have left.
+  // Calls f(i) once for each i in [0, n); returns on all `threads` threads when all calls have
+  // returned. Every thread of the region must call it. Each thread has a share of its own, the same
+  // each time, so that what it works on is still in its cache; then it takes what others have left.
   template <class F>
-  void for_each(int thread, int n, F f) {
-    if (threads_ == 1) {
+  void for_each(int thread, int threads, int n, F f) {
+    if (threads == 1) {
       for (int i = 0; i < n; i++) f(i);
       return;
     }
-    for (int k = 0; k < threads_; k++) {
-      const int owner = (thread + k) % threads_;
-      const int begin = share_begin(owner, n), count = share_begin(owner + 1, n) - begin;
+    for (int k = 0; k < threads; k++) {
+      const int owner = (thread + k) % threads;
+      const int begin = share_begin(owner, threads, n);
+      const int count = share_begin(owner + 1, threads, n) - begin;
       std::atomic<int>& taken = shares_[owner].taken;
       if (taken.load(std::memory_order_relaxed) >= count) continue;
       for (int i; (i = taken.fetch_add(1, std::memory_order_relaxed)) < count;) f(begin + i);
     }
-    wait();
+    wait(threads);
   }
 
  private:
@@ -55,10 +53,11 @@ class Team {
     std::atomic<int> taken{0};
   };
 
-  int share_begin(int thread, int n) const { return int(std::int64_t(n) * thread / threads_); }
-  void wait();
+  static int share_begin(int thread, int threads, int n) {
+    return int(std::int64_t(n) * thread / threads);
+  }
+  void wait(int threads);
 
-  int threads_;
   std::vector<Share> shares_;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
@@ -69,32 +68,26 @@ class Team {
 // One thread of a running team.
 struct Member {
   Team& team;
-  int thread;
+  int thread, threads;
 
   template <class F>
   void for_each(int n, F f) const {
-    team.for_each(thread, n, f);
+    team.for_each(thread, threads, n, f);
   }
 };
 
 // Runs body(member) on `threads` threads, or fewer where OpenMP gives fewer.
 template <class Body>
 void run_team(int threads, Body body) {
+  Team team(threads);
 #ifdef _OPENMP
   if (threads > 1) {
-    Team team(threads);
 #pragma omp parallel num_threads(threads)
-    {
-#pragma omp single
-      team.set_threads(omp_get_num_threads());
-      body(Member{team, omp_get_thread_num()});
-    }
+    body(Member{team, omp_get_thread_num(), omp_get_num_threads()});
     return;
   }
 #endif
-  (void)threads;
-  Team team(1);
-  body(Member{team, 0});
+  body(Member{team, 0, 1});
 }
 
 }  // namespace pylenet
