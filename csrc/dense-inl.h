@@ -83,10 +83,12 @@ inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows,
                               int out, int row_stride, int i, int o, int last, bool add) {
   vec acc[TI][TV];
   PYLENET_UNROLL
-  for (int t = 0; t < TI; t++) PYLENET_UNROLL
-  for (int v = 0; v < TV; v++) {
-    const float* from = dkernel + std::size_t(i + t) * out + o + v * kLanes;
-    acc[t][v] = !add ? vec{} : v + 1 < TV ? load_unaligned(from) : load_some(from, last);
+  for (int t = 0; t < TI; t++) {
+    PYLENET_UNROLL
+    for (int v = 0; v < TV; v++) {
+      const float* from = dkernel + std::size_t(i + t) * out + o + v * kLanes;
+      acc[t][v] = !add ? vec{} : v + 1 < TV ? load_unaligned(from) : load_some(from, last);
+    }
   }
   for (int image = 0; image < count; image++) {
     const float* row = rows + std::size_t(image) * row_stride + o;
@@ -102,13 +104,15 @@ inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows,
     }
   }
   PYLENET_UNROLL
-  for (int t = 0; t < TI; t++) PYLENET_UNROLL
-  for (int v = 0; v < TV; v++) {
-    float* to = dkernel + std::size_t(i + t) * out + o + v * kLanes;
-    if (v + 1 < TV)
-      store_unaligned(to, acc[t][v]);
-    else
-      store_some(to, acc[t][v], last);
+  for (int t = 0; t < TI; t++) {
+    PYLENET_UNROLL
+    for (int v = 0; v < TV; v++) {
+      float* to = dkernel + std::size_t(i + t) * out + o + v * kLanes;
+      if (v + 1 < TV)
+        store_unaligned(to, acc[t][v]);
+      else
+        store_some(to, acc[t][v], last);
+    }
   }
 }
 

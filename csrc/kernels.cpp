@@ -6,6 +6,7 @@
 
 #include "activation-inl.h"
 #include "conv2d-inl.h"
+#include "conv2d_backward-inl.h"
 #include "dense-inl.h"
 #include "loss-inl.h"
 #include "optimizer-inl.h"
@@ -13,7 +14,9 @@
 #include "peak-inl.h"
 #include "pool2d-inl.h"
 #include "single-conv2d-inl.h"
+#include "single-conv2d_backward-inl.h"
 #include "single-inl.h"
+#include "single-pool2d-inl.h"
 
 #define PYLENET_JOIN_(a, b) a##b
 #define PYLENET_JOIN(a, b) PYLENET_JOIN_(a, b)
