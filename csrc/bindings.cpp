@@ -10,6 +10,7 @@
 
 #include "arrays.h"
 #include "dispatch.h"
+#include "gil.h"
 #include "memory.h"
 #include "network.h"
 
@@ -104,7 +105,7 @@ void predict(const Network& network, const py::object& y, const py::object& para
   float* data = outputs.mutable_data();
   positive("threads", threads);
   if (count > 0) {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     network.predict(data, p, view, count, threads);
   }
 }
@@ -120,7 +121,7 @@ std::pair<double, std::int64_t> evaluate(const Network& network, const py::objec
   double sum = 0.0;
   std::int64_t correct = 0;
   if (count > 0) {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     network.evaluate(&sum, &correct, p, view, count, targets, loss, threads);
   }
   return {sum, correct};
@@ -141,7 +142,7 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   const std::int64_t count = x.shape(0);
   positive("threads", threads);
   if (count > 0) {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads);
   }
   return {std::move(dx), std::move(parameter_gradient)};
@@ -215,7 +216,7 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
   call.losses = losses.mutable_data();
   call.correct = correct.mutable_data();
   if (steps > 0) {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     network.train(call, threads);
   }
   *counter.mutable_data() += steps;  // here, where no signal comes between weights and count
