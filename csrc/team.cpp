@@ -1,6 +1,10 @@
 #include "team.h"
 
 #include <algorithm>
+#include <future>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -34,6 +38,23 @@ int team_size(int wanted, int units, double cost) {
   const double repaid = units * cost / kCostPerThread;
   const int team = forked ? 1 : std::min(wanted, units);
   return repaid < team ? std::max(1, int(repaid)) : team;
+}
+
+int startable(int threads) {
+  thread_local int started = 1;
+  if (threads <= started) return threads;
+  std::promise<void> end;
+  const std::shared_future<void> ended = end.get_future().share();
+  std::vector<std::thread> probes;
+  try {
+    probes.reserve(threads - 1);
+    while (int(probes.size()) < threads - 1) probes.emplace_back([ended] { ended.wait(); });
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+  }
+  end.set_value();
+  for (std::thread& probe : probes) probe.join();
+  return started = int(probes.size()) + 1;
 }
 
 void Team::wait(int threads) {

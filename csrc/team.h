@@ -20,6 +20,10 @@ namespace pylenet {
 // GNU's OpenMP would wait there for threads that fork did not copy.
 int team_size(int wanted, int units, double cost);
 
+// `threads`, or as many as the system lets this thread start now. OpenMP ends the process where it
+// cannot start one (limits on memory or processes), so a team larger than any before is tried out.
+int startable(int threads);
+
 // Waits spin only as long as a unit of work takes, then sleep. OpenMP's own barriers spin for
 // milliseconds: on a machine with other work to do, the thread that all wait for is often the one
 // that a spinning thread keeps off its core. Measured with 2 threads on 2 cores beside other work:
@@ -79,14 +83,16 @@ struct Member {
 // Runs body(member) on `threads` threads, or fewer where OpenMP gives fewer.
 template <class Body>
 void run_team(int threads, Body body) {
-  Team team(threads);
 #ifdef _OPENMP
+  threads = startable(threads);
   if (threads > 1) {
+    Team team(threads);
 #pragma omp parallel num_threads(threads)
     body(Member{team, omp_get_thread_num(), omp_get_num_threads()});
     return;
   }
 #endif
+  Team team(1);
   body(Member{team, 0, 1});
 }
 
