@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import losses, optimizers
+from .. import _files, losses, optimizers
 from ..layers import LAYERS, sample_shape
 from ..metrics import CategoricalAccuracy
 from ._sequential import Sequential
@@ -44,15 +44,7 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
     # One key only: safetensors writes several in any order, and a model is to be the same bytes.
     data = save(weights, metadata={"model": config})
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    _files.write_whole(path, data)
 
 
 def load_model(filepath: str | os.PathLike[str]) -> Sequential:
