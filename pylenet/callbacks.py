@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from . import _check
+from ._backup import BackupAndRestore
 from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

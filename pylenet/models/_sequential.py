@@ -36,6 +36,7 @@ class Sequential(LayerStack):
     stop_training = False
     _looked_at_pixels = False
     history: History | None = None  # of the last fit
+    _initial_epoch = 0  # of the present fit; a callback may change it when training begins
 
     def compile(
         self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
@@ -90,7 +91,7 @@ class Sequential(LayerStack):
         images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
         epochs = _check.integer("epochs", epochs, 1)
-        initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
+        self._initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
         split = _check.real("validation_split", validation_split, "[0, 1)")
         shuffle = _check.boolean("shuffle", shuffle)
         validation = None
@@ -118,7 +119,7 @@ class Sequential(LayerStack):
         logs: dict[str, float] = {}
         try:
             hooks.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(self._initial_epoch, epochs):
                 hooks.on_epoch_begin(epoch)
                 logs = self._train_epoch(
                     images, labels, batch_size, shuffle, epoch, hooks, progress
