@@ -206,12 +206,14 @@ def test_ctrl_c_ends_training_with_exit_code_130_and_one_line(data, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
-        while not process.stdout.readline().startswith("Epoch"):
+        while not process.stdout.readline().startswith("Epoch 2"):
             assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "pylenet: interrupted\n")
-    assert list((tmp_path / "pylenet-out").iterdir()) == []
+    names = sorted(path.name for path in (tmp_path / "pylenet-out").iterdir())
+    assert names == [".classic.backup", "classic.safetensors"]
+    models.load_model(tmp_path / "pylenet-out" / "classic.safetensors")
 
 
 @posix

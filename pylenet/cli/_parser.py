@@ -61,8 +61,8 @@ def _add_train(commands: Any) -> None:
         _train.train,
         "train both LeNets and compare them",
         "Progress and the final table go to standard output. Each model, as NAME.safetensors, and "
-        "results.json are written as soon as a model is trained and tested; one seed gives the "
-        "same models on any number of threads.",
+        "results.json are written as soon as a model is trained and tested, and the model after "
+        "every epoch too; one seed gives the same models on any number of threads.",
     )
     train.add_argument(
         "--model", choices=[*RECIPES, "both"], default="both", help="what to train (default: both)"
@@ -88,6 +88,11 @@ def _add_train(commands: Any) -> None:
         default=Path("pylenet-out"),
         metavar="FOLDER",
         help="where to write, made if missing (default: pylenet-out)",
+    )
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run with the same options stopped, to the same models",
     )
     train.add_argument(
         "--quiet",

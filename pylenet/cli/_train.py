@@ -1,21 +1,21 @@
 """`pylenet train`: train LeNets, compare them, keep the models and their figures."""
 
 import argparse
+import hashlib
 import json
 import math
-import os
-import secrets
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from time import perf_counter
 from typing import Any, cast
 
-from .. import _core, _threads, utils
+from .. import _core, _files, _threads, utils
 from .._recipes import RECIPES
+from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
 from . import _data
+from ._backup import Backup
 
 SIZE, CLASSES = (28, 28), 10  # what both LeNets take and tell apart
 RESULTS = "results.json"
@@ -23,7 +23,11 @@ HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy"
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train the models asked for, each from the same seed; write and print what came of it."""
+    """Train the models asked for, each from the same seed; write and print what came of it.
+
+    Each model is saved after every epoch, and the state of its training backed up until all are
+    done, for --resume.
+    """
     names = list(RECIPES) if options.model == "both" else [options.model]
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
@@ -35,23 +39,48 @@ def train(options: argparse.Namespace) -> None:
     paths = {name: options.out / f"{name}.safetensors" for name in names}
     results_path = options.out / RESULTS
     _check_writable(options.out, [*paths.values(), results_path])
+    for path in (*paths.values(), results_path):
+        _files.sweep(path, 0)
     data = _data.load(options.data, SIZE, CLASSES)
+
+    backups = _backups(names, data, options)
 
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
     for name in names:
-        model, figures = _train_one(name, data, options)
+        model, figures = _train_one(name, data, options, paths[name], backups[name])
         results.append({"model": name, **figures, **setting})
         model.save(paths[name])
-        _write(results_path, json.dumps(results, indent=2) + "\n")
+        text = json.dumps(results, indent=2) + "\n"
+        _files.write_whole(results_path, text.encode())
         rows.append(_row(name, model.count_params(), **figures))
+    for backup in backups.values():
+        backup.delete()
     if not options.quiet:
         _print_table(rows)
         print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
 
 
+def _backups(names: list[str], data: Arrays, options: argparse.Namespace) -> dict[str, Backup]:
+    (x, y), _ = data
+    digest = hashlib.sha256(x.data)
+    digest.update(y.data)
+    return {
+        name: Backup(
+            options.out / f".{name}.backup",
+            {
+                "--seed": options.seed,
+                "--batch-size": options.batch_size or RECIPES[name].batch_size,
+                "sha256 of the training data": digest.hexdigest(),
+            },
+            resume=options.resume,
+        )
+        for name in names
+    }
+
+
 def _train_one(
-    name: str, data: Arrays, options: argparse.Namespace
+    name: str, data: Arrays, options: argparse.Namespace, path: Path, backup: Backup
 ) -> tuple[Sequential, dict[str, Any]]:
     """The trained model; its epochs, seconds of training alone, test loss and accuracy."""
     (x, y), test = data
@@ -70,9 +99,9 @@ def _train_one(
             f"batches of {batch_size}",
             flush=True,
         )
-    started = perf_counter()
-    model.fit(x, y, batch_size, epochs, verbose=0 if options.quiet else 1)
-    seconds = perf_counter() - started
+    verbose = 0 if options.quiet else 1
+    model.fit(x, y, batch_size, epochs, verbose, [ModelCheckpoint(path), backup])
+    seconds = backup.seconds
     loss, accuracy = cast(list[float], model.evaluate(*test))
     if not math.isfinite(loss):
         raise ValueError(f"{name}: the test loss is {loss}, expected a finite number: lower --lr")
@@ -121,13 +150,3 @@ def _check_writable(folder: Path, files: Iterable[Path]) -> None:
     for file in files:
         if file.is_dir():
             raise ValueError(f"--out must not hold a folder in a file's place, got {str(file)!r}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""How `pylenet train` backs up its trainings for --resume."""
+
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+from .. import _check
+from .._backup import BackupAndRestore, Json
+from .._callback import Logs
+
+
+class Backup(BackupAndRestore):
+    """A model's backup in --out, kept until all models are trained.
+
+    settings: what else must be the same when a run is resumed. resume: whether to go on with a
+    backup that is there; else it is left alone until the first epoch's takes its place.
+    """
+
+    def __init__(self, folder: Path, settings: Json, *, resume: bool) -> None:
+        super().__init__(folder, delete_checkpoint=False)
+        self._settings = settings
+        self._resume = resume
+        self._seconds = 0.0
+        self._started = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, those before it was stopped included."""
+        return self._seconds + perf_counter() - self._started
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._started = perf_counter()
+        super().on_train_begin(logs)
+
+    def _restore(self) -> None:
+        if self._resume:
+            super()._restore()
+            return
+        warnings.warn(
+            f"{self._file} was left by an interrupted run: starting anew without it; "
+            "--resume goes on with it",
+            stacklevel=2,
+        )
+
+    def _training(self) -> Json:
+        return {**self._settings, **super()._training()}
+
+    def _state(self, epochs: int) -> Json:
+        return {**super()._state(epochs), "seconds": self.seconds}
+
+    def _accept(self, state: Json) -> None:
+        self._seconds = _check.real("seconds", state["seconds"], "[0, inf)")
