@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -106,6 +107,7 @@ void predict(const Network& network, const py::object& y, const py::object& para
   positive("threads", threads);
   if (count > 0) {
     const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
     network.predict(data, p, view, count, threads);
   }
 }
@@ -122,6 +124,7 @@ std::pair<double, std::int64_t> evaluate(const Network& network, const py::objec
   std::int64_t correct = 0;
   if (count > 0) {
     const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
     network.evaluate(&sum, &correct, p, view, count, targets, loss, threads);
   }
   return {sum, correct};
@@ -143,6 +146,7 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   positive("threads", threads);
   if (count > 0) {
     const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
     network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads);
   }
   return {std::move(dx), std::move(parameter_gradient)};
@@ -208,7 +212,7 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
   call.optimizer = optimizer_of(network, optimizer, slots);
   auto counter = exactly<IndexVector>("iterations", iterations);
   if (counter.size() != 1) throw py::value_error("iterations must hold one number");
-  call.optimizer.iterations = *counter.data();
+  std::int64_t* steps_done = counter.mutable_data();
   positive("threads", threads);
 
   py::array_t<double> losses(steps);
@@ -217,10 +221,33 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
   call.correct = correct.mutable_data();
   if (steps > 0) {
     const GilReleased released;
+    const Gate::Pass pass(network.gate(), true);
+    call.optimizer.iterations = *steps_done;
     network.train(call, threads);
+    *steps_done += steps;  // here, where no signal comes between weights and count
   }
-  *counter.mutable_data() += steps;  // here, where no signal comes between weights and count
   return {std::move(losses), std::move(correct)};
+}
+
+// A copy of parameters that no call is writing to.
+py::array snapshot(const Network& network, const py::object& parameters) {
+  const float* from = parameters_of(network, parameters);
+  py::array copy = zeros(network.parameter_floats());
+  auto* to = static_cast<float*>(copy.mutable_data());
+  const GilReleased released;
+  const Gate::Pass pass(network.gate(), false);
+  std::copy_n(from, network.parameter_floats(), to);
+  return copy;
+}
+
+// Copies values into parameters while no call reads or writes them.
+void assign(const Network& network, const py::object& parameters, const py::object& values) {
+  auto flat = exactly<FloatVector>("parameters", parameters);
+  float* to = flat_buffer("parameters", flat, network.parameter_floats());
+  const float* from = parameters_of(network, values);
+  const GilReleased released;
+  const Gate::Pass pass(network.gate(), true);
+  std::copy_n(from, network.parameter_floats(), to);
 }
 
 py::list tensors(const Network& network, std::size_t layer) {
@@ -286,6 +313,8 @@ void bind_network(py::module_& m) {
       .def(
           "output_shape", [](const Network& n, std::size_t i) { return hwc(n.output_of(i)); },
           py::arg("layer"))
+      .def("snapshot", &snapshot, py::arg("parameters"))
+      .def("assign", &assign, py::arg("parameters"), py::arg("values"))
       .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
            py::arg("threads"))
       .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),

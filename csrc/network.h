@@ -8,10 +8,12 @@
 #include <mutex>
 #include <vector>
 
+#include "gate.h"
 #include "kernels.h"
 #include "layers.h"
 #include "memory.h"
 #include "plan.h"
+#include "team.h"
 
 namespace pylenet {
 
@@ -95,6 +97,9 @@ class Network {
   StepTimes profile(const float* parameters, const ImageView& x, std::int64_t count,
                     const Targets& targets, LossKind loss, int repeats) const;
 
+  // For callers whose threads share parameters: predict, evaluate and gradient read, train writes.
+  Gate& gate() const { return gate_; }
+
  private:
   struct Workspace;
   class Lease;
@@ -129,7 +134,8 @@ class Network {
   std::size_t parameter_floats_ = 0;
   std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
   std::unique_ptr<const Plan> lanes_, single_;      // for many images, for one
-  mutable std::mutex mutex_;
+  mutable Gate gate_;
+  std::mutex& mutex_ = fork_safe_mutex();
   mutable std::vector<std::unique_ptr<Workspace>> idle_;  // kept for the next call
 };
 

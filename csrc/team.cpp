@@ -17,11 +17,16 @@ namespace {
 constexpr double kCostPerThread = 1.5e5;
 constexpr int kSpins = 1000;  // pauses: 15 to 50 microseconds, about what a unit takes
 
-std::atomic<bool> forked{false};
+std::atomic<unsigned> fork_count{0};
 
 #ifndef _WIN32
-void in_child() { forked = true; }
-[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, in_child);
+void before_fork() { fork_safe_mutex().lock(); }
+void in_parent() { fork_safe_mutex().unlock(); }
+void in_child() {
+  fork_count++;
+  fork_safe_mutex().unlock();
+}
+[[maybe_unused]] const int registered = pthread_atfork(before_fork, in_parent, in_child);
 #endif
 
 inline void pause() {
@@ -34,9 +39,16 @@ inline void pause() {
 
 }  // namespace
 
+std::mutex& fork_safe_mutex() {
+  static std::mutex& mutex = *new std::mutex;  // never destroyed: threads may outlive main
+  return mutex;
+}
+
+unsigned forks() { return fork_count; }
+
 int team_size(int wanted, int units, double cost) {
   const double repaid = units * cost / kCostPerThread;
-  const int team = forked ? 1 : std::min(wanted, units);
+  const int team = forks() > 0 ? 1 : std::min(wanted, units);
   return repaid < team ? std::max(1, int(repaid)) : team;
 }
 

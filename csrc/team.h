@@ -20,6 +20,11 @@ namespace pylenet {
 // GNU's OpenMP would wait there for threads that fork did not copy.
 int team_size(int wanted, int units, double cost);
 
+// Free in a forked child whatever other threads of its parent did: fork waits for it. For short
+// sections only. forks: how many forks this process comes after.
+std::mutex& fork_safe_mutex();
+unsigned forks();
+
 // `threads`, or as many as the system lets this thread start now. OpenMP ends the process where it
 // cannot start one (limits on memory or processes), so a team larger than any before is tried out.
 int startable(int threads);
@@ -92,6 +97,7 @@ void run_team(int threads, Body body) {
     return;
   }
 #endif
+  static_cast<void>(threads);
   Team team(1);
   body(Member{team, 0, 1});
 }

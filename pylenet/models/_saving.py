@@ -36,7 +36,7 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
-    weights = {name: np.ascontiguousarray(view) for name, view in _named_weights(model).items()}
+    weights = model._snapshot()
     config = json.dumps(_config(model))
     try:
         _from_config(json.loads(config), {name: view.shape for name, view in weights.items()})
@@ -65,7 +65,7 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
             names = list(file.keys())
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             model = _from_config(json.loads(metadata["model"]), shapes)
-            for name, view in _named_weights(model).items():
+            for name, view in model._views.items():
                 view[...] = _weight(name, file.get_tensor(name))
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a pylenet model: {error}") from error
@@ -88,11 +88,6 @@ def _path(filepath: object) -> Path:
     if not isinstance(filepath, (str, os.PathLike)):
         raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
     return Path(filepath)
-
-
-def _named_weights(model: Sequential) -> dict[str, NDArray[np.float32]]:
-    model.count_params()  # raises where the model has no weights yet
-    return model._views
 
 
 def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:

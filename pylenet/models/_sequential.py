@@ -1,5 +1,6 @@
 """Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
 
+import math
 import os
 from collections.abc import Sequence
 from time import perf_counter
@@ -17,7 +18,8 @@ from ._stack import LayerStack
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
-EVALUATION_CHUNK = 4096  # samples in one call; fixed, so that sums do not depend on time
+EVALUATION_CHUNK = 4096  # samples in one call, at most
+EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which Ctrl-C waits for
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 
@@ -86,12 +88,13 @@ class Sequential(LayerStack):
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller.
         Raises ValueError when the loss is no longer finite, unless a callbacks.TerminateOnNaN
-        ends the training.
+        ends the training; RuntimeError while another thread trains this model. What other threads
+        predict, evaluate or save meanwhile is of the weights after some whole step.
         """
         images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
         epochs = _check.integer("epochs", epochs, 1)
-        self._initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
+        initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
         split = _check.real("validation_split", validation_split, "[0, 1)")
         shuffle = _check.boolean("shuffle", shuffle)
         validation = None
@@ -112,29 +115,31 @@ class Sequential(LayerStack):
         steps = -(-len(images) // batch_size)
         progress = ProgressLogger()
         params = {"verbose": checked_verbose(verbose), "epochs": epochs, "steps": steps}
-        hooks = CallbackList(callbacks, self, params, progress=progress)
-        self.history = hooks.history
-        self.stop_training = False
-        self._start_optimizer()
-        logs: dict[str, float] = {}
-        try:
-            hooks.on_train_begin()
-            for epoch in range(self._initial_epoch, epochs):
-                hooks.on_epoch_begin(epoch)
-                logs = self._train_epoch(
-                    images, labels, batch_size, shuffle, epoch, hooks, progress
-                )
-                if validation is not None:
-                    hooks.on_test_begin()
-                    results = self._evaluate(*validation)
-                    hooks.on_test_end(results)
-                    logs |= {f"val_{name}": value for name, value in results.items()}
-                hooks.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-            hooks.on_train_end(logs)
-        finally:
-            progress.close()
+        with self._trainer.held(self.name):
+            hooks = CallbackList(callbacks, self, params, progress=progress)
+            self.history = hooks.history
+            self._initial_epoch = initial_epoch
+            self.stop_training = False
+            self._start_optimizer()
+            logs: dict[str, float] = {}
+            try:
+                hooks.on_train_begin()
+                for epoch in range(self._initial_epoch, epochs):
+                    hooks.on_epoch_begin(epoch)
+                    logs = self._train_epoch(
+                        images, labels, batch_size, shuffle, epoch, hooks, progress
+                    )
+                    if validation is not None:
+                        hooks.on_test_begin()
+                        results = self._evaluate(*validation)
+                        hooks.on_test_end(results)
+                        logs |= {f"val_{name}": value for name, value in results.items()}
+                    hooks.on_epoch_end(epoch, logs)
+                    if self.stop_training:
+                        break
+                hooks.on_train_end(logs)
+            finally:
+                progress.close()
         return hooks.history
 
     def evaluate(
@@ -176,9 +181,10 @@ class Sequential(LayerStack):
     def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
         """One step on all of x; returns the batch's [loss, accuracy] from before the update."""
         images, labels = self._labelled("x", "y", x, y)
-        self._start_optimizer()
         order = np.arange(len(images))
-        losses_, correct = self._steps(images, labels, order, len(images))
+        with self._trainer.held(self.name):
+            self._start_optimizer()
+            losses_, correct = self._steps(images, labels, order, len(images))
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
             raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
@@ -263,22 +269,33 @@ class Sequential(LayerStack):
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         network, threads = self._planned(), _threads.get_num_threads()
         y = np.empty((len(x), *self._output_shape()), np.float32)
-        for start in range(0, len(x), EVALUATION_CHUNK):
-            part = slice(start, start + EVALUATION_CHUNK)
+        chunk = 1 if len(x) == 1 else self._evaluation_chunk()
+        for start in range(0, len(x), chunk):
+            part = slice(start, start + chunk)
             network.predict(y[part], self._parameters, x[part], threads)
         return y
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         network, kind = self._planned(), self._loss_kind()
         total, correct = 0.0, 0
-        for start in range(0, len(x), EVALUATION_CHUNK):
-            part = slice(start, start + EVALUATION_CHUNK)
+        chunk = self._evaluation_chunk()
+        for start in range(0, len(x), chunk):
+            part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
                 self._parameters, x[part], y[part], kind, _threads.get_num_threads()
             )
             total += chunk_loss
             correct += chunk_correct
         return self._logs(total / len(x), correct / len(x))
+
+    def _evaluation_chunk(self) -> int:
+        """Samples in one call into C++. By the layers alone, so that sums do not depend on time."""
+        work = 1
+        for layer in self.layers:
+            *places, _ = layer.output_shape or (1,)
+            kernel = max((w.size for w in layer.weights), default=0)
+            work += math.prod(places) * kernel + math.prod(layer.input_shape or ())
+        return max(1, min(EVALUATION_CHUNK, EVALUATION_WORK // work))
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""

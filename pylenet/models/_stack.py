@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _check, _core
 from ..layers import AlwaysTrainable, Input, Layer, Shape, assign_weights, sample_shape
+from ._trainer import TrainerLock
 
 
 class LayerStack(AlwaysTrainable):
@@ -22,6 +23,7 @@ class LayerStack(AlwaysTrainable):
         self.layers: tuple[Layer, ...] = ()
         self._input_shape: Shape | None = None
         self._network: _core.Network | None = None
+        self._trainer = TrainerLock()
         self._identity = object()  # by which an optimizer knows whose state it holds
         self._parameters: NDArray[np.float32] = np.zeros(0, np.float32)
         self._views: dict[str, NDArray[np.float32]] = {}
@@ -87,12 +89,14 @@ class LayerStack(AlwaysTrainable):
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Copies of all weights, in Keras's order and layouts."""
-        return [w.copy() for w in self.weights]
+        return list(self._snapshot().values())
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Copy a list as `get_weights` gives it, of ours or of a Keras model, into the weights."""
-        self._planned()
-        assign_weights(self._views, weights)
+        network = self._planned()
+        flat = network.snapshot(self._parameters)
+        assign_weights(self._views_in(flat), weights)
+        network.assign(self._parameters, flat)
 
     def count_params(self) -> int:
         """The number of trainable parameters."""
@@ -124,6 +128,20 @@ class LayerStack(AlwaysTrainable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"
+
+    def _snapshot(self) -> dict[str, NDArray[np.float32]]:
+        """Copies of all weights by name, all from after the same step of training."""
+        flat = self._planned().snapshot(self._parameters)
+        return {name: view.copy() for name, view in self._views_in(flat).items()}
+
+    def _views_in(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The weights by name in a buffer like the parameters'."""
+        begin = self._parameters.ctypes.data
+        offsets = {n: (v.ctypes.data - begin) // v.itemsize for n, v in self._views.items()}
+        return {
+            name: flat[offsets[name] : offsets[name] + view.size].reshape(view.shape)
+            for name, view in self._views.items()
+        }
 
     def _planned(self) -> _core.Network:
         if self._network is None:

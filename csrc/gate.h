@@ -1,0 +1,65 @@
+// Who may touch a network's parameters: any number of calls that read them, or one that writes.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "team.h"
+
+namespace pylenet {
+
+// A forked child finds every gate open: the threads that were inside are not there. The state of
+// all gates is guarded by the one mutex that fork leaves free, and carries the number of forks it
+// is from; an older one is dropped and left behind, as its waiting threads are.
+class Gate {
+  struct State {
+    const unsigned forks = pylenet::forks();
+    int readers = 0, waiting_writers = 0;
+    bool writing = false;
+    std::condition_variable changed;
+  };
+
+ public:
+  // Inside for as long as it lives. Writers that wait go before readers that come later. To be
+  // made without the GIL: it may wait for one call of another thread.
+  class Pass {
+   public:
+    Pass(Gate& gate, bool writes) : writes_(writes) {
+      std::unique_lock<std::mutex> lock(fork_safe_mutex());
+      State& s = gate.present_state();
+      state_ = &s;
+      s.waiting_writers += writes_;
+      s.changed.wait(lock,
+                     [&] { return !s.writing && (writes_ ? s.readers : s.waiting_writers) == 0; });
+      s.waiting_writers -= writes_;
+      s.readers += !writes_;
+      s.writing = writes_;
+    }
+    ~Pass() {
+      const std::lock_guard<std::mutex> lock(fork_safe_mutex());
+      state_->readers -= !writes_;
+      state_->writing = false;
+      state_->changed.notify_all();
+    }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+   private:
+    const bool writes_;
+    State* state_;
+  };
+
+ private:
+  State& present_state() {
+    if (!state_ || state_->forks != forks()) {
+      static_cast<void>(state_.release());
+      state_ = std::make_unique<State>();
+    }
+    return *state_;
+  }
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pylenet

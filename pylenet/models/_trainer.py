@@ -1,0 +1,29 @@
+"""One thread at a time trains a model."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class TrainerLock:
+    """Held by the thread that trains. A forked child, where that thread is not, finds it free."""
+
+    def __init__(self) -> None:
+        self._lock, self._process = threading.RLock(), os.getpid()
+
+    @contextmanager
+    def held(self, model: str) -> Iterator[None]:
+        """Raise RuntimeError, and do not wait, where another thread trains the model."""
+        if self._process != os.getpid():
+            self._lock, self._process = threading.RLock(), os.getpid()
+        lock = self._lock
+        if not lock.acquire(blocking=False):
+            raise RuntimeError(
+                f"model {model!r} is being trained by another thread: wait for that to end, or "
+                "train a copy (copy.deepcopy)"
+            )
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,0 +1,194 @@
+"""One model in several Python threads: right results or a clear error, and the GIL let go."""
+
+import copy
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from nets import LENETS, compiled, digits, state
+from tolerance import assert_same_bits
+
+import pylenet
+from pylenet import callbacks
+from pylenet.models import load_model
+
+
+class Fitting:
+    """A fit that another thread runs until the block ends; `model` is in training inside it."""
+
+    def __init__(self, model, x, y, batch_size=64):
+        self.model, self.errors = model, []
+        self._begun = threading.Event()
+        begun = callbacks.Callback()
+        begun.on_epoch_begin = lambda epoch, logs=None: self._begun.set()
+        self._thread = threading.Thread(target=self._fit, args=(x, y, batch_size, begun))
+
+    def _fit(self, x, y, batch_size, begun):
+        try:
+            self.model.fit(x, y, batch_size, 10**6, 0, begun)
+        except Exception as error:
+            self.errors.append(error)
+        self._begun.set()
+
+    def __enter__(self):
+        self._thread.start()
+        self._begun.wait()
+        return self
+
+    def __exit__(self, *exception):
+        self.model.stop_training = True
+        self._thread.join()
+        assert self.errors == []
+
+
+@pytest.fixture
+def trained(threads):
+    model = compiled(LENETS["modern"], "adam")
+    return model, *digits(256)
+
+
+def test_a_second_fit_of_a_model_in_training_is_a_clear_error(trained):
+    model, x, y = trained
+    with Fitting(model, x, y):
+        for use in (lambda: model.fit(x, y, verbose=0), lambda: model.train_on_batch(x, y)):
+            with pytest.raises(RuntimeError, match="'lenet5_modern' is being trained by another"):
+                use()
+        copy.deepcopy(model).fit(x, y, verbose=0)
+    steps = model.optimizer.iterations
+    model.fit(x, y, 64, verbose=0)
+    assert model.optimizer.iterations == steps + 4
+
+
+def test_a_callback_may_train_its_own_model(trained):
+    model, x, y = trained
+    extra = callbacks.Callback()
+    extra.on_epoch_end = lambda epoch, logs=None: model.train_on_batch(x, y)
+    model.fit(x, y, 64, 3, 0, extra)
+    assert model.optimizer.iterations == 3 * 5
+
+
+def test_what_is_read_during_a_fit_is_of_the_weights_after_a_whole_step(threads_restored):
+    """Each weight's k-th element is the same in all: a mix of two steps would differ."""
+    pylenet.set_num_threads(2)
+    model = pylenet.Sequential([pylenet.layers.Dense(64, input_shape=(512,)) for _ in range(1)])
+    model.compile(pylenet.optimizers.SGD(1e-3), "mse")
+    model.set_weights([np.zeros((512, 64)), np.zeros(64)])
+    x, y = np.ones((64, 512), np.float32), np.ones((64, 64), np.float32)
+    with Fitting(model, x, y):
+        for _ in range(300):
+            kernel, bias = model.get_weights()
+            assert len(np.unique(kernel)) == len(np.unique(bias)) == 1
+            assert kernel[0, 0] == bias[0]
+            assert len(np.unique(model.predict(x))) == 1
+    assert model.get_weights()[1][0] > 0
+
+
+def test_other_threads_predict_evaluate_and_save_while_a_model_trains(trained, tmp_path):
+    model, x, y = trained
+    loop = []
+
+    def work(k):
+        for _ in range(4):
+            assert np.isfinite(model.predict(x[: 1 + 40 * k])).all()
+            assert np.isfinite(model.evaluate(x, y))
+            model.save(tmp_path / f"m{k}")
+            load_model(tmp_path / f"m{k}")
+            loop.append(k)
+
+    with Fitting(model, x, y):
+        workers = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    assert len(loop) == 12
+
+
+def test_weights_set_during_a_fit_are_set_whole(trained):
+    model, x, y = trained
+    weights = model.get_weights()
+    with Fitting(model, x, y):
+        for _ in range(50):
+            model.set_weights(weights)
+    model.set_weights(weights)
+    assert_same_bits(tuple(model.get_weights()), tuple(weights))
+
+
+def test_predictions_do_not_keep_a_fit_waiting(trained):
+    model, x, y = trained
+    end = threading.Event()
+
+    def predict():
+        while not end.is_set():
+            model.predict(x)
+
+    workers = [threading.Thread(target=predict) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    model.fit(x, y, 64, 5, 0)
+    end.set()
+    for worker in workers:
+        worker.join()
+    assert model.optimizer.iterations == 20
+
+
+@pytest.mark.parametrize("use", ["fit", "evaluate", "predict", "conv2d"])
+def test_other_threads_go_on_while_one_is_inside_c(use, trained):
+    """Python itself switches threads only when asked to, which here it practically never is."""
+    model, _, _ = trained
+    x, y = digits(1024)
+    calls = {
+        "fit": lambda: model.fit(x, y, 1024, verbose=0),
+        "evaluate": lambda: model.evaluate(x, y),
+        "predict": lambda: model.predict(x),
+        "conv2d": lambda: pylenet.ops.conv2d(x[..., None], np.ones((5, 5, 1, 6), np.float32)),
+    }
+    progress, end = [], threading.Event()
+
+    def count():
+        while not end.is_set():
+            progress.append(1)
+            time.sleep(0)
+
+    worker = threading.Thread(target=count)
+    interval = sys.getswitchinterval()
+    worker.start()
+    try:
+        sys.setswitchinterval(1000)
+        for _ in range(100):  # a busy machine may not let the other thread run at once
+            before = len(progress)
+            calls[use]()
+            if len(progress) > before:
+                break
+    finally:
+        sys.setswitchinterval(interval)
+        end.set()
+        worker.join()
+    assert len(progress) > before
+
+
+def test_the_bits_of_a_fit_do_not_depend_on_what_other_threads_read(threads_restored):
+    pylenet.set_num_threads(2)
+    x, y = digits(256)
+
+    def train(model):
+        model.fit(x, y, 64, 5, 0)
+        return state(model)
+
+    expected = train(compiled(LENETS["classic"], "adam"))
+    model = compiled(LENETS["classic"], "adam")
+    end = threading.Event()
+
+    def read():
+        while not end.is_set():
+            model.predict(x[:40])
+            model.get_weights()
+
+    worker = threading.Thread(target=read)
+    worker.start()
+    found = train(model)
+    end.set()
+    worker.join()
+    assert_same_bits(found, expected)
