@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Sweeps away what a process killed while writing this file left there more than a day ago.
     """
     sweep(path, STALE_SECONDS)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = temporary_name(path)
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -25,6 +24,11 @@ def write_whole(path: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _force_names_to_disk(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside the target that nothing has yet."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 
 def sweep(path: Path, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `pylenet train | evaluate | summary | info`, or `python -m pylenet ...`.
+"""The command line: `pylenet train | evaluate | summary | bench | info`; `python -m pylenet` also.
 
 Exit code 0 is success, 2 an error (told in one line on stderr), 130 an interruption (Ctrl-C), 141
 a reader of the output that went away.

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .. import _core, _threads
 from .._recipes import RECIPES
-from . import _inspect, _train
+from . import _bench, _inspect, _train
 
 DATA = "mnist (default), fashion_mnist, or a folder with four files named and laid out as MNIST's"
 MODEL_FILE = "a model file, as pylenet-out/modern.safetensors"
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         "model", metavar="MODEL", help=f"{MODEL_FILE}, or one of {', '.join(_inspect.MODELS)}"
     )
 
+    _add_bench(commands)
     _add(commands, "info", _inspect.info, "print what this build is and where its data are")
     return top
 
@@ -101,6 +102,27 @@ def _add_train(commands: Any) -> None:
     )
 
 
+def _add_bench(commands: Any) -> None:
+    bench = _add(
+        commands,
+        "bench",
+        _bench.bench,
+        "measure how fast both LeNets are on this machine",
+        "First their results are checked; if one is wrong, nothing is timed. Takes about a minute. "
+        "Uses MNIST where it is on this machine, and never fetches it.",
+    )
+    _add_threads(bench)
+    bench.add_argument(
+        "--quick", action="store_true", help="a few seconds: all tables, from less work"
+    )
+    bench.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write machine, settings and every single time here when done",
+    )
+
+
 def _add(
     commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str, more: str = ""
 ) -> argparse.ArgumentParser:
@@ -112,6 +134,10 @@ def _add(
 
 def _add_data_and_threads(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", default="mnist", metavar="DATA", help=DATA)
+    _add_threads(command)
+
+
+def _add_threads(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threads",
         type=_integer(1, _threads.MOST + 1),

@@ -14,7 +14,7 @@ from .._recipes import RECIPES
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
-from . import _data
+from . import _data, _output
 from ._backup import Backup
 
 SIZE, CLASSES = (28, 28), 10  # what both LeNets take and tell apart
@@ -57,7 +57,7 @@ def train(options: argparse.Namespace) -> None:
     for backup in backups.values():
         backup.delete()
     if not options.quiet:
-        _print_table(rows)
+        _output.print_table(rows)
         print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
 
 
@@ -126,15 +126,6 @@ def _row(
 ) -> tuple[str, ...]:
     figures = (f"{seconds:.1f}", f"{test_loss:.4f}", f"{test_accuracy:.4f}")
     return (name, f"{parameters:,}", str(epochs), *figures)
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    """The first column to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *numbers in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
-        print("  ".join(cells))
 
 
 def _check_writable(folder: Path, files: Iterable[Path]) -> None:

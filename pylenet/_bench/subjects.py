@@ -1,0 +1,60 @@
+"""What is measured: the two LeNets, and the images that they are given."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _threads, utils
+from ..datasets import _places
+from ..datasets._idx import Bytes
+from ..datasets._known import MNIST
+from ..datasets._load import Arrays
+from ..models import Sequential, lenet5_classic, lenet5_modern
+from ..optimizers import SGD
+
+FORMS: dict[str, Callable[[], Sequential]] = {"classic": lenet5_classic, "modern": lenet5_modern}
+EPOCH = 60_000  # images
+SEED = 1
+
+Images = tuple[Bytes, NDArray[Any]]
+
+
+def model_of(form: str, learning_rate: float = 0.001) -> Sequential:
+    """A LeNet with the weights of one seed, compiled with plain SGD."""
+    utils.set_random_seed(SEED)
+    model = FORMS[form]()
+    model.compile(SGD(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def mnist_on_disk() -> Arrays | None:
+    """MNIST where it is on this machine, whole; nothing is fetched."""
+    found: dict[str, Bytes] = {}
+    _places.search(MNIST, found, [])
+    if len(found) < len(MNIST.files):
+        return None
+    x_train, y_train, x_test, y_test = (found[file.name] for file in MNIST.files)
+    return (x_train, y_train), (x_test, y_test)
+
+
+def synthetic(count: int) -> Images:
+    """Images (count, 28, 28) of MNIST's type: noise around a pattern for each class."""
+    rng = np.random.default_rng(SEED)
+    patterns = np.kron(rng.integers(0, 2, (10, 7, 7)), np.ones((4, 4), int)) * 160
+    labels = rng.integers(0, 10, count)
+    noise = rng.integers(0, 96, (count, 28, 28), np.uint8)
+    return noise + patterns.astype(np.uint8)[labels], labels
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Run on `count` threads inside, on as many as before afterwards."""
+    before = _threads.get_num_threads()
+    _threads.set_num_threads(count)
+    try:
+        yield
+    finally:
+        _threads.set_num_threads(before)

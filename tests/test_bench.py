@@ -1,0 +1,443 @@
+"""`pylenet bench`: what it checks and measures and how it fails; never how long things took."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import nets
+import numpy as np
+import pytest
+
+import pylenet
+from pylenet import _core, cli
+from pylenet._bench import accuracy, checks, kernels, machine, reference, speed, subjects
+from pylenet._bench.effort import FULL, QUICK, rounds
+from pylenet.models import Sequential
+
+FORMS = ["classic", "modern"]
+FLOPS_PER_IMAGE = 2 * 758_520  # LeNet-5 on 28 x 28, by hand
+TITLES = (
+    "Peak of",
+    "Kernels of",
+    "Training, ",
+    "Training by threads",
+    "Inference",
+    "From the start",
+)
+
+
+def bench(*arguments, cwd, **env):
+    """The command in a process of its own, with no MNIST to be found."""
+    kept = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    hidden = {"HOME": str(cwd), "XDG_CACHE_HOME": str(cwd), "KERAS_HOME": str(cwd)}
+    return subprocess.run(
+        [sys.executable, "-m", "pylenet", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env=kept | hidden | {"PYLENET_DATA": ""} | env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The folder, the text and the JSON of a quick run, in each case with three threads."""
+    folder = tmp_path_factory.mktemp("bench")
+    done = bench("--quick", "--threads", 3, "--json", "out.json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ("" if _core.OPENMP else NO_OPENMP)
+    return folder, done.stdout, json.loads((folder / "out.json").read_text())
+
+
+NO_OPENMP = "pylenet: warning: this build has no OpenMP: measured on one thread\n"
+THREADS = 3 if _core.OPENMP else 1
+
+
+# The reference, and what is checked against it
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_reference_agrees_with_that_of_the_tests_and_with_numeric_gradients(form):
+    model = subjects.model_of(form)
+    x, y = subjects.synthetic(3)
+    weights = [np.float64(w) for w in model.get_weights()]
+    probabilities, gradients = reference.lenet5(form, weights, x, y)
+    expected = nets.forward(model, x[..., np.newaxis])
+    np.testing.assert_allclose(probabilities, expected, atol=1e-7)  # the model's 1/255 is float32
+
+    def loss():
+        return -np.log(nets.forward(model, x[..., np.newaxis], weights)[range(3), y]).mean()
+
+    rng, step = np.random.default_rng(0), 1e-6
+    for weight, gradient in zip(weights, gradients, strict=True):
+        assert gradient.shape == weight.shape
+        for _ in range(3):
+            place = tuple(rng.integers(0, size) for size in weight.shape)
+            value = weight[place]
+            weight[place] = value + step
+            above = loss()
+            weight[place] = value - step
+            slope = (above - loss()) / (2 * step)
+            weight[place] = value
+            assert slope == pytest.approx(gradient[place], abs=1e-6 * np.abs(gradient).max() + 1e-8)
+
+
+def test_every_instruction_set_passes_the_checks(isa, threads_restored):
+    text = checks.check(2)
+    assert text.startswith("predictions within ")
+    assert text.endswith("thread counts 1, 2, 3" if _core.OPENMP else "thread counts 1")
+
+
+def wrong_prediction(model, x):
+    return Sequential._predict(model, x) + np.float32(1e-4)
+
+
+def wrong_alone(model, x):
+    y = Sequential._predict(model, x)
+    return np.nextafter(y, np.float32(2)) if len(x) == 1 else y
+
+
+def wrong_on_two_threads(model, x):
+    y = Sequential._predict(model, x)
+    return np.nextafter(y, np.float32(2)) if pylenet.get_num_threads() == 2 else y
+
+
+def not_a_number(model, x):
+    return Sequential._predict(model, x) * np.float32(np.nan)
+
+
+def wrong_step(model, x, y, order, batch_size):
+    result = Sequential._steps(model, x, y, order, batch_size)
+    model.weights[2][0, 0, 0, 0] += np.float32(0.001)
+    return result
+
+
+def wrong_step_on_two_threads(model, x, y, order, batch_size):
+    result = Sequential._steps(model, x, y, order, batch_size)
+    if pylenet.get_num_threads() == 2:
+        bias = model.weights[-1]
+        bias[0] = np.nextafter(bias[0], np.float32(2))
+    return result
+
+
+WRONG = {
+    "_predict": [
+        (wrong_prediction, "classic: predictions for 1 image(s) must be within 1e-05"),
+        (not_a_number, "classic: predictions for 1 image(s) must be within 1e-05"),
+        (wrong_alone, "classic: the prediction of image 0 alone differs from that in a batch"),
+        (wrong_on_two_threads, "classic: predictions change with 2 threads"),
+    ],
+    "_steps": [
+        (wrong_step, "classic: gradients for 1 image(s) must be within 0.0001"),
+        (wrong_step_on_two_threads, "classic: training changes with 2 threads"),
+    ],
+}
+CASES = [(method, broken, text) for method, cases in WRONG.items() for broken, text in cases]
+
+
+@pytest.mark.parametrize(
+    ("method", "broken", "text"), CASES, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_where_a_check_fails_nothing_is_timed_and_the_exit_code_is_2(
+    method, broken, text, tmp_path, monkeypatch, capsys, threads_restored
+):
+    if "two_threads" in broken.__name__ and not _core.OPENMP:
+        pytest.skip("one thread only")
+
+    class Broken(Sequential):
+        pass
+
+    setattr(Broken, method, broken)
+    build = subjects.FORMS["classic"]
+
+    def broken_model():
+        model = build()
+        model.__class__ = Broken
+        return model
+
+    def timed(*_):
+        raise AssertionError("something was timed")
+
+    monkeypatch.setitem(subjects.FORMS, "classic", broken_model)
+    monkeypatch.setattr(kernels, "peaks", timed)
+    file = tmp_path / "out.json"
+    assert cli.main(["bench", "--quick", "--threads", "1", "--json", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"pylenet: error: {text}")
+    assert error.endswith(": nothing was timed\n")
+    assert not file.exists()
+
+
+# What is measured
+
+
+def test_the_tables_are_all_there_and_say_what_was_left_out(measured):
+    _, text, _ = measured
+    for title in TITLES:
+        assert f"\n{title}" in text
+    assert "Images: synthetic." in text
+    assert "seconds are scaled to 60,000" in text
+    assert text.count("An epoch of") == 2
+    assert "is 91.0 GFLOP" in text
+    assert "Left out: --quick does without.\n" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+    assert "nan" not in text
+
+
+def test_json_tells_machine_and_settings(measured):
+    _, _, found = measured
+    assert found["format"] == "pylenet-bench-1"
+    assert found["machine"]["processors"] == os.cpu_count()
+    assert found["machine"]["pylenet"]["pylenet"] == pylenet.__version__
+    settings = {k: v for k, v in found["settings"].items() if k != "started"}
+    isa = _core.active_isa()
+    assert settings == {"threads": THREADS, "isa": isa, "quick": True, "images": "synthetic"}
+
+
+def test_json_holds_every_single_time_of_every_round(measured):
+    _, _, found = measured
+    rounds_, _ = QUICK.rounds
+    batches = [(form, batch) for form in FORMS for batch in (1, 32, 128, 1024)]
+    assert [(e["form"], e["batch_size"]) for e in found["epochs_by_batch"]] == batches
+    counts = [(form, n) for form in FORMS for n in range(1, THREADS + 1)]
+    assert [(e["form"], e["threads"]) for e in found["epochs_by_threads"]] == counts
+    assert {e["batch_size"] for e in found["epochs_by_threads"]} == {128}
+    calls = [(form, batch) for form in FORMS for batch in (1, 16, 128, 10_000)]
+    assert [(e["form"], e["batch_size"]) for e in found["calls"]] == calls
+    epochs = found["epochs_by_batch"] + found["epochs_by_threads"]
+    for entry in epochs + found["kernels"]:
+        assert len(entry["seconds"]) == len(entry["peaks"]) == rounds_
+        assert min(entry["seconds"]) >= 0
+        assert min(entry["peaks"]) > 0
+    assert all(min(e["seconds"]) > 0 for e in epochs)
+    assert all(len(e["seconds"]) >= rounds_ and min(e["seconds"]) > 0 for e in found["calls"])
+    assert [peak["threads"] for peak in found["peaks"]] == sorted({1, THREADS})
+
+
+def test_the_work_of_an_epoch_is_that_of_its_kernels(measured):
+    _, _, found = measured
+    for form in FORMS:
+        assert found["epoch_flops"][form] == 60_000 * FLOPS_PER_IMAGE
+        own = [kernel for kernel in found["kernels"] if kernel["form"] == form]
+        for images in {kernel["images"] for kernel in own}:
+            work = sum(kernel["flops"] for kernel in own if kernel["images"] == images)
+            assert work == images * FLOPS_PER_IMAGE
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_kernel_is_named_after_its_layer(measured, form):
+    _, text, found = measured
+    names = {kernel["name"] for kernel in found["kernels"] if kernel["form"] == form}
+    pooling, activation = {
+        "classic": ("average_pooling2d", "tanh"),
+        "modern": ("max_pooling2d", "relu"),
+    }[form]
+    assert {"pack", pooling, f"{pooling}_1", "flatten", "dense", "softmax + loss"} <= names
+    for layer in ("conv2d", "conv2d_1", "dense", "dense_1"):
+        assert any(name.startswith(layer) and name.endswith(activation) for name in names)
+    assert all(f"\n{name}" in text for name in names)
+
+
+def test_nothing_but_the_json_file_is_left_behind(measured):
+    folder, text, _ = measured
+    assert [path.name for path in folder.iterdir()] == ["out.json"]
+    assert text.endswith("\nWritten: out.json\n")
+
+
+def test_a_forced_instruction_set_is_the_one_that_is_measured(tmp_path):
+    isa = _core.available_isas()[0]
+    done = bench("--quick", "--threads", 1, "--json", "o", cwd=tmp_path, PYLENET_ISA=isa)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads((tmp_path / "o").read_text())
+    assert found["settings"]["isa"] == found["machine"]["pylenet"]["ISA active"] == isa
+    assert [peak["threads"] for peak in found["peaks"]] == [1]
+    assert f" {isa}, 1 thread\n" in done.stdout
+
+
+def test_thread_counts_are_each_up_to_four_then_double():
+    assert [speed.thread_counts(n) for n in (1, 2, 5)] == [[1], [1, 2], [1, 2, 3, 4, 5]]
+    assert speed.thread_counts(48) == [1, 2, 3, 4, 8, 16, 32, 48]
+    assert speed.thread_counts(64) == [1, 2, 3, 4, 8, 16, 32, 64]
+
+
+def test_an_epoch_that_takes_long_is_cut_to_whole_batches_of_every_size():
+    quick = FULL.epoch_seconds * speed.WARM_UP / subjects.EPOCH
+    assert speed._part(quick * 0.99, FULL) == subjects.EPOCH
+    for slower in (1.01, 7, 50, 1e6):
+        part = speed._part(quick * slower, FULL)
+        assert 0 < part < subjects.EPOCH
+        assert all(part % batch == 0 for batch in speed.TRAIN_BATCHES)
+
+
+def test_seconds_of_a_part_are_scaled_to_an_epoch():
+    epoch = speed.Epoch("classic", 128, 1, images=15_000, seconds=[1.0, 2.0])
+    assert epoch.epoch_seconds == [4.0, 8.0]
+
+
+def test_rounds_end_with_the_time_but_are_never_fewer_than_the_fewest():
+    assert list(rounds(replace(FULL, rounds=(2, 5), table_seconds=-1))) == [0, 1]
+    assert list(rounds(replace(FULL, rounds=(2, 5), table_seconds=1e9))) == [0, 1, 2, 3, 4]
+
+
+def test_the_number_of_threads_is_restored(threads_restored):
+    pylenet.set_num_threads(2)
+
+    def interrupted():
+        with subjects.on_threads(5):
+            assert pylenet.get_num_threads() == 5
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert pylenet.get_num_threads() == 2
+
+
+def test_the_machine_is_read_from_cpuinfo_where_there_is_one(tmp_path):
+    core = "processor\t: {}\nmodel name\t: Some CPU\nphysical id\t: 0\ncore id\t\t: {}\n"
+    file = tmp_path / "cpuinfo"
+    file.write_text("\n".join(core.format(i, i // 2) for i in range(4)) + "\n")
+    found = machine.machine(file)
+    assert (found["cpu"], found["cores"]) == ("Some CPU", 2)
+    file.write_text("processor\t: 0\nBogoMIPS\t: 50\n\nHardware\t: a board\n")  # as on ARM
+    assert machine.machine(file)["cores"] is None
+    found = machine.machine(tmp_path / "missing")
+    assert found["cores"] is None
+    assert found["cpu"]
+
+
+# To 99 %
+
+
+def test_training_ends_with_the_first_epoch_that_reaches_the_goal(threads_restored):
+    pylenet.set_num_threads(1)
+    data = nets.digits(500), nets.digits(100)
+    recipe = replace(accuracy.RECIPE, epochs=4)
+    assert len(accuracy.time_to_accuracy(data, recipe, goal=0.0)) == 1
+    reached = accuracy.time_to_accuracy(data, recipe, goal=2.0)
+    assert len(reached) == 4
+    assert reached[-1] > 0.9
+
+
+def test_a_fresh_process_trains_mnist_to_the_goal(mnist):
+    (run,) = accuracy.runs(1, replace(FULL, runs=1))
+    assert run.seed == 1
+    assert 1 <= len(run.accuracy) <= accuracy.RECIPE.epochs
+    assert run.reached == (run.accuracy[-1] >= 0.99)
+    assert run.accuracy[-1] > 0.98
+    assert run.seconds > 0
+
+
+def test_a_process_that_fails_is_an_error_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_CACHE_HOME", "KERAS_HOME", "PYLENET_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with pytest.raises(ChildProcessError, match="99% failed: .*MNIST is no longer on disk"):
+        accuracy.runs(1, replace(FULL, runs=1))
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "effort", "reason"), [(False, FULL, "MNIST is not on"), (True, QUICK, "--quick")]
+)
+def test_what_is_left_out_is_said(on_disk, effort, reason, capsys):
+    found = cli._bench._to_accuracy(on_disk, 1, effort)
+    assert reason in found["left_out"]
+    assert found["runs"] == []
+    assert f"Left out: {found['left_out']}.\n" in capsys.readouterr().out
+
+
+def test_runs_that_did_not_reach_the_goal_are_told_but_not_counted(capsys):
+    runs = [
+        {"seed": 1, "seconds": 3.0, "accuracy": [0.98, 0.991], "reached": True},
+        {"seed": 2, "seconds": 9.0, "accuracy": [0.98, 0.989], "reached": False},
+    ]
+    cli._bench_report.print_accuracy({"goal": 0.99, "left_out": None, "runs": runs})
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1] == "Median of the 1 that reached it: 3.00 s."
+    assert text.splitlines()[-2].split() == ["seed", "2", "9.00", "2", "0.9890", "no"]
+
+
+def test_a_peak_that_changes_is_told(capsys):
+    cli._bench_report.print_peaks([kernels.Peak(1, [1e9, 1e9]), kernels.Peak(2, [2e9, 2.1e9])])
+    assert "round to round" not in capsys.readouterr().out
+    cli._bench_report.print_peaks([kernels.Peak(1, [1e9, 1e9]), kernels.Peak(2, [2e9, 3e9])])
+    assert "It changed by 50% from round to round" in capsys.readouterr().out
+
+
+# Errors
+
+
+ERRORS = {
+    "--nonsense": "unrecognized arguments: --nonsense",
+    "more": "unrecognized arguments: more",
+    "--js x": "unrecognized arguments: --js x",
+    "--threads 0": "argument --threads: must be a whole number >= 1",
+    "--threads many": "argument --threads: must be a whole number >= 1",
+    "--json": "argument --json: expected one argument",
+    "--json folder": "--json must be a file, got the folder 'folder'",
+    "--json .": "--json must be a file, got the folder '.'",
+    "--json nowhere/out.json": "--json must be a file that can be written",
+    "--json file/out.json": "--json must be a file that can be written",
+    f"--json {'n' * 250}": "File name too long",
+}
+
+
+@pytest.mark.parametrize("arguments", ERRORS, ids=lambda a: a[:30])
+def test_an_error_is_told_before_anything_is_done(arguments, tmp_path, monkeypatch, capsys):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = cli.main(["bench", "--quick", *arguments.split()])
+    except SystemExit as end:
+        code = end.code
+    out, error = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert error.startswith("pylenet: error: ")
+    assert ERRORS[arguments] in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs /dev/null")
+def test_a_device_is_not_replaced_by_a_file(capsys):
+    assert cli.main(["bench", "--quick", "--json", "/dev/null"]) == 2
+    assert "which is a device or pipe" in capsys.readouterr().err
+    assert not os.path.isfile("/dev/null")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_a_folder_without_permission_is_told(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    try:
+        assert cli.main(["bench", "--quick", "--json", str(tmp_path / "out")]) == 2
+        assert "Permission denied" in capsys.readouterr().err
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("PYLENET_ISA", "nonsense"), ("PYLENET_NUM_THREADS", "none")]
+)
+def test_settings_that_make_no_sense_are_an_error(variable, value, tmp_path):
+    done = bench("--quick", cwd=tmp_path, **{variable: value})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert variable in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes")
+def test_a_reader_that_goes_away_ends_it_silently(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "pylenet", "bench", "--quick", "--json", "out.json"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, timeout=300)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert list(tmp_path.iterdir()) == []
