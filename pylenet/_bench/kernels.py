@@ -1,5 +1,7 @@
 """Each kernel of a training step on one thread, beside the peak of multiply-adds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +58,17 @@ def peaks(threads: int, effort: Effort) -> list[Peak]:
     return found
 
 
+@contextmanager
+def beside_peak(peaks: list[float], threads: int, effort: Effort) -> Iterator[None]:
+    """Measure the peak before and after what is inside, and append the higher of the two.
+
+    The lower one may come from another process in between; a share of it would flatter.
+    """
+    before = _core.peak_flops(threads, effort.peak_seconds)
+    yield
+    peaks.append(max(before, _core.peak_flops(threads, effort.peak_seconds)))
+
+
 def steps(images: Images, effort: Effort) -> list[Step]:
     """Both LeNets with as many images as fill the registers, and with one."""
     lanes = model_of("classic")._planned().lanes
@@ -89,8 +102,9 @@ class _Subject:
         self.step = Step(form, count, [], kernels)
 
     def measure(self, effort: Effort) -> None:
-        self.step.peaks.append(_core.peak_flops(1, effort.peak_seconds))
-        measured = _kernels(self._model, self.step.images, self._profile(self._repeats))
+        with beside_peak(self.step.peaks, 1, effort):
+            profile = self._profile(self._repeats)
+        measured = _kernels(self._model, self.step.images, profile)
         for kernel, new in zip(self.step.kernels, measured, strict=True):
             kernel.seconds += new.seconds
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from .. import _core
 from .effort import Effort, rounds
+from .kernels import beside_peak
 from .subjects import EPOCH, FORMS, Images, model_of, on_threads
 
 TRAIN_BATCHES = (1, 32, 128, 1024)
@@ -22,7 +22,7 @@ DIFFERENT = 64  # batches that predict is given in turn
 class Epoch:
     """fit for one epoch: seconds of each round for `images` images, and the peaks beside them.
 
-    peaks: flops of multiply-adds a second on as many threads, measured just before.
+    peaks: flops of multiply-adds a second on as many threads, the higher of before and after.
     """
 
     form: str
@@ -82,8 +82,8 @@ def _time_epochs(found: Sequence[Epoch], images: Images, effort: Effort) -> list
         entry.images = _part(_seconds(entry, images, WARM_UP), effort)
     for _ in rounds(effort):
         for entry in found:
-            entry.peaks.append(_core.peak_flops(entry.threads, effort.peak_seconds))
-            entry.seconds.append(_seconds(entry, images, entry.images))
+            with beside_peak(entry.peaks, entry.threads, effort):
+                entry.seconds.append(_seconds(entry, images, entry.images))
     return list(found)
 
 
@@ -117,7 +117,7 @@ def _time_calls(entry: Calls, images: Images, effort: Effort) -> list[float]:
         started = perf_counter()
         predict(given)
         finished = perf_counter()
-        seconds.append(finished - started)
+        seconds.append(round(finished - started, 9))
         if finished > end:
             break
     return seconds
