@@ -12,7 +12,7 @@ from .. import _arrays, _check, _core
 from ..layers import Layer, Rescaling, Shape
 from ..losses import Loss
 
-SCALED_SAMPLE = 256  # images looked at to see whether pixels are scaled already
+SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
 
 
 def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
