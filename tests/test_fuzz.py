@@ -1,0 +1,14 @@
+"""A short run of the fuzzer; docs/reliability.md has the figures of a long one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parent / "reliability" / "fuzz.py"
+
+
+def test_mutated_files_are_refused_or_loaded_and_nothing_else():
+    command = [sys.executable, str(SCRIPT), "--count", "300"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failures" in done.stdout
