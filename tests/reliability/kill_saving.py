@@ -75,7 +75,7 @@ def main():
         f"{options.kills} kills while saving: {lost} files lost; found {seen[0]} of the one model, "
         f"{seen[1]} of the other; {torn} torn temporary files beside them"
     )
-    if not torn or not all(seen.values()):
+    if not lost and not (torn and all(seen.values())):
         print("the kills did not fall into the saving: this run shows nothing")
         return 1
     return int(lost > 0)
