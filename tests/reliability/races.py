@@ -56,8 +56,8 @@ def main():
 
     def past_the_gate():
         network = other._planned()
-        for _ in range(5):
-            network.predict(model._parameters, x, 1)
+        for _ in range(20):
+            network.predict(model._parameters, x[..., None], 1)
 
     if options.plant:
         together(fit, past_the_gate)
