@@ -259,7 +259,7 @@ py::list tensors(const Network& network, std::size_t layer) {
 
 double peak(int threads, double seconds) {
   positive("threads", threads);
-  const py::gil_scoped_release release;
+  const GilReleased released;
   return peak_flops(threads, seconds);
 }
 
@@ -276,7 +276,8 @@ py::dict profile(const Network& network, const py::object& parameters, const py:
                           " images, got " + std::to_string(count));
   StepTimes times;
   {
-    const py::gil_scoped_release release;
+    const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
     times = network.profile(p, view, count, targets, loss, repeats);
   }
   py::list layers;
