@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -180,15 +181,64 @@ Optimizer optimizer_of(const Network& network, const py::dict& d,
   return o;
 }
 
+const std::int64_t* order_of(const IndexVector& order, std::int64_t images) {
+  for (std::int64_t i = 0; i < order.size(); i++)
+    if (order.data()[i] < 0 || order.data()[i] >= images)
+      throw py::value_error("order must hold indices from 0 to " + std::to_string(images - 1) +
+                            ", got " + std::to_string(order.data()[i]));
+  return order.data();
+}
+
+double factor(const py::dict& d, const char* name) {
+  const auto value = d[name].cast<double>();
+  if (!(value >= 0.0 && value <= 1.0))
+    throw py::value_error(std::string(name) + " must be from 0 to 1, got " + std::to_string(value));
+  return value;
+}
+
+RandomAffine random_affine(const Network& network, const py::dict& d) {
+  constexpr std::size_t kMost = 1 << 24;  // positions in sixteen images are 32-bit numbers
+  if (framed_size(network.input()) > kMost)
+    throw py::value_error("images to be distorted must have at most " + std::to_string(kMost) +
+                          " values with a frame of three pixels");
+  RandomAffine a{};
+  a.rotation = factor(d, "rotation");
+  a.zoom = factor(d, "zoom");
+  a.squeeze = factor(d, "squeeze");
+  a.shear = factor(d, "shear");
+  a.translation = factor(d, "translation");
+  a.fill = d["fill"].cast<float>();
+  a.seed = d["seed"].cast<std::uint64_t>();
+  a.epoch = d["epoch"].cast<std::uint32_t>();
+  return a;
+}
+
+py::array distort(const Network& network, const py::array& x, const py::object& order,
+                  const py::dict& distortion, int threads) {
+  const ImageView view = image_view("x", x, network.input());
+  const auto indices = exactly<IndexVector>("order", order);
+  const std::int64_t* images = order_of(indices, x.shape(0));
+  const std::int64_t count = indices.size();
+  const RandomAffine affine = random_affine(network, distortion);
+  const Shape s = network.input();
+  py::array_t<float> y(
+      {py::ssize_t(count), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
+  float* data = y.mutable_data();
+  positive("threads", threads);
+  if (count > 0) {
+    const GilReleased released;
+    network.distort(data, view, images, count, affine, threads);
+  }
+  return std::move(y);
+}
+
 // Trains on the images x[order], batch after batch. Returns each step's loss, summed over its
 // batch, and how many of its images were right.
-std::pair<py::array, py::array> train(const Network& network, const py::object& parameters,
-                                      const py::array& x, const py::array& y,
-                                      const py::object& order, int batch_size, LossKind loss,
-                                      const py::dict& optimizer,
-                                      const std::vector<py::object>& slots,
-                                      const py::object& iterations,
-                                      const py::object& learning_rates, int threads) {
+std::pair<py::array, py::array> train(
+    const Network& network, const py::object& parameters, const py::array& x, const py::array& y,
+    const py::object& order, int batch_size, LossKind loss, const py::dict& optimizer,
+    const std::vector<py::object>& slots, const py::object& iterations,
+    const py::object& learning_rates, const std::optional<py::dict>& distortion, int threads) {
   TrainCall call{};
   auto flat = exactly<FloatVector>("parameters", parameters);
   call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
@@ -196,12 +246,13 @@ std::pair<py::array, py::array> train(const Network& network, const py::object& 
   call.targets = targets_of(y, x.shape(0), int(network.output().size()));
   call.loss = loss;
   const auto indices = exactly<IndexVector>("order", order);
-  call.order = indices.data();
+  call.order = order_of(indices, x.shape(0));
   call.count = indices.size();
-  for (std::int64_t i = 0; i < call.count; i++)
-    if (call.order[i] < 0 || call.order[i] >= x.shape(0))
-      throw py::value_error("order must hold indices from 0 to " + std::to_string(x.shape(0) - 1) +
-                            ", got " + std::to_string(call.order[i]));
+  RandomAffine affine{};
+  if (distortion) {
+    affine = random_affine(network, *distortion);
+    call.distortion = &affine;
+  }
   call.batch_size = positive("batch_size", batch_size);
   const std::int64_t steps = (call.count + batch_size - 1) / batch_size;
   const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
@@ -326,7 +377,10 @@ void bind_network(py::module_& m) {
            py::arg("repeats"))
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
            py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
-           py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"), py::arg("threads"));
+           py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"),
+           py::arg("distortion"), py::arg("threads"))
+      .def("distort", &distort, py::arg("x"), py::arg("order"), py::arg("distortion"),
+           py::arg("threads"));
 }
 
 }  // namespace

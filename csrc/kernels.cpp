@@ -5,6 +5,7 @@
 #include "kernels.h"
 
 #include "activation-inl.h"
+#include "affine-inl.h"
 #include "conv2d-inl.h"
 #include "conv2d_backward-inl.h"
 #include "dense-inl.h"
@@ -32,6 +33,7 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
     {
         kLanes,
         pack,
+        pack_affine,
         unpack,
         flatten,
         unflatten,
@@ -57,6 +59,7 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
     {
         1,
         single_pack,
+        single_pack_affine,
         single_unpack,
         single_flatten,
         single_flatten,

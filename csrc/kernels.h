@@ -49,6 +49,11 @@ struct Shape {  // one value in lane layout, without the lanes
   std::size_t size() const { return std::size_t(channels) * height * width; }
 };
 
+// Of an image in a frame that distortion wants around it.
+inline std::size_t framed_size(Shape s) {
+  return std::size_t(s.channels) * (s.height + 3) * (s.width + 3);
+}
+
 // A strided correlation over an input that already contains its padding.
 struct ConvShape {
   int in_channels, in_height, in_width;
@@ -79,6 +84,18 @@ struct Targets {
   const float* rows;           // [image][classes]
 };
 
+// A random affine distortion: what each image's map is drawn from, uniformly between -limit and
+// limit (see draw in affine-inl.h).
+struct RandomAffine {
+  double rotation;       // full turns
+  double zoom, squeeze;  // of the size; squeezing makes one side longer, the other shorter
+  double shear;          // columns a row
+  double translation;    // of height and width
+  float fill;            // outside the image
+  std::uint64_t seed;    // with the epoch and the image's index, all that the map depends on
+  std::uint32_t epoch;
+};
+
 struct OptimizerStep {
   enum Kind { kSgd, kAdam } kind;
   float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
@@ -94,6 +111,10 @@ struct Kernels {
   // y = float(image[index[lane]]) * scale + offset; lanes >= count are zero.
   void (*pack)(float* y, const ImageView& images, const std::int64_t* index, int count, Shape shape,
                float scale, float offset);
+  // The same of images distorted by `a`, whose values are interpolated between four pixels.
+  // scratch: framed_size(shape) floats for each of `lanes`, and kSlack.
+  void (*pack_affine)(float* y, void* scratch, const ImageView& images, const std::int64_t* index,
+                      int count, Shape shape, float scale, float offset, const RandomAffine& a);
   // images [lane][h][w][c], densely packed, for lanes < count.
   void (*unpack)(float* images, const float* x, int count, Shape shape);
 

@@ -169,7 +169,8 @@ void Network::train(const TrainCall& call, int threads) const {
   const int lanes = plan.kernels.lanes, layers = layers_before_loss(call.loss);
   const int parts = int(parts_.size());
   threads = team_size(threads, plan.units_of(largest), 3 * cost(plan));
-  const Lease workspace(*this, plan, threads, plan.units_of(largest), largest);
+  Lease workspace(*this, plan, threads, plan.units_of(largest), largest);
+  if (call.distortion) workspace.reserve_originals(threads);
   float* gradient = workspace->gradient.get();
   const Optimizer& optimizer = call.optimizer;
 
@@ -190,7 +191,11 @@ void Network::train(const TrainCall& call, int threads) const {
         member.for_each(plan.units_of(slab_end - slab), [&](int unit) {
           const std::int64_t first = slab + std::int64_t(unit) * lanes;
           const UnitImages images(first, slab_end, lanes, call.order);
-          worker.pack(call.x, images);
+          if (call.distortion)
+            worker.pack_distorted(workspace->originals[member.thread].get(), call.x, images,
+                                  *call.distortion);
+          else
+            worker.pack(call.x, images);
           worker.forward_all(layers);
           worker.loss(worker.output_gradient(), &workspace->losses[first - slab],
                       &workspace->correct[first - slab], call.targets, images, call.loss, layers,
@@ -218,6 +223,25 @@ void Network::train(const TrainCall& call, int threads) const {
         });
       }
     }
+  });
+}
+
+void Network::distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
+                      const RandomAffine& distortion, int threads) const {
+  constexpr int kPixelCost = 10;  // vector operations
+  const Plan& plan = plan_for(count);
+  const int lanes = plan.kernels.lanes;
+  threads = team_size(threads, plan.units_of(count), double(kPixelCost * input_.size()));
+  Lease workspace(*this, plan, threads, 0, 0);
+  workspace.reserve_originals(threads);
+  run_team(threads, [&](const Member& member) {
+    const Worker worker{*this, plan, nullptr, workspace->threads[member.thread].get()};
+    member.for_each(plan.units_of(count), [&](int unit) {
+      const std::int64_t first = std::int64_t(unit) * lanes;
+      const UnitImages images(first, count, lanes, order);
+      worker.pack_distorted(workspace->originals[member.thread].get(), x, images, distortion);
+      plan.kernels.unpack(y + first * input_.size(), worker.buffer, images.count, input_);
+    });
   });
 }
 

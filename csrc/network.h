@@ -31,8 +31,9 @@ struct TrainCall {
   ImageView x;
   Targets targets;
   LossKind loss;
-  const std::int64_t* order;  // images in the order of training
-  std::int64_t count;         // how many; the last step may be a smaller batch
+  const RandomAffine* distortion;  // of the images; null for none
+  const std::int64_t* order;       // images in the order of training
+  std::int64_t count;              // how many; the last step may be a smaller batch
   int batch_size;
   const float* learning_rates;  // [step]
   Optimizer optimizer;
@@ -91,6 +92,11 @@ class Network {
                 const ImageView& dy, std::int64_t count, int threads) const;
 
   void train(const TrainCall& call, int threads) const;
+
+  // y [image][h][w][c]: the images x[order], `count` of them, as training with this distortion
+  // gives them to the first layer after a leading Rescaling.
+  void distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
+               const RandomAffine& distortion, int threads) const;
 
   // Where the time of one training step goes on this thread, on all of x's images (a unit at
   // most); means over `repeats`.

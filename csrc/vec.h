@@ -103,6 +103,29 @@ inline vec widen_bytes(const std::uint8_t* p) {
 #endif
 }
 
+// p[at[j]] in lane j.
+inline vec gather(const float* p, ivec at) {
+#if defined(__AVX512F__)
+  return _mm512_mask_i32gather_ps(vec{}, 0xffff, __m512i(at), p, 4);
+#elif defined(__AVX2__)
+  return _mm256_i32gather_ps(p, __m256i(at), 4);
+#else
+  return vec{p[at[0]], p[at[1]], p[at[2]], p[at[3]]};
+#endif
+}
+// p[at[j]] in the lowest byte of lane j, p[at[j] + 1] in the next one; the upper two may be what
+// follows: four bytes are read.
+inline ivec gather_bytes(const std::uint8_t* p, ivec at) {
+#if defined(__AVX512F__)
+  return ivec(_mm512_mask_i32gather_epi32(__m512i{}, 0xffff, __m512i(at), p, 1));
+#elif defined(__AVX2__)
+  return ivec(_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), __m256i(at), 1));
+#else
+  const auto pair = [&](int j) { return p[at[j]] | p[at[j] + 1] << 8; };
+  return ivec{pair(0), pair(1), pair(2), pair(3)};
+#endif
+}
+
 // a * b + c, rounded once with AVX2, AVX-512 and on aarch64, else twice.
 inline vec fma(vec a, vec b, vec c) {
 #if defined(__AVX512F__)

@@ -13,6 +13,7 @@ namespace pylenet {
 // What one call works in; kept for the next one.
 struct Network::Workspace {
   std::vector<AlignedArray<float>> threads;
+  std::vector<AlignedArray<float>> originals;  // of distorted images
   AlignedArray<float> records, gradient;
   std::size_t record_floats = 0;
   std::vector<float> losses;
@@ -47,6 +48,12 @@ class Network::Lease {
       w.losses.resize(loss_images);
       w.correct.resize(loss_images);
     }
+  }
+  // Each thread's room for the images that it distorts.
+  void reserve_originals(int threads) {
+    auto& originals = workspace_->originals;
+    const std::size_t floats = framed_size(network_.input_) * network_.lanes() + kSlack;
+    while (int(originals.size()) < threads) originals.push_back(aligned_zeros<float>(floats));
   }
   ~Lease() {
     try {
@@ -97,6 +104,12 @@ struct Network::Worker {
   void pack(const ImageView& x, const UnitImages& images) const {
     plan.kernels.pack(buffer, x, images.index, images.count, network.input_, network.scale_,
                       network.offset_);
+  }
+
+  void pack_distorted(float* originals, const ImageView& x, const UnitImages& images,
+                      const RandomAffine& distortion) const {
+    plan.kernels.pack_affine(buffer, originals, x, images.index, images.count, network.input_,
+                             network.scale_, network.offset_, distortion);
   }
 
   void forward(std::size_t i) const {

@@ -16,7 +16,7 @@ except ImportError as error:
 
 from typing import TYPE_CHECKING, Any
 
-from . import initializers, layers, losses, metrics, models, optimizers
+from . import augmentation, initializers, layers, losses, metrics, models, optimizers
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
 from .layers import Input
@@ -31,6 +31,7 @@ __all__ = [
     "Input",
     "Sequential",
     "__version__",
+    "augmentation",
     "callbacks",
     "datasets",
     "get_num_threads",

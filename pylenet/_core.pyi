@@ -75,5 +75,13 @@ class Network:
         slots: Sequence[NDArray[np.float32]],
         iterations: NDArray[np.int64],
         learning_rates: NDArray[np.float32],
+        distortion: Mapping[str, float | int] | None,
         threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    def distort(
+        self,
+        x: NDArray[Any],
+        order: NDArray[np.int64],
+        distortion: Mapping[str, float | int],
+        threads: int,
+    ) -> NDArray[np.float32]: ...

@@ -136,6 +136,47 @@ def activation_backward(dy, x, name):
     return dy
 
 
+def philox(counter, key) -> list[int]:
+    """Philox4x32-10 (Salmon et al., SC 2011): four random 32-bit words for four and a key."""
+    (a, b, c, d), (k, m) = counter, key
+    for _ in range(10):
+        left, right = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = right >> 32 ^ b ^ k, right % 2**32, left >> 32 ^ d ^ m, left % 2**32
+        k, m = (k + 0x9E3779B9) % 2**32, (m + 0xBB67AE85) % 2**32
+    return [a, b, c, d]
+
+
+def affine_map(seed, epoch, image, shape, rotation, zoom, squeeze, shear, translation):
+    """(2, 3): where the pixel (row, column, 1) of a distorted image lies in the original."""
+    key = (seed % 2**32, seed >> 32)
+    words = [w for i in (0, 1) for w in philox((image % 2**32, image >> 32, epoch, i), key)]
+    angle, z, q, s, down, right, _, _ = (np.array(words) + 0.5) / 2**31 - 1
+    angle, z, q, s = 2 * np.pi * rotation * angle, 1 + zoom * z, 1 + squeeze * q, shear * s
+    rotate = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    matrix = z * np.array(rotate) @ [[1, 0], [s, 1]] @ np.diag([q, 1 / q])
+    middle = (np.array(shape) - 1) / 2
+    shift = translation * np.array(shape) * [down, right]
+    return np.column_stack([matrix, middle + shift - matrix @ middle])
+
+
+def sample(image, matrix, fill):
+    """The image (height, width, channels) seen through an affine map: bilinear, `fill` outside."""
+    height, width, channels = image.shape
+
+    def pixel(row, column):
+        inside = 0 <= row < height and 0 <= column < width
+        return np.float64(image[row, column]) if inside else np.full(channels, np.float64(fill))
+
+    y = np.zeros(image.shape)
+    for i, j in np.ndindex(height, width):
+        row, column = matrix @ [i, j, 1]
+        r, c = int(np.floor(row)), int(np.floor(column))
+        down, along = row - r, column - c
+        y[i, j] += (1 - down) * ((1 - along) * pixel(r, c) + along * pixel(r, c + 1))
+        y[i, j] += down * ((1 - along) * pixel(r + 1, c) + along * pixel(r + 1, c + 1))
+    return y
+
+
 def numeric_gradient(f: Callable, x, step: float):
     """Central differences of the scalar function f of one array, one element at a time."""
     x = np.array(x)

@@ -13,6 +13,7 @@ from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
 from .._callback import Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
+from ..augmentation import RandomAffine
 from . import _data
 from ._stack import LayerStack
 
@@ -22,6 +23,7 @@ EVALUATION_CHUNK = 4096  # samples in one call, at most
 EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which Ctrl-C waits for
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
+Distortion = dict[str, float | int]  # what C++ is told of an augmentation and the epoch
 
 
 class Sequential(LayerStack):
@@ -78,6 +80,7 @@ class Sequential(LayerStack):
         validation_data: Labelled | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        augmentation: RandomAffine | None = None,
     ) -> History:
         """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
 
@@ -86,7 +89,7 @@ class Sequential(LayerStack):
         line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y); or
         validation_split: the share of the samples, from the end, that is kept for it. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
-        smaller.
+        smaller. augmentation: distorts the images that are trained on, anew in each epoch.
         Raises ValueError when the loss is no longer finite, unless a callbacks.TerminateOnNaN
         ends the training; RuntimeError while another thread trains this model. What other threads
         predict, evaluate or save meanwhile is of the weights after some whole step.
@@ -97,6 +100,8 @@ class Sequential(LayerStack):
         initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
         split = _check.real("validation_split", validation_split, "[0, 1)")
         shuffle = _check.boolean("shuffle", shuffle)
+        if augmentation is not None:
+            self._check_augmentation(augmentation)
         validation = None
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
@@ -126,8 +131,9 @@ class Sequential(LayerStack):
                 hooks.on_train_begin()
                 for epoch in range(self._initial_epoch, epochs):
                     hooks.on_epoch_begin(epoch)
+                    distortion = None if augmentation is None else augmentation._spec(epoch)
                     logs = self._train_epoch(
-                        images, labels, batch_size, shuffle, epoch, hooks, progress
+                        images, labels, batch_size, shuffle, epoch, distortion, hooks, progress
                     )
                     if validation is not None:
                         hooks.on_test_begin()
@@ -213,6 +219,7 @@ class Sequential(LayerStack):
         batch_size: int,
         shuffle: bool,
         epoch: int,
+        distortion: Distortion | None,
         hooks: CallbackList,
         progress: ProgressLogger,
     ) -> dict[str, float]:
@@ -229,7 +236,7 @@ class Sequential(LayerStack):
             started = perf_counter()
             end = min(done + chunk, steps)
             part = order[done * batch_size : end * batch_size]
-            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size)
+            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size, distortion)
             seen = min(end * batch_size, samples)
             logs = self._logs(float(loss_sums[:end].sum()) / seen, int(correct[:end].sum()) / seen)
             invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
@@ -246,7 +253,12 @@ class Sequential(LayerStack):
         return logs
 
     def _steps(
-        self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64], batch_size: int
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        order: NDArray[np.int64],
+        batch_size: int,
+        distortion: Distortion | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Train on x[order]; returns each step's summed loss and right answers."""
         network, (_, optimizer) = self._planned(), self._compiled()
@@ -263,6 +275,7 @@ class Sequential(LayerStack):
             slots=optimizer.slots,
             iterations=optimizer.step_count,
             learning_rates=optimizer.learning_rates(steps),
+            distortion=distortion,
             threads=_threads.get_num_threads(),
         )
 
@@ -332,6 +345,11 @@ class Sequential(LayerStack):
         self._loss_kind()
         outputs = self._output_shape()[0]
         return images, _data.targets(y_name, y, loss, outputs, len(images))
+
+    def _check_augmentation(self, augmentation: object) -> None:
+        if not isinstance(augmentation, RandomAffine):
+            raise TypeError(f"augmentation must be a RandomAffine or None, got {augmentation!r}")
+        augmentation._check_samples("x", self._input_shape or ())
 
     def _loss_kind(self) -> _core.LossKind:
         loss, _ = self._compiled()
