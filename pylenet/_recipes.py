@@ -1,10 +1,12 @@
 """How the command line trains each LeNet: one entry a recipe."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .augmentation import RandomAffine
 from .models import Sequential, lenet5_classic, lenet5_modern
-from .optimizers import SGD, Optimizer
+from .optimizers import SGD, Adam, Optimizer
 from .optimizers.schedules import OneCycle
 
 
@@ -14,7 +16,7 @@ class Recipe:
 
     build: makes the model, not compiled. optimizer: makes one for (total steps, learning rate),
     the rate being the highest of a schedule. learning_rate, epochs, batch_size: what is used
-    unless the user says otherwise.
+    unless the user says otherwise. augmentation: makes one of the training images, if any.
     """
 
     build: Callable[[], Sequential]
@@ -22,18 +24,51 @@ class Recipe:
     learning_rate: float
     epochs: int
     batch_size: int
+    augmentation: Callable[[], RandomAffine] | None = None
 
 
 def _plain(steps: int, rate: float) -> Optimizer:
     return SGD(rate)
 
 
-def _one_cycle(steps: int, rate: float) -> Optimizer:
-    schedule = OneCycle(rate, steps, warmup_fraction=0.2)
-    return SGD(schedule, momentum=0.9, nesterov=True, weight_decay=0.005)
+def _one_cycle(weight_decay: float) -> Callable[[int, float], Optimizer]:
+    def optimizer(steps: int, rate: float) -> Optimizer:
+        schedule = OneCycle(rate, steps, warmup_fraction=0.2)
+        return SGD(schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay)
+
+    return optimizer
+
+
+def _one_cycle_adam(steps: int, rate: float) -> Optimizer:
+    return Adam(OneCycle(rate, steps, warmup_fraction=0.2))
+
+
+def _distortion() -> RandomAffine:
+    return RandomAffine(
+        rotation_factor=0.2 / (2 * math.pi),
+        zoom_factor=0.12,
+        shear_factor=0.2,
+        translation_factor=0.05,
+    )
 
 
 RECIPES = {
     "classic": Recipe(lenet5_classic, _plain, learning_rate=0.01, epochs=20, batch_size=128),
-    "modern": Recipe(lenet5_modern, _one_cycle, learning_rate=0.05, epochs=10, batch_size=64),
+    "modern": Recipe(
+        lenet5_modern, _one_cycle(0.005), learning_rate=0.05, epochs=10, batch_size=64
+    ),
+}
+
+# Other ways to train the modern LeNet, chosen with the last 10,000 training images held out: the
+# shortest to a mean above 99.0 % there, and the most accurate.
+MODERN_RECIPES = {
+    "fast": Recipe(lenet5_modern, _one_cycle_adam, learning_rate=0.01, epochs=4, batch_size=128),
+    "best": Recipe(
+        lenet5_modern,
+        _one_cycle(0.003),
+        learning_rate=0.05,
+        epochs=80,
+        batch_size=64,
+        augmentation=_distortion,
+    ),
 }

@@ -16,7 +16,7 @@ from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import _core, cli, losses, models
-from pylenet._recipes import RECIPES
+from pylenet._recipes import MODERN_RECIPES, RECIPES
 from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
 SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
@@ -92,9 +92,10 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
     assert [result["model"] for result in results] == ["classic", "modern"]
     for result in results:
         assert list(result) == [
-            *("model", "epochs", "seconds", "test_loss", "test_accuracy"),
+            *("model", "recipe", "epochs", "seconds", "test_loss", "test_accuracy"),
             *("seed", "threads", "isa"),
         ]
+        assert result["recipe"] is None
         assert (result["epochs"], result["seed"], result["threads"]) == (2, 1, 1)
         assert result["isa"] == _core.active_isa()
         assert 0 < result["seconds"] < 60
@@ -165,6 +166,38 @@ def test_options_reach_the_training(data, tmp_path):
     assert classic.optimizer.learning_rate == 0.25
     schedule = modern.optimizer.get_config()["learning_rate"]["config"]
     assert (schedule["max_learning_rate"], schedule["total_steps"]) == (0.25, 2)
+
+
+@pytest.mark.parametrize("name", MODERN_RECIPES)
+def test_a_recipe_trains_the_modern_model_its_own_way(name, data, tmp_path):
+    recipe = MODERN_RECIPES[name]
+    options = ["--data", data, "--epochs", 2, "--seed", 7, "--out", tmp_path]
+    text = succeeds("train", "--recipe", name, *options, cwd=tmp_path)
+    assert text.startswith(f"modern, recipe {name}: 44,426 parameters, 200 images, batches of")
+    (result,) = results_of(tmp_path)
+    assert (result["model"], result["recipe"], result["epochs"]) == ("modern", name, 2)
+
+    (x, y), _ = pylenet.datasets.load_folder(data)
+    pylenet.utils.set_random_seed(7)
+    expected = recipe.build()
+    steps = 2 * -(-len(x) // recipe.batch_size)
+    expected.compile(
+        recipe.optimizer(steps, recipe.learning_rate), "sparse_categorical_crossentropy"
+    )
+    distort = recipe.augmentation() if recipe.augmentation else None
+    assert (distort is not None) == (name == "best")
+    expected.fit(x, y, recipe.batch_size, 2, verbose=0, augmentation=distort)
+    weights = models.load_model(tmp_path / "modern.safetensors").get_weights()
+    assert_same_bits(tuple(weights), tuple(expected.get_weights()))
+
+
+def test_options_overrule_a_recipe(data, tmp_path):
+    options = ["--epochs", 1, "--batch-size", 100, "--lr", 0.25, "--quiet", "--out", tmp_path]
+    for model in ([], ["--model", "modern"]):
+        succeeds("train", "--data", data, *model, "--recipe", "best", *options, cwd=tmp_path)
+        (optimizer,) = [models.load_model(tmp_path / "modern.safetensors").optimizer]
+        schedule = optimizer.get_config()["learning_rate"]["config"]
+        assert (schedule["max_learning_rate"], schedule["total_steps"]) == (0.25, 2)
 
 
 def test_another_seed_gives_another_model(trained, data, tmp_path):
@@ -399,6 +432,9 @@ ERRORS = {
     "train --nonsense": "--nonsense",
     "train --epoch 3": "--epoch",
     "train --model lenet": "--model",
+    "train --recipe slow": "--recipe",
+    f"{TINY} --recipe fast --model classic": "--recipe fast is for --model modern, got --model cl",
+    f"{TINY} --recipe best --model both": "--recipe best is for --model modern, got --model both",
     "train --epochs 0": "argument --epochs: must be a whole number >= 1, got '0'",
     "train --epochs 1.5": "--epochs",
     "train --batch-size -1": "--batch-size",

@@ -5,21 +5,30 @@ import os
 import pytest
 
 from pylenet import utils
-from pylenet._recipes import RECIPES
+from pylenet._recipes import MODERN_RECIPES, RECIPES
+
+ALL = {**RECIPES, **MODERN_RECIPES}
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "epochs", "least"), [("classic", 0.1, 2, 0.95), ("modern", 0.05, 1, 0.975)]
+    ("name", "rate", "epochs", "least"),
+    [
+        ("classic", 0.1, 2, 0.95),
+        ("modern", 0.05, 1, 0.975),
+        ("fast", ALL["fast"].learning_rate, ALL["fast"].epochs, 0.986),
+        ("best", ALL["best"].learning_rate, 2, 0.98),
+    ],
 )
 def test_a_lenet_learns_real_mnist(mnist, name, rate, epochs, least):
     (x_train, y_train), (x_test, y_test) = mnist
-    recipe = RECIPES[name]
+    recipe = ALL[name]
     utils.set_random_seed(3)
     model = recipe.build()
     steps = -(-len(x_train) // recipe.batch_size) * epochs
     optimizer = recipe.optimizer(steps, rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x_train, y_train, recipe.batch_size, epochs, verbose=0)
+    distort = recipe.augmentation() if recipe.augmentation else None
+    model.fit(x_train, y_train, recipe.batch_size, epochs, verbose=0, augmentation=distort)
     loss, accuracy = model.evaluate(x_test, y_test)
     assert accuracy >= least
     assert loss < 4 * (1 - least)

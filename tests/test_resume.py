@@ -9,7 +9,7 @@ import safetensors.numpy
 from datasets_tiny import NAMES, idx
 
 from pylenet import callbacks, cli
-from pylenet._recipes import RECIPES
+from pylenet._recipes import MODERN_RECIPES, RECIPES
 
 EPOCHS = 3
 
@@ -48,13 +48,14 @@ def interrupted(monkeypatch):
     """Make Ctrl-C fall into an epoch of a model, each epoch's end included."""
 
     def interrupt(name, epoch):
-        recipe = RECIPES[name]
+        recipes = RECIPES if name in RECIPES else MODERN_RECIPES
+        recipe = recipes[name]
 
         def build():
             model = recipe.build()
             fit = model.fit
 
-            def interrupted_fit(x, y, batch_size, epochs, verbose, cbs):
+            def interrupted_fit(x, y, batch_size, epochs, verbose, cbs, **more):
                 stop = callbacks.Callback()
 
                 def begin(number, logs=None):
@@ -62,12 +63,12 @@ def interrupted(monkeypatch):
                         raise KeyboardInterrupt
 
                 stop.on_epoch_begin = begin
-                return fit(x, y, batch_size, epochs, verbose, [*cbs, stop])
+                return fit(x, y, batch_size, epochs, verbose, [*cbs, stop], **more)
 
             model.fit = interrupted_fit
             return model
 
-        monkeypatch.setitem(RECIPES, name, replace(recipe, build=build))
+        monkeypatch.setitem(recipes, name, replace(recipe, build=build))
 
     yield interrupt
     monkeypatch.undo()
@@ -85,6 +86,19 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     assert (tmp_path / f"{name}.safetensors").is_file() == (epoch > 0)
     assert train(data, tmp_path, "--resume") == 0
     assert outcome(tmp_path) == whole
+
+
+@pytest.mark.parametrize("name", MODERN_RECIPES)
+def test_so_does_a_recipe_which_is_not_gone_on_with_by_another(
+    name, data, interrupted, tmp_path, monkeypatch
+):
+    assert train(data, tmp_path / "whole", "--recipe", name) == 0
+    interrupted(name, 2)
+    assert train(data, tmp_path / "part", "--recipe", name) == 130
+    monkeypatch.undo()
+    assert train(data, tmp_path / "part", "--resume", "--model", "modern") == 2
+    assert train(data, tmp_path / "part", "--resume", "--recipe", name) == 0
+    assert outcome(tmp_path / "part") == outcome(tmp_path / "whole")
 
 
 def test_the_seconds_before_the_interruption_count(data, interrupted, tmp_path, monkeypatch):

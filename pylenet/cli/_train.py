@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import _core, _files, _threads, utils
-from .._recipes import RECIPES
+from .._recipes import MODERN_RECIPES, RECIPES, Recipe
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
@@ -28,7 +28,7 @@ def train(options: argparse.Namespace) -> None:
     Each model is saved after every epoch, and the state of its training backed up until all are
     done, for --resume.
     """
-    names = list(RECIPES) if options.model == "both" else [options.model]
+    recipes = _recipes(options.model, options.recipe)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
     setting = {
@@ -36,20 +36,21 @@ def train(options: argparse.Namespace) -> None:
         "threads": _threads.get_num_threads() if _core.OPENMP else 1,
         "isa": _core.active_isa(),
     }
-    paths = {name: options.out / f"{name}.safetensors" for name in names}
+    paths = {name: options.out / f"{name}.safetensors" for name in recipes}
     results_path = options.out / RESULTS
     _check_writable(options.out, [*paths.values(), results_path])
     for path in (*paths.values(), results_path):
         _files.sweep(path, 0)
     data = _data.load(options.data, SIZE, CLASSES)
 
-    backups = _backups(names, data, options)
+    backups = _backups(recipes, data, options)
 
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
-    for name in names:
-        model, figures = _train_one(name, data, options, paths[name], backups[name])
-        results.append({"model": name, **figures, **setting})
+    for name, recipe in recipes.items():
+        title = name if options.recipe is None else f"{name}, recipe {options.recipe}"
+        model, figures = _train_one(title, recipe, data, options, paths[name], backups[name])
+        results.append({"model": name, "recipe": options.recipe, **figures, **setting})
         model.save(paths[name])
         text = json.dumps(results, indent=2) + "\n"
         _files.write_whole(results_path, text.encode())
@@ -61,7 +62,18 @@ def train(options: argparse.Namespace) -> None:
         print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
 
 
-def _backups(names: list[str], data: Arrays, options: argparse.Namespace) -> dict[str, Backup]:
+def _recipes(model: str | None, recipe: str | None) -> dict[str, Recipe]:
+    """How to train what, by the model's name. Raises ValueError where the options do not fit."""
+    if recipe is None:
+        return RECIPES if model in (None, "both") else {str(model): RECIPES[str(model)]}
+    if model not in (None, "modern"):
+        raise ValueError(f"--recipe {recipe} is for --model modern, got --model {model}")
+    return {"modern": MODERN_RECIPES[recipe]}
+
+
+def _backups(
+    recipes: dict[str, Recipe], data: Arrays, options: argparse.Namespace
+) -> dict[str, Backup]:
     (x, y), _ = data
     digest = hashlib.sha256(x.data)
     digest.update(y.data)
@@ -69,22 +81,27 @@ def _backups(names: list[str], data: Arrays, options: argparse.Namespace) -> dic
         name: Backup(
             options.out / f".{name}.backup",
             {
+                "--recipe": options.recipe,
                 "--seed": options.seed,
-                "--batch-size": options.batch_size or RECIPES[name].batch_size,
+                "--batch-size": options.batch_size or recipe.batch_size,
                 "sha256 of the training data": digest.hexdigest(),
             },
             resume=options.resume,
         )
-        for name in names
+        for name, recipe in recipes.items()
     }
 
 
 def _train_one(
-    name: str, data: Arrays, options: argparse.Namespace, path: Path, backup: Backup
+    title: str,
+    recipe: Recipe,
+    data: Arrays,
+    options: argparse.Namespace,
+    path: Path,
+    backup: Backup,
 ) -> tuple[Sequential, dict[str, Any]]:
     """The trained model; its epochs, seconds of training alone, test loss and accuracy."""
     (x, y), test = data
-    recipe = RECIPES[name]
     epochs = options.epochs or recipe.epochs
     batch_size = options.batch_size or recipe.batch_size
     steps = -(-len(x) // batch_size) * epochs
@@ -95,16 +112,18 @@ def _train_one(
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     if not options.quiet:
         print(
-            f"{name}: {model.count_params():,} parameters, {len(x):,} images, "
+            f"{title}: {model.count_params():,} parameters, {len(x):,} images, "
             f"batches of {batch_size}",
             flush=True,
         )
     verbose = 0 if options.quiet else 1
-    model.fit(x, y, batch_size, epochs, verbose, [ModelCheckpoint(path), backup])
+    callbacks = [ModelCheckpoint(path), backup]
+    augmentation = recipe.augmentation() if recipe.augmentation else None
+    model.fit(x, y, batch_size, epochs, verbose, callbacks, augmentation=augmentation)
     seconds = backup.seconds
     loss, accuracy = cast(list[float], model.evaluate(*test))
     if not math.isfinite(loss):
-        raise ValueError(f"{name}: the test loss is {loss}, expected a finite number: lower --lr")
+        raise ValueError(f"{title}: the test loss is {loss}, expected a finite number: lower --lr")
     if not options.quiet:
         print()
     return model, {
