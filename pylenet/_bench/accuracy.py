@@ -10,24 +10,14 @@ from typing import Any
 
 from .. import _core, utils
 from .._callback import Callback
-from .._recipes import Recipe
+from .._recipes import MODERN_RECIPES, Recipe
 from ..datasets._load import Arrays
-from ..models import lenet5_modern
-from ..optimizers import Adam, Optimizer
-from ..optimizers.schedules import OneCycle
 from .effort import Effort
 from .subjects import mnist_on_disk
 
 GOAL = 0.99
 LONG = 8.0  # seconds: where a run takes longer, one must do
-
-
-def _adam_one_cycle(steps: int, rate: float) -> Optimizer:
-    return Adam(OneCycle(rate, steps, warmup_fraction=0.2))
-
-
-# What time_to_accuracy trains: the one place to change for another recipe.
-RECIPE = Recipe(lenet5_modern, _adam_one_cycle, learning_rate=0.004, epochs=3, batch_size=64)
+RECIPE = MODERN_RECIPES["fast"]
 
 
 @dataclass
