@@ -53,10 +53,13 @@ def main() -> None:
 
 
 def run(command: list[str], threads: int) -> str:
-    """What the command prints, run on the first `threads` processors."""
+    """What the command prints, run on the first `threads` processors, away from the sources."""
     pinned = ["taskset", "-c", ",".join(map(str, processors(threads))), *command]
     env = os.environ | environment(threads)
-    return subprocess.run(pinned, check=True, stdout=subprocess.PIPE, env=env, text=True).stdout
+    away = tempfile.gettempdir()
+    return subprocess.run(
+        pinned, check=True, stdout=subprocess.PIPE, cwd=away, env=env, text=True
+    ).stdout
 
 
 def pylenet_process(seed: int, threads: int) -> Found:
@@ -78,10 +81,10 @@ def torch_process(seed: int, threads: int) -> Found:
 
 def torch_training(seed: int, threads: int) -> Found:
     import torch
-    from _peers.torch_ import images, lenet, set_weights
     from torch.nn.functional import cross_entropy
 
     import pylenet
+    from _peers.torch_ import images, lenet, set_weights
     from pylenet._recipes import MODERN_RECIPES
 
     torch.set_num_threads(threads)

@@ -109,14 +109,14 @@ def not_a_number(model, x):
     return Sequential._predict(model, x) * np.float32(np.nan)
 
 
-def wrong_step(model, x, y, order, batch_size):
-    result = Sequential._steps(model, x, y, order, batch_size)
+def wrong_step(model, *call):
+    result = Sequential._steps(model, *call)
     model.weights[2][0, 0, 0, 0] += np.float32(0.001)
     return result
 
 
-def wrong_step_on_two_threads(model, x, y, order, batch_size):
-    result = Sequential._steps(model, x, y, order, batch_size)
+def wrong_step_on_two_threads(model, *call):
+    result = Sequential._steps(model, *call)
     if pylenet.get_num_threads() == 2:
         bias = model.weights[-1]
         bias[0] = np.nextafter(bias[0], np.float32(2))
