@@ -29,6 +29,10 @@ void in_child() {
 [[maybe_unused]] const int registered = pthread_atfork(before_fork, in_parent, in_child);
 #endif
 
+#ifdef _OPENMP
+const int openmp_default = omp_get_max_threads();
+#endif
+
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -50,6 +54,14 @@ int team_size(int wanted, int units, double cost) {
   const double repaid = units * cost / kCostPerThread;
   const int team = forks() > 0 ? 1 : std::min(wanted, units);
   return repaid < team ? std::max(1, int(repaid)) : team;
+}
+
+int permitted(int threads) {
+#ifdef _OPENMP
+  const int limit = omp_get_max_threads();
+  if (limit < openmp_default) return std::min(threads, limit);
+#endif
+  return threads;
 }
 
 int startable(int threads) {

@@ -25,6 +25,10 @@ int team_size(int wanted, int units, double cost);
 std::mutex& fork_safe_mutex();
 unsigned forks();
 
+// `threads`, or what omp_set_num_threads has left this thread, as threadpoolctl calls it: a number
+// below the one that OpenMP had when pylenet was loaded. Any other is a default, not a limit.
+int permitted(int threads);
+
 // `threads`, or as many as the system lets this thread start now. OpenMP ends the process where it
 // cannot start one (limits on memory or processes), so a team larger than any before is tried out.
 int startable(int threads);
@@ -89,7 +93,7 @@ struct Member {
 template <class Body>
 void run_team(int threads, Body body) {
 #ifdef _OPENMP
-  threads = startable(threads);
+  threads = startable(permitted(threads));
   if (threads > 1) {
     Team team(threads);
 #pragma omp parallel num_threads(threads)

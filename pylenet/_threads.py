@@ -12,7 +12,8 @@ _chosen: int | None = None
 def set_num_threads(n: int) -> None:
     """Run on n threads from now on, 1 <= n <= 4096. Results do not depend on it.
 
-    A build without OpenMP runs on one thread whatever n is.
+    A build without OpenMP runs on one thread whatever n is. OMP_THREAD_LIMIT, and what
+    threadpoolctl leaves to OpenMP in the calling thread, may make it fewer.
     """
     global _chosen
     n = _check.integer("n", n, 1)

@@ -1,0 +1,162 @@
+"""Threads that are asked for and not to be had, or not to be used: fewer work, to the same bits."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pylenet import _core
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+affinity = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs affinity masks")
+
+# count() is of all threads of the process: OpenMP keeps those of the last team.
+WORK = """
+import ctypes, hashlib, os, re, time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import pylenet
+from pylenet import _cgroup
+from pylenet.models import lenet5_modern
+
+x = np.random.default_rng(0).integers(0, 255, (256, 28, 28)).astype(np.uint8)
+
+def digest():
+    pylenet.utils.set_random_seed(0)
+    return trained(lenet5_modern())
+
+def trained(model):
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, np.arange(256) % 10, 64, 1, 0, shuffle=False)
+    results = [*model.get_weights(), model.predict(x), model.predict(x[:1])]
+    return hashlib.sha256(b"".join(a.tobytes() for a in results)).hexdigest()
+
+def count():
+    return len(os.listdir("/proc/self/task"))
+"""
+ALONE = {"OPENBLAS_NUM_THREADS": "1"}  # numpy's threads would be counted too
+
+
+@pytest.fixture
+def work(run_python):
+    """Run WORK and some more code; the words it prints."""
+
+    def run(code, **env):
+        done = run_python(WORK + code, **ALONE | env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    return run
+
+
+@pytest.fixture
+def expected(work):
+    """The digest of one thread."""
+    return work("pylenet.set_num_threads(1); print(digest())")[0]
+
+
+def team(n):
+    return n if _core.OPENMP else 1
+
+
+@linux
+@pytest.mark.parametrize("limit", [1, 2, 3, None])
+def test_omp_thread_limit_is_kept_with_the_same_bits(limit, work, expected):
+    env = {} if limit is None else {"OMP_THREAD_LIMIT": str(limit)}
+    found = work("pylenet.set_num_threads(4); print(digest(), count())", **env)
+    assert found == [expected, str(team(limit or 4))]
+
+
+@linux
+@pytest.mark.skipif(not _core.OPENMP, reason="needs OpenMP")
+def test_what_omp_set_num_threads_leaves_is_kept_until_it_is_given_back(work, expected):
+    """As threadpoolctl does: it finds OpenMP's library among those loaded and calls it."""
+    found = work(
+        """
+pylenet.set_num_threads(4)
+path = re.search(r"/\\S*lib(?:gomp|omp|iomp5)\\S*\\.so\\S*", open("/proc/self/maps").read())[0]
+openmp = ctypes.CDLL(path)
+before = openmp.omp_get_max_threads()
+openmp.omp_set_num_threads(1)
+print(digest(), count())
+openmp.omp_set_num_threads(2)
+print(digest(), count())
+openmp.omp_set_num_threads(before)
+print(digest(), count())
+""",
+        OMP_NUM_THREADS="3",
+    )
+    assert found == [expected, "1", expected, "2", expected, "4"]
+
+
+@affinity
+def test_eight_threads_on_one_core_give_the_same_bits_at_no_more_than_thrice_the_work(
+    work, expected
+):
+    """Processor time, so that it does not matter what else the machine does."""
+    core = min(os.sched_getaffinity(0))
+    found = work(f"""
+os.sched_setaffinity(0, {{{core}}})
+
+def least(threads):
+    pylenet.set_num_threads(threads)
+    times = []
+    for _ in range(5):
+        started = time.process_time()
+        print(digest())
+        times.append(time.process_time() - started)
+    return min(times)
+
+one, eight = least(1), least(8)
+print(eight < 3 * one or f"{{one}}s,{{eight}}s")
+""")
+    assert found == [*[expected] * 10, "True"]
+
+
+def test_models_trained_in_a_pool_of_threads_get_the_bits_of_one_alone(work, expected):
+    found = work("""
+pylenet.set_num_threads(2)
+models = []
+for _ in range(6):
+    pylenet.utils.set_random_seed(0)
+    models.append(lenet5_modern())
+with ThreadPoolExecutor(3) as pool:
+    print(*pool.map(trained, models))
+""")
+    assert found == [expected] * 6
+
+
+# A group of our own under the machine's, of control groups of either version.
+GROUPS = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def half_a_processor():
+    """A control group that may use half of one processor; skips where none can be made."""
+    version1 = (GROUPS / "cpu" / "cpu.cfs_quota_us").exists()
+    group = (GROUPS / "cpu" if version1 else GROUPS) / f"pylenet-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        if version1:
+            (group / "cpu.cfs_quota_us").write_text("50000")
+        else:
+            (group / "cpu.max").write_text("50000 100000")
+        yield group
+    except OSError as error:
+        pytest.skip(f"no quota can be set here: {error}")
+    finally:
+        group.rmdir()
+
+
+def test_a_real_quota_of_half_a_processor_leaves_one_thread(half_a_processor, work, expected):
+    found = work(f"""
+open("{half_a_processor}/cgroup.procs", "w").write(str(os.getpid()))
+print(_cgroup.quota(), pylenet.get_num_threads(), digest())
+pylenet.set_num_threads(4)
+print(digest())
+""")
+    assert found == ["1", "1", expected, expected]
