@@ -19,7 +19,8 @@ several = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
-batches = st.integers(1, 35)
+# One image alone, a few, about a unit of lanes, more than one.
+batches = st.just(1) | st.integers(2, 8) | st.integers(9, 20) | st.integers(21, 35)
 sizes = st.integers(1, 12)
 channels = st.integers(1, 19)
 windows = st.tuples(st.integers(1, 6), st.integers(1, 6))
@@ -90,7 +91,14 @@ def test_average_pool2d(isa, shape, window, stride, padding, seed):
 
 
 @several
-@given(st.integers(1, 70), st.integers(1, 150), st.integers(1, 150), st.booleans(), makers, seeds)
+@given(
+    batches | st.integers(36, 70),
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.booleans(),
+    makers,
+    seeds,
+)
 def test_dense(isa, batch, inputs, units, with_bias, make, seed):
     x, kernel = make((batch, inputs), seed), make((inputs, units), seed + 1)
     bias = make((units,), seed + 2) if with_bias else None
