@@ -70,7 +70,7 @@ def gradient_at(model, x, y):
     """The loss's gradient of a `small` model in float64: what one step of SGD takes off a copy."""
     copy = compiled(small, optimizers.SGD(1.0))
     copy.set_weights(model.get_weights())
-    before = np.float64(state(copy))
+    before = reference.float64(state(copy))
     copy.train_on_batch(x, y)
     return before - state(copy)
 
@@ -84,7 +84,7 @@ def peak_memory():
 def forward(model, x, weights=None):
     """The model's output in float64, from its own weights or from those given."""
     remaining = iter(model.get_weights() if weights is None else weights)
-    y = np.float64(x)
+    y = reference.float64(x)
     for layer in model.layers:
         own = list(islice(remaining, len(layer.weights)))
         y = layer_forward(layer, y, *own)

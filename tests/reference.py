@@ -10,6 +10,11 @@ import numpy as np
 Pair = tuple[int, int]
 
 
+def float64(x) -> np.ndarray:
+    """A copy in float64. np.float64(x) is that too, but before numpy 2 a scalar for one element."""
+    return np.array(x, np.float64)
+
+
 def out_size(size: int, window: int, stride: int, padding: str) -> Pair:
     """Number of windows along one axis, and how many padding cells stand before the first cell."""
     if padding == "valid":
@@ -44,7 +49,7 @@ def out_shape(shape, window: Pair, strides: Pair, padding: str, channels: int) -
 
 
 def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
-    x, kernel = np.float64(x), np.float64(kernel)
+    x, kernel = float64(x), float64(kernel)
     y = np.zeros(out_shape(x.shape, kernel.shape, strides, padding, kernel.shape[3]))
     for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
         y[:, i, j] = np.einsum("nhwc,hwco->no", x[image], kernel[cells])
@@ -52,7 +57,7 @@ def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
 
 
 def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid"):
-    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    dy, x, kernel = float64(dy), float64(x), float64(kernel)
     dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
     for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
         dx[image] += np.einsum("no,hwco->nhwc", dy[:, i, j], kernel[cells])
@@ -61,7 +66,7 @@ def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid"):
 
 
 def max_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
-    x, strides = np.float64(x), strides or pool_size
+    x, strides = float64(x), strides or pool_size
     y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
     for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
         y[:, i, j] = x[image].max(axis=(1, 2))
@@ -69,7 +74,7 @@ def max_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
 
 
 def max_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
-    dy, x, strides = np.float64(dy), np.float64(x), strides or pool_size
+    dy, x, strides = float64(dy), float64(x), strides or pool_size
     dx = np.zeros(x.shape)
     for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
         n, h, w, c = x[image].shape
@@ -80,7 +85,7 @@ def max_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
 
 
 def average_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
-    x, strides = np.float64(x), strides or pool_size
+    x, strides = float64(x), strides or pool_size
     y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
     for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
         y[:, i, j] = x[image].mean(axis=(1, 2))
@@ -88,7 +93,7 @@ def average_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
 
 
 def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
-    dy, strides = np.float64(dy), strides or pool_size
+    dy, strides = float64(dy), strides or pool_size
     dx = np.zeros(x.shape)
     for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
         cells = dx[image].shape[1] * dx[image].shape[2]
@@ -97,17 +102,17 @@ def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="vali
 
 
 def dense(x, kernel, bias=None):
-    y = np.float64(x) @ np.float64(kernel)
+    y = float64(x) @ float64(kernel)
     return y if bias is None else y + bias
 
 
 def dense_backward(dy, x, kernel):
-    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    dy, x, kernel = float64(dy), float64(x), float64(kernel)
     return dy @ kernel.T, x.T @ dy, dy.sum(axis=0)
 
 
 def activation(x, name):
-    x = np.float64(x)
+    x = float64(x)
     if name == "tanh":
         return np.tanh(x)
     if name == "relu":
@@ -123,11 +128,11 @@ def activation(x, name):
 
 
 def activation_backward(dy, x, name):
-    dy, y = np.float64(dy), activation(x, name)
+    dy, y = float64(dy), activation(x, name)
     if name == "tanh":
         return dy * (1 - y * y)
     if name == "relu":
-        return np.where(np.float64(x) <= 0, 0.0, dy)
+        return np.where(float64(x) <= 0, 0.0, dy)
     if name == "sigmoid":
         return dy * y * (1 - y)
     if name == "softmax":

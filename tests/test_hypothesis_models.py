@@ -97,7 +97,7 @@ def backward(layer, dy, x, weights, last):
 
 def gradients(model, x, rows):
     """Of the mean cross entropy of `rows`, one for each weight, in float64."""
-    weights, inputs = [layer.get_weights() for layer in model.layers], [np.float64(x)]
+    weights, inputs = [layer.get_weights() for layer in model.layers], [reference.float64(x)]
     for layer, own in zip(model.layers, weights, strict=True):
         inputs.append(layer_forward(layer, inputs[-1], *own))
     dy, found = (inputs.pop() - rows) / len(x), []
@@ -121,4 +121,4 @@ def test_a_step_of_training_goes_down_the_reference_s_gradient(isa, network, bat
     expected, before = gradients(model, x, rows), model.get_weights()
     model.train_on_batch(x, rows)
     for e, old, new in zip(expected, before, model.get_weights(), strict=True):
-        np.testing.assert_allclose(np.float64(old) - new, e, rtol=1e-4, atol=40 * EPS)
+        np.testing.assert_allclose(reference.float64(old) - new, e, rtol=1e-4, atol=40 * EPS)

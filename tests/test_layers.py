@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from nets import layer_forward
+from reference import float64
 from tolerance import FEW_ULPS, assert_close, assert_same_bits, summed
 
 from pylenet import initializers, layers
@@ -102,7 +103,7 @@ def test_a_layer_computes_what_the_reference_does(case, isa):
     model = case.model()
     model.set_weights([w + 0.1 for w in model.get_weights()])
     x = case.samples(19)
-    expected = layer_forward(model.layers[0], np.float64(x), *model.get_weights())
+    expected = layer_forward(model.layers[0], float64(x), *model.get_weights())
     terms = max([w.size // w.shape[-1] for w in model.get_weights()], default=9)
     atol = summed(terms, x, *model.get_weights()[:1], bias=expected) + FEW_ULPS
     assert_close(model.predict(x), expected, atol)

@@ -17,6 +17,7 @@ from nets import (
     state,
     tiny,
 )
+from reference import float64
 from tolerance import EPS, assert_same_bits
 
 from pylenet import losses, optimizers
@@ -137,7 +138,7 @@ def numeric_gradient(name, step=1e-5):
     """Central differences of the float64 loss, at up to 8 weights of each tensor, and the loss."""
     model, x, _, rows = net(name)
     loss = NETS[name][2]
-    weights = [np.float64(w) for w in model.get_weights()]
+    weights = [float64(w) for w in model.get_weights()]
 
     def value():
         return loss(rows, forward(model, x, weights)).mean()
@@ -164,7 +165,7 @@ def test_one_step_of_sgd_goes_down_the_gradient_of_the_loss(name, isa):
     before = model.get_weights()
     assert model.train_on_batch(x, y) == pytest.approx(expected_loss, rel=1e-5)
     for old, new, (where, expected) in zip(before, model.get_weights(), gradients, strict=True):
-        gradient = (np.float64(old) - new).flat[where]
+        gradient = (float64(old) - new).flat[where]
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=40 * EPS)
 
 
@@ -217,7 +218,7 @@ def test_every_step_is_keras_s_formula_applied_to_the_gradient(optimizer, isa):
     for step in range(6):
         rate = optimizer.learning_rate
         g = gradient_at(model, x, y)
-        expected = update(np.float64(state(model)), g, memory, rate, optimizer)
+        expected = update(float64(state(model)), g, memory, rate, optimizer)
         before = state(model)
         model.train_on_batch(x, y)
         assert optimizer.iterations == step + 1

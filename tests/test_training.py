@@ -17,6 +17,7 @@ from nets import (
     state,
     tiny,
 )
+from reference import float64
 from tolerance import EPS, FMA, assert_same_bits
 
 import pylenet
@@ -73,7 +74,7 @@ def test_a_batch_beyond_a_thousand_images_is_summed_right_on_any_number_of_threa
     for threads in (1, 2, 3):
         pylenet.set_num_threads(threads)
         model = compiled(small, optimizers.SGD(1.0), metrics=["accuracy"])
-        before = np.float64(state(model))
+        before = float64(state(model))
         found.append((model.train_on_batch(x, y), state(model)))
     for values, weights in found[1:]:
         assert values == found[0][0]

@@ -1,6 +1,7 @@
 """The one place where it is derived how equal results must be."""
 
 import numpy as np
+from reference import float64
 
 from pylenet import _core
 
@@ -34,7 +35,7 @@ def assert_close(actual, expected, atol, rtol=0.0):
     """float32 array `actual` equals float64 `expected` within the tolerance, NaN for NaN."""
     assert actual.dtype == np.float32
     assert actual.shape == expected.shape
-    np.testing.assert_allclose(np.float64(actual), expected, rtol=rtol, atol=atol)
+    np.testing.assert_allclose(float64(actual), expected, rtol=rtol, atol=atol)
 
 
 def assert_same_bits(actual, expected):
