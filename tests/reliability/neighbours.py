@@ -1,8 +1,8 @@
 """Other users of threads in one process, imported before and after: the same bits, no hang.
 
-    python tests/reliability/neighbours.py torch sklearn onnxruntime
+    python tests/reliability/neighbours.py torch sklearn onnxruntime threadpoolctl
 
-Those that are not installed are named and left out.
+Those that are not installed are named and left out. onnxruntime needs onnx beside it.
 """
 
 import importlib.util
@@ -24,6 +24,16 @@ def use(name):
         from sklearn.ensemble import HistGradientBoostingClassifier
         KMeans(5, n_init=1, random_state=0).fit(a)
         HistGradientBoostingClassifier(max_iter=5).fit(a, a[:, 0] > 0)
+    elif name == "onnxruntime":
+        from onnx import TensorProto, helper
+        x, y = (helper.make_tensor_value_info(n, TensorProto.DOUBLE, a.shape) for n in "xy")
+        graph = helper.make_graph([helper.make_node("MatMul", ["x", "x"], ["y"])], "g", [x], [y])
+        opsets = [helper.make_opsetid("", 13)]
+        made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        session = module.InferenceSession(made.SerializeToString())
+        assert np.allclose(session.run(None, {"x": a})[0], a @ a)
+    elif name == "threadpoolctl":
+        module.threadpool_limits(1)  # to the end of the process
 
 def train():
     import pylenet
@@ -46,7 +56,7 @@ print(hashlib.sha256(b"".join(results[0])).hexdigest())
 
 def digest(*order):
     command = [sys.executable, "-c", WORK, *order]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
