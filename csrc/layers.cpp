@@ -64,6 +64,10 @@ class Conv2DLayer final : public Layer {
       float* record = pass.records.data + pass.unit * span_;
       float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
       pass.kernels.conv2d_backward_kernel(record, dbias, padded_input(pass, x), dy, shape_);
+      for (const Tensor& t : tensors) {  // between tensors: summed and updated with them
+        float* begin = record + (t.offset - tensors[0].offset);
+        std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
+      }
     }
     if (dx)
       pass.kernels.conv2d_backward_input(dx, pass.scratch, dy, kernel(pass), shape_, in.height,

@@ -15,7 +15,8 @@ template <int TY, int TX>
 inline void single_conv2d_tile(float* y, const float* x, const float* kernel, const float* bias,
                                const ConvShape& s, vec floor, int oc, int n, int oh, int ow) {
   const std::size_t row = std::size_t(s.in_width) * s.in_channels;
-  const std::size_t down = s.stride_height * row, right = s.stride_width * s.in_channels;
+  const std::size_t down = s.stride_height * row;
+  const std::size_t right = std::size_t(s.stride_width) * s.in_channels;
   const std::size_t tap = std::size_t(s.in_channels) * s.out_channels;
   const float* corner = x + oh * down + ow * right;
   const vec start = bias ? load_some(bias + oc, n) : vec{};

@@ -119,8 +119,9 @@ inline void single_conv2d_input_rows(float* dx, const float* spread, const float
 template <int KW>
 inline void single_conv2d_input_pairs(float* dx, const float* spread, float* weights,
                                       const ConvShape& s, int height, int width, int top) {
-  const int taps = s.kernel_height * s.kernel_width * s.out_channels, n = s.in_channels;
-  for (int i = 0; i < taps * kLanes; i += kLanes)
+  const int n = s.in_channels;
+  const std::size_t taps = std::size_t(s.kernel_height) * s.kernel_width * s.out_channels;
+  for (std::size_t i = 0; i < taps * kLanes; i += kLanes)
     store_unaligned(weights + i, twice(load_unaligned(weights + i)));
   int upper = top, lower = top + height - 1;
   const auto alike = [&] {
@@ -175,7 +176,7 @@ inline void single_conv2d_kernel_tile(float* dkernel, float* dbias, const float*
   for (int oh = 0; oh < s.out_height; oh++) {
     const float* from = x + (std::size_t(oh) * s.stride_height + kh) * row + j;
     for (int ow = 0; ow < s.out_width;
-         ow++, g += s.out_channels, from += s.stride_width * s.in_channels) {
+         ow++, g += s.out_channels, from += std::size_t(s.stride_width) * s.in_channels) {
       const vec gv = load_unaligned(g);
       sum += gv;
       PYLENET_UNROLL
