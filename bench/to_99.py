@@ -13,6 +13,7 @@ rounds' ratios.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -30,13 +31,20 @@ Found = tuple[float, float]  # seconds, test accuracy
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=len(available()))
+    cores = len(available())
+    parser.add_argument("--rounds", type=int, default=5, choices=range(1, 101), metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=cores, choices=range(1, cores + 1), metavar="N"
+    )
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)  # be PyTorch's process
     args = parser.parse_args()
     if args.seed is not None:
         print(json.dumps(torch_training(args.seed, args.threads)))
         return
+    if not importlib.util.find_spec("torch"):
+        parser.error("PyTorch is not installed: pip install torch")
+    if hasattr(os, "sched_setaffinity"):  # what is started inherits it
+        os.sched_setaffinity(0, processors(args.threads))
     rounds = [
         (pylenet_process(seed, args.threads), torch_process(seed, args.threads))
         for seed in range(1, args.rounds + 1)
@@ -53,12 +61,11 @@ def main() -> None:
 
 
 def run(command: list[str], threads: int) -> str:
-    """What the command prints, run on the first `threads` processors, away from the sources."""
-    pinned = ["taskset", "-c", ",".join(map(str, processors(threads))), *command]
+    """What the command prints, run away from the sources."""
     env = os.environ | environment(threads)
     away = tempfile.gettempdir()
     return subprocess.run(
-        pinned, check=True, stdout=subprocess.PIPE, cwd=away, env=env, text=True
+        command, check=True, stdout=subprocess.PIPE, cwd=away, env=env, text=True
     ).stdout
 
 

@@ -22,9 +22,9 @@ class BackupAndRestore(Callback):
 
     backup_dir: str or path of a folder of this training's own, made if missing. It gets one file,
     replaced whole after each epoch, with the weights, the optimizer's state, step count and
-    learning rate, the state of pylenet's random generator and the number of epochs done. A run
-    that was stopped at any moment, by whatever, and is started again with the same arguments ends
-    with the bits of a run that was not.
+    learning rate, the seed of an augmentation, the state of pylenet's random generator and the
+    number of epochs done. A run that was stopped at any moment, by whatever, and is started again
+    with the same arguments ends with the bits of a run that was not.
     save_freq: "epoch" is the only value there is. delete_checkpoint: remove the file when the
     training ends by itself.
 
@@ -87,9 +87,16 @@ class BackupAndRestore(Callback):
             del optimizer["learning_rate"]  # callbacks may have changed it: part of the state
         settings["optimizer"] = {**settings["optimizer"], "config": optimizer}
         del model["name"]
-        steps = (self.params or {}).get("steps")
-        training: Json = json.loads(json.dumps({**model, **settings, "steps": steps}))
-        return training
+        training = {**model, **settings, **(self.model._fit_settings or {})}
+        augmentation = self.model._augmentation
+        training["augmentation"] = None
+        if augmentation is not None:
+            config = augmentation.get_config()
+            if not augmentation._seed_is_given:
+                del config["seed"]  # drawn: part of the state
+            training["augmentation"] = config
+        whole: Json = json.loads(json.dumps(training))
+        return whole
 
     def _state(self, epochs: int) -> Json:
         optimizer = self.model.optimizer
@@ -101,6 +108,7 @@ class BackupAndRestore(Callback):
             "iterations": optimizer.iterations,
             "learning_rate": rate if isinstance(rate, float) else None,
             "random": _random.generator().bit_generator.state,
+            "augmentation_seed": getattr(self.model._augmentation, "seed", None),
         }
 
     def _buffers(self) -> dict[str, NDArray[np.float32]]:
@@ -134,6 +142,11 @@ class BackupAndRestore(Callback):
             rate = _check.real32("learning_rate", rate, "[0, inf)")
         generator = np.random.default_rng()
         generator.bit_generator.state = state["random"]
+        augmentation, seed = self.model._augmentation, state["augmentation_seed"]
+        if augmentation is not None:
+            seed = _check.integer("augmentation_seed", seed, 0)
+            if seed >= 2**64:
+                raise ValueError(f"augmentation_seed must be below 2**64, got {seed}")
         self._accept(state)
 
         optimizer = self.model.optimizer
@@ -143,6 +156,8 @@ class BackupAndRestore(Callback):
         for name, buffer in buffers.items():
             buffer[...] = found[name]
         _random.generator().bit_generator.state = generator.bit_generator.state
+        if augmentation is not None:
+            augmentation.seed = seed
         self.model._initial_epoch = epochs
 
     def _accept(self, state: Json) -> None:

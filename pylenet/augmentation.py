@@ -49,6 +49,7 @@ class RandomAffine:
         self.shear_factor = _check.real("shear_factor", shear_factor, FACTORS)
         self.translation_factor = _check.real("translation_factor", translation_factor, FACTORS)
         self.fill_value = _check.real("fill_value", fill_value, "[-3.4e38, 3.4e38]")
+        self._seed_is_given = seed is not None
         if seed is None:
             seed = int(_random.generator().integers(2**63))
         self.seed = _below_power("seed", seed, 64)
@@ -60,12 +61,18 @@ class RandomAffine:
         """
         a = _arrays.array("images", images)
         self._check_samples("images", a.shape[1:])
+        if 0 in a.shape[1:]:
+            raise ValueError(f"images must have at least one pixel each, got shape {a.shape}")
         network = _core.Network((*a.shape[1:], 1)[:3], [])
         y = network.distort(a, np.arange(len(a)), self._spec(epoch), _threads.get_num_threads())
         return y.reshape(a.shape)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, with the seed in use."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
     def _check_samples(self, name: str, shape: tuple[int, ...]) -> None:

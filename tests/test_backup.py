@@ -9,6 +9,7 @@ from nets import compiled, samples, small, state
 from tolerance import assert_same_bits
 
 from pylenet import callbacks, optimizers
+from pylenet.augmentation import RandomAffine
 from pylenet.callbacks import BackupAndRestore
 from pylenet.optimizers import schedules
 from pylenet.utils import set_random_seed
@@ -199,3 +200,47 @@ def test_weights_of_another_size_are_a_value_error(backup, tmp_path):
 def test_a_wrong_argument_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         BackupAndRestore(*arguments)
+
+
+# Distorted images
+
+FACTORS = {"rotation_factor": 0.1, "zoom_factor": 0.1}
+
+
+def train_distorted(folder, augmentation, more=(), **arguments):
+    x, y = samples(N, (8, 7, 2), 4)
+    model = compiled(small, OPTIMIZERS["sgd"](), seed=3)
+    given = {"batch_size": 9, "epochs": EPOCHS, "verbose": 0} | arguments
+    hooks = [*more, BackupAndRestore(folder, delete_checkpoint=False)]
+    model.fit(x, y, augmentation=augmentation, callbacks=hooks, **given)
+    return model
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_a_training_on_distorted_images_goes_on_to_the_same_bits(seed, tmp_path):
+    augmentation = RandomAffine(**FACTORS, seed=seed)
+    whole = train_distorted(tmp_path / "whole", augmentation)
+    stop = StopAt(2, "on_epoch_begin")
+    with pytest.raises(Stopped):
+        train_distorted(tmp_path / "part", augmentation, [stop])
+    later = RandomAffine(**FACTORS, seed=seed)  # without a seed it draws another one
+    model = train_distorted(tmp_path / "part", later)
+    assert later.seed == augmentation.seed
+    assert_same_bits(state(model), state(whole))
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "arguments", "text"),
+    [
+        (RandomAffine(rotation_factor=0.1, seed=5), {}, "augmentation"),
+        (RandomAffine(**FACTORS, seed=6), {}, "augmentation"),
+        (None, {}, "augmentation"),
+        (RandomAffine(**FACTORS, seed=5), {"batch_size": 10}, "batch_size"),
+        (RandomAffine(**FACTORS, seed=5), {"shuffle": False}, "shuffle"),
+        (RandomAffine(**FACTORS, seed=5), {"validation_split": 0.2}, "samples"),
+    ],
+)
+def test_a_backup_of_a_training_on_other_images_is_refused(augmentation, arguments, text, tmp_path):
+    train_distorted(tmp_path, RandomAffine(**FACTORS, seed=5))
+    with pytest.raises(ValueError, match=f"it is of another training: {text} was"):
+        train_distorted(tmp_path, augmentation, **arguments)

@@ -454,7 +454,7 @@ ERRORS = {
     f"{TINY} --epochs 3 --lr 1e30 --model modern": "the loss is nan at step 2 of epoch 1",
     f"{TINY} --epochs 1 --batch-size 200 --lr 1e30 --model modern": "the test loss is nan",
     "evaluate": "MODEL",
-    "evaluate nowhere": "filepath must be a model file, got 'nowhere'",
+    "evaluate nowhere": "MODEL must be a model file, and 'nowhere' is none",
     "evaluate file": "'file' is not a pylenet model",
     "evaluate half.safetensors": "'half.safetensors' is not a pylenet model",
     "evaluate colour.safetensors --data tiny": "MODEL must take images (height, width, 1)",

@@ -73,11 +73,10 @@ def _figures(kernels: Sequence[Kernel], peaks: list[float]) -> tuple[str, str, s
     flops = sum(kernel.flops for kernel in kernels)
     if not flops:
         return f"{_median(seconds) * 1e6:.2f}", "", ""
-    rates = flops / seconds
     return (
         f"{_median(seconds) * 1e6:.2f}",
-        f"{_median(rates) / 1e9:.1f}",
-        f"{_median(rates / peaks):.0%}",
+        f"{flops / _median(seconds) / 1e9:.1f}",
+        f"{_median(flops / seconds / peaks):.0%}",
     )
 
 
@@ -131,8 +130,9 @@ def _epoch_cells(epoch: Epoch, flops: float) -> tuple[str, ...]:
 
 def _epoch_rate(epoch: Epoch, flops: float) -> tuple[str, str]:
     """GFLOP/s and share of peak, as text."""
-    rates = flops / np.asarray(epoch.epoch_seconds)
-    return f"{_median(rates) / 1e9:.1f}", f"{_median(rates / epoch.peaks):.0%}"
+    seconds = np.asarray(epoch.epoch_seconds)
+    shares = flops / seconds / epoch.peaks
+    return f"{flops / _median(seconds) / 1e9:.1f}", f"{_median(shares):.0%}"
 
 
 def _say_where_scaled(epochs: Sequence[Epoch]) -> None:

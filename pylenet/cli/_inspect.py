@@ -28,6 +28,8 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print a saved model's test loss and accuracy."""
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
+    if not os.path.isfile(options.model):
+        raise FileNotFoundError(f"MODEL must be a model file, and {options.model!r} is none")
     model = load_model(options.model)
     size, classes = _sizes(model, options.model)
     _, (x, y) = _data.load(options.data, size, classes)

@@ -39,6 +39,8 @@ class Sequential(LayerStack):
     metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
     _looked_at_pixels = False
+    _fit_settings: dict[str, Any] | None = None  # of the last fit, for BackupAndRestore
+    _augmentation: RandomAffine | None = None
     history: History | None = None  # of the last fit
     _initial_epoch = 0  # of the present fit; a callback may change it when training begins
 
@@ -124,6 +126,12 @@ class Sequential(LayerStack):
             hooks = CallbackList(callbacks, self, params, progress=progress)
             self.history = hooks.history
             self._initial_epoch = initial_epoch
+            self._fit_settings = {
+                "batch_size": batch_size,
+                "samples": len(images),
+                "shuffle": shuffle,
+            }
+            self._augmentation = augmentation
             self.stop_training = False
             self._start_optimizer()
             logs: dict[str, float] = {}
