@@ -290,7 +290,10 @@ class Sequential(LayerStack):
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         network, threads = self._planned(), _threads.get_num_threads()
         y = np.empty((len(x), *self._output_shape()), np.float32)
-        chunk = 1 if len(x) == 1 else self._evaluation_chunk()
+        if len(x) == 1:  # two views less: a twentieth of the time
+            network.predict(y, self._parameters, x, threads)
+            return y
+        chunk = self._evaluation_chunk()
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             network.predict(y[part], self._parameters, x[part], threads)
