@@ -67,6 +67,15 @@ struct Tanh {
   static vec forward(vec x) { return tanh(x); }
   static vec backward(vec dy, vec y) { return dy * fma(-y, y, splat(1.0f)); }
 };
+// LeCun's: 1.7159 tanh(2 x / 3), so that f(1) = 1 and f(-1) = -1 nearly. With y = A t the
+// derivative A (2/3) (1 - t^2) is 2/3 A - 2/(3 A) y^2.
+struct ScaledTanh {
+  static constexpr float kHeight = 1.7159f, kSlope = 2.0f / 3.0f;
+  static vec forward(vec x) { return splat(kHeight) * tanh(splat(kSlope) * x); }
+  static vec backward(vec dy, vec y) {
+    return dy * fma(splat(-kSlope / kHeight) * y, y, splat(kSlope * kHeight));
+  }
+};
 
 // Calls f(Linear(), ...) or whichever `kind` is. Not for softmax, which is no function of one
 // value.
@@ -78,6 +87,8 @@ inline void with_activation(ActivationKind kind, F f) {
       return f(Linear());
     case ActivationKind::kRelu:
       return f(Relu());
+    case ActivationKind::kScaledTanh:
+      return f(ScaledTanh());
     case ActivationKind::kSigmoid:
       return f(Sigmoid());
     case ActivationKind::kTanh:

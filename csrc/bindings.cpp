@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,12 @@ void set_layer_spec(LayerSpec& spec, const std::string& name, py::handle value) 
     spec.scale = value.cast<float>();
   else if (name == "offset")
     spec.offset = value.cast<float>();
+  else if (name == "padding")
+    spec.padding = value.cast<std::array<int, 4>>();
+  else if (name == "connections")
+    spec.connections = value.cast<std::vector<std::vector<int>>>();
+  else if (name == "codes")
+    spec.codes = value.cast<std::vector<std::string>>();
   else
     throw py::value_error("a layer has no setting '" + name + "'");
 }
@@ -114,7 +121,7 @@ void predict(const Network& network, const py::object& y, const py::object& para
 }
 
 std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
-                                         const py::array& x, const py::array& y, LossKind loss,
+                                         const py::array& x, const py::array& y, Loss loss,
                                          int threads) {
   const float* p = parameters_of(network, parameters);
   const ImageView view = image_view("x", x, network.input());
@@ -153,21 +160,49 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   return {std::move(dx), std::move(parameter_gradient)};
 }
 
+// The indices of images, each checked.
+IndexVector order_of(const py::object& object, std::int64_t images) {
+  auto order = exactly<IndexVector>("order", object);
+  for (std::int64_t i = 0; i < order.size(); i++)
+    if (order.data()[i] < 0 || order.data()[i] >= images)
+      throw py::value_error("order must hold indices from 0 to " + std::to_string(images - 1) +
+                            ", got " + std::to_string(order.data()[i]));
+  return order;
+}
+
+py::array curvature(const Network& network, const py::object& parameters, const py::array& x,
+                    const py::object& order, Loss loss, int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const IndexVector indices = order_of(order, x.shape(0));
+  py::array result = zeros(network.parameter_floats());
+  auto* data = static_cast<float*>(result.mutable_data());
+  positive("threads", threads);
+  if (indices.size() > 0) {
+    const std::int64_t* first = indices.data();
+    const std::int64_t count = indices.size();
+    const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
+    network.curvature(data, p, view, first, count, loss, threads);
+  }
+  return result;
+}
+
 Optimizer optimizer_of(const Network& network, const py::dict& d,
                        const std::vector<py::object>& slots) {
   Optimizer o{};
   const auto kind = d["kind"].cast<std::string>();
-  if (kind != "sgd" && kind != "adam")
-    throw py::value_error("optimizer kind must be 'sgd' or 'adam', got '" + kind + "'");
-  const bool adam = kind == "adam";
-  o.kind = adam ? OptimizerStep::kAdam : OptimizerStep::kSgd;
+  if (kind != "sgd" && kind != "adam" && kind != "sdlm")
+    throw py::value_error("optimizer kind must be 'sgd', 'adam' or 'sdlm', got '" + kind + "'");
+  const bool sgd = kind == "sgd", adam = kind == "adam";
+  o.kind = adam ? OptimizerStep::kAdam : sgd ? OptimizerStep::kSgd : OptimizerStep::kSdlm;
   o.weight_decay = d["weight_decay"].cast<float>();
-  o.momentum = adam ? 0.0f : d["momentum"].cast<float>();
-  o.nesterov = !adam && d["nesterov"].cast<bool>();
+  o.momentum = sgd ? d["momentum"].cast<float>() : 0.0f;
+  o.nesterov = sgd && d["nesterov"].cast<bool>();
   o.beta_1 = adam ? d["beta_1"].cast<float>() : 0.0f;
   o.beta_2 = adam ? d["beta_2"].cast<float>() : 0.0f;
   o.epsilon = adam ? d["epsilon"].cast<float>() : 0.0f;
-  const std::size_t wanted = adam ? 2 : (d["momentum"].cast<double>() != 0.0 ? 1 : 0);
+  const std::size_t wanted = adam ? 2 : !sgd || d["momentum"].cast<double>() != 0.0 ? 1 : 0;
   if (slots.size() != wanted)
     throw py::value_error("the optimizer needs " + std::to_string(wanted) + " slots, got " +
                           std::to_string(slots.size()));
@@ -179,14 +214,6 @@ Optimizer optimizer_of(const Network& network, const py::dict& d,
   o.slot_1 = data[0];
   o.slot_2 = data[1];
   return o;
-}
-
-const std::int64_t* order_of(const IndexVector& order, std::int64_t images) {
-  for (std::int64_t i = 0; i < order.size(); i++)
-    if (order.data()[i] < 0 || order.data()[i] >= images)
-      throw py::value_error("order must hold indices from 0 to " + std::to_string(images - 1) +
-                            ", got " + std::to_string(order.data()[i]));
-  return order.data();
 }
 
 double factor(const py::dict& d, const char* name) {
@@ -216,8 +243,8 @@ RandomAffine random_affine(const Network& network, const py::dict& d) {
 py::array distort(const Network& network, const py::array& x, const py::object& order,
                   const py::dict& distortion, int threads) {
   const ImageView view = image_view("x", x, network.input());
-  const auto indices = exactly<IndexVector>("order", order);
-  const std::int64_t* images = order_of(indices, x.shape(0));
+  const IndexVector indices = order_of(order, x.shape(0));
+  const std::int64_t* images = indices.data();
   const std::int64_t count = indices.size();
   const RandomAffine affine = random_affine(network, distortion);
   const Shape s = network.input();
@@ -236,7 +263,7 @@ py::array distort(const Network& network, const py::array& x, const py::object& 
 // batch, and how many of its images were right.
 std::pair<py::array, py::array> train(
     const Network& network, const py::object& parameters, const py::array& x, const py::array& y,
-    const py::object& order, int batch_size, LossKind loss, const py::dict& optimizer,
+    const py::object& order, int batch_size, Loss loss, const py::dict& optimizer,
     const std::vector<py::object>& slots, const py::object& iterations,
     const py::object& learning_rates, const std::optional<py::dict>& distortion, int threads) {
   TrainCall call{};
@@ -245,8 +272,8 @@ std::pair<py::array, py::array> train(
   call.x = image_view("x", x, network.input());
   call.targets = targets_of(y, x.shape(0), int(network.output().size()));
   call.loss = loss;
-  const auto indices = exactly<IndexVector>("order", order);
-  call.order = order_of(indices, x.shape(0));
+  const IndexVector indices = order_of(order, x.shape(0));
+  call.order = indices.data();
   call.count = indices.size();
   RandomAffine affine{};
   if (distortion) {
@@ -316,7 +343,7 @@ double peak(int threads, double seconds) {
 
 // As a dict, so that Python names what it takes.
 py::dict profile(const Network& network, const py::object& parameters, const py::array& x,
-                 const py::array& y, LossKind loss, int repeats) {
+                 const py::array& y, Loss loss, int repeats) {
   const float* p = parameters_of(network, parameters);
   const ImageView view = image_view("x", x, network.input());
   const Targets targets = targets_of(y, x.shape(0), int(network.output().size()));
@@ -354,7 +381,11 @@ void bind_network(py::module_& m) {
   py::enum_<LossKind>(m, "LossKind")
       .value("CROSS_ENTROPY_FROM_LOGITS", LossKind::kCrossEntropyFromLogits)
       .value("CROSS_ENTROPY_FROM_PROBABILITIES", LossKind::kCrossEntropyFromProbabilities)
-      .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError);
+      .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError)
+      .value("MAXIMUM_A_POSTERIORI", LossKind::kMaximumAPosteriori);
+  py::class_<Loss>(m, "Loss").def(py::init<LossKind, float>(), py::arg("kind"),
+                                  py::arg("constant") = 0.0f);
+  py::implicitly_convertible<LossKind, Loss>();
   py::class_<Network>(m, "Network")
       .def(py::init(&make_network), py::arg("input_shape"), py::arg("layers"))
       .def_property_readonly("isa", &Network::isa)
@@ -373,6 +404,8 @@ void bind_network(py::module_& m) {
            py::arg("loss"), py::arg("threads"))
       .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
            py::arg("threads"))
+      .def("curvature", &curvature, py::arg("parameters"), py::arg("x"), py::arg("order"),
+           py::arg("loss"), py::arg("threads"))
       .def("profile", &profile, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("repeats"))
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),

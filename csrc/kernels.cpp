@@ -8,16 +8,20 @@
 #include "affine-inl.h"
 #include "conv2d-inl.h"
 #include "conv2d_backward-inl.h"
+#include "crop2d-inl.h"
+#include "curvature-inl.h"
 #include "dense-inl.h"
 #include "loss-inl.h"
 #include "optimizer-inl.h"
 #include "pack-inl.h"
 #include "peak-inl.h"
 #include "pool2d-inl.h"
+#include "rbf-inl.h"
 #include "single-conv2d-inl.h"
 #include "single-conv2d_backward-inl.h"
 #include "single-inl.h"
 #include "single-pool2d-inl.h"
+#include "subsample2d-inl.h"
 
 #define PYLENET_JOIN_(a, b) a##b
 #define PYLENET_JOIN(a, b) PYLENET_JOIN_(a, b)
@@ -39,6 +43,7 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         unflatten,
         rescale,
         pad2d,
+        crop2d,
         conv2d_forward,
         conv2d_backward_input,
         conv2d_backward_kernel,
@@ -46,6 +51,11 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         max_pool2d_backward,
         average_pool2d_forward,
         average_pool2d_backward,
+        subsample2d_forward,
+        subsample2d_backward_input,
+        subsample2d_backward_parameters,
+        rbf_forward,
+        rbf_backward,
         dense_forward,
         dense_backward_input,
         dense_rows,
@@ -65,6 +75,7 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         single_flatten,
         single_rescale,
         single_pad2d,
+        single_crop2d,
         single_conv2d_forward,
         single_conv2d_backward_input,
         single_conv2d_backward_kernel,
@@ -72,6 +83,11 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         single_max_pool2d_backward,
         single_average_pool2d_forward,
         single_average_pool2d_backward,
+        single_subsample2d_forward,
+        single_subsample2d_backward_input,
+        single_subsample2d_backward_parameters,
+        single_rbf_forward,
+        single_rbf_backward,
         single_dense_forward,
         single_dense_backward_input,
         single_dense_rows,
@@ -82,6 +98,9 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         single_loss,
         sum_partials<1>,
     },
+    loss_curvature,
+    map_curvature,
+    square,
     optimizer_step,
     multiply_adds,
 };

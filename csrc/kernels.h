@@ -29,12 +29,18 @@ constexpr std::size_t kAlign = 64;  // bytes; every parameter tensor starts on a
 constexpr int kSlack = 16;          // floats: the widest vector
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
-enum class ActivationKind { kLinear, kRelu, kSigmoid, kSoftmax, kTanh };
+enum class ActivationKind { kLinear, kRelu, kScaledTanh, kSigmoid, kSoftmax, kTanh };
 enum class LossKind {
   kCrossEntropyFromLogits,         // softmax inside: log-sum-exp, gradient p - t
   kCrossEntropyFromProbabilities,  // Keras's formula: rows normalised, then clipped to [eps, 1 -
                                    // eps]
   kMeanSquaredError,
+  kMaximumAPosteriori,  // of distances: y_t + log(e^-constant + sum of e^-y); the least one is
+                        // right
+};
+struct Loss {
+  LossKind kind;
+  float constant;  // kMaximumAPosteriori's
 };
 
 // Images in the caller's memory, read in place: any strides (bytes), any alignment.
@@ -97,7 +103,7 @@ struct RandomAffine {
 };
 
 struct OptimizerStep {
-  enum Kind { kSgd, kAdam } kind;
+  enum Kind { kSgd, kAdam, kSdlm } kind;
   float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
   float weight_decay;   // decoupled: w -= w * weight_decay * learning_rate, before the update
   float momentum;
@@ -126,6 +132,8 @@ struct Kernels {
 
   // y, an image of height x width: x moved to (top, left), zeros around it.
   void (*pad2d)(float* y, const float* x, Shape shape, int height, int width, int top, int left);
+  // y of `shape` out of x, an image of height x width, from (top, left) on.
+  void (*crop2d)(float* y, const float* x, Shape shape, int height, int width, int top, int left);
 
   // kernel [kh][kw][ic][oc], bias [oc] or null.
   // Sums: bias, then input channel, kernel row, kernel column. `activation` of the sums is stored;
@@ -151,6 +159,22 @@ struct Kernels {
   void (*average_pool2d_backward)(float* dx, const float* dy, const float* x, const PoolShape& s,
                                   ActivationKind below);
 
+  // Trainable sub-sampling: coefficient [c] times the window's sum, row by row, plus bias [c]. No
+  // padding. Parameters' sums: as the convolution kernel's. dy is used up.
+  void (*subsample2d_forward)(float* y, const float* x, const float* coefficient, const float* bias,
+                              const PoolShape& s);
+  void (*subsample2d_backward_input)(float* dx, float* dy, const float* coefficient,
+                                     const PoolShape& s);
+  void (*subsample2d_backward_parameters)(float* dcoefficient, float* dbias, const float* x,
+                                          const float* dy, const PoolShape& s);
+
+  // y_o = sum over the inputs, in order, of (x_i - code_oi)^2. codes [in][out] and, for the way
+  // back, turned [out][in]: both with kSlack floats after their end. Backward's sums: outputs in
+  // order, then times 2.
+  void (*rbf_forward)(float* y, const float* x, const float* codes, int in, int out);
+  void (*rbf_backward)(float* dx, const float* dy, const float* x, const float* turned, int in,
+                       int out);
+
   // kernel [in][out], bias [out] or null. Sums: bias, then the inputs in order.
   void (*dense_forward)(float* y, const float* x, const float* kernel, const float* bias, int in,
                         int out);
@@ -170,12 +194,12 @@ struct Kernels {
   // dy becomes dx, in place; y is what the forward pass gave.
   void (*activation_backward)(float* dy, const float* y, ActivationKind kind, std::size_t size);
 
-  // Loss of each lane's row of y, whether its arg max is right, and (if dy is set) dloss/dy times
-  // `scale`. Lanes >= count give neither loss nor gradient. Targets start at the unit's images
-  // through index. scratch: 2 * classes * kSlack floats.
+  // Loss of each lane's row of y, whether its arg max (arg min of distances) is right, and (if dy
+  // is set) dloss/dy times `scale`. Lanes >= count give neither loss nor gradient. Targets start at
+  // the unit's images through index. scratch: 2 * classes * kSlack floats.
   void (*loss)(float* dy, float* losses, std::int32_t* correct, float* scratch, const float* y,
-               const Targets& targets, const std::int64_t* index, int count, LossKind kind,
-               int classes, float scale);
+               const Targets& targets, const std::int64_t* index, int count, Loss loss, int classes,
+               float scale);
 
   // gradient[begin, end) = sum over units of partials [unit][size], block after block, the units
   // of a block as a tree. Adds if `add`.
@@ -187,6 +211,15 @@ struct Kernels {
 struct InstructionSet {
   const char* name;
   Kernels lanes, single;
+
+  // Second derivatives of one image's loss (single layout), the same for every label: with respect
+  // to y, not for kCrossEntropyFromProbabilities; and, of kMaximumAPosteriori, with respect to the
+  // x whose distances from the codes y are. scratch: out + kSlack floats.
+  void (*loss_curvature)(float* h, const float* y, Loss loss, int classes);
+  void (*map_curvature)(float* h, float* scratch, const float* x, const float* y,
+                        const float* turned, int in, int out, float constant);
+  // y = x^2 for whole vectors: up to kSlack floats more than `size`.
+  void (*square)(float* y, const float* x, std::size_t size);
 
   // One step of the optimizer on `size` parameters. slot_1, slot_2: its state, null if unused.
   void (*optimizer_step)(float* parameters, float* slot_1, float* slot_2, const float* gradient,

@@ -4,48 +4,40 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "lecun_layers.h"
 #include "memory.h"
+#include "slide.h"
 
 namespace pylenet {
 
 namespace {
 
-// One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.
-constexpr int kMostValues = 1 << 26;
 constexpr int kMostWeights = 1 << 28;  // of one layer, 1 GiB
 
-// One axis of a window that slides over an image, with TensorFlow's meaning of the paddings:
-// 'same' gives ceil(size / stride) positions, the odd cell of padding goes to the end.
-struct Axis {
-  int out, before, after;
-};
-
-Axis slide(const char* axis, int size, int window, int stride, bool same) {
-  if (window < 1 || stride < 1)
-    throw std::invalid_argument("window and strides must be positive, got " +
-                                std::to_string(window) + " and " + std::to_string(stride));
-  if (window > kMostValues || stride > kMostValues)
-    throw std::invalid_argument("window and strides are too large, got " + std::to_string(window) +
-                                " and " + std::to_string(stride));
-  if (!same) {
-    if (window > size)
-      throw std::invalid_argument("the window's " + std::string(axis) + " " +
-                                  std::to_string(window) + " is larger than the image's " +
-                                  std::to_string(size) + " and padding is 'valid'");
-    return {(size - window) / stride + 1, 0, 0};
-  }
-  const int out = (size - 1) / stride + 1;
-  const int padding = std::max(0, (out - 1) * stride + window - size);
-  return {out, padding / 2, padding - padding / 2};
+// Positions in [in][out] of the links, ascending, from the inputs that feed each output.
+std::vector<int> links_of(const std::vector<std::vector<int>>& connections, int in, int out) {
+  if (int(connections.size()) != out)
+    throw std::invalid_argument("connections must be given for each of the " + std::to_string(out) +
+                                " filters, got " + std::to_string(connections.size()));
+  std::vector<int> links;
+  for (int o = 0; o < out; o++)
+    for (const int i : connections[o]) {
+      if (i < 0 || i >= in)
+        throw std::invalid_argument("connections must be from 0 to " + std::to_string(in - 1) +
+                                    ", got " + std::to_string(i));
+      links.push_back(i * out + o);
+    }
+  std::sort(links.begin(), links.end());
+  if (links.empty() || std::adjacent_find(links.begin(), links.end()) != links.end())
+    throw std::invalid_argument("connections must hold each link once, and one at least");
+  return links;
 }
 
-struct Slide {
-  Axis rows, columns;
-  Slide(const LayerSpec& spec, Shape in)
-      : rows(slide("height", in.height, spec.window.first, spec.strides.first, spec.same_padding)),
-        columns(
-            slide("width", in.width, spec.window.second, spec.strides.second, spec.same_padding)) {}
-};
+// hy times the square of the activation's derivative.
+void square_derivative(const Pass& pass, float* hy, const float* y, ActivationKind activation,
+                       std::size_t size) {
+  for (int power = 0; power < 2; power++) pass.kernels.activation_backward(hy, y, activation, size);
+}
 
 class Conv2DLayer final : public Layer {
  public:
@@ -53,25 +45,19 @@ class Conv2DLayer final : public Layer {
       : Conv2DLayer(spec, in, offset, Slide(spec, in)) {}
 
   void forward(const Pass& pass, float* y, const float* x) const override {
-    pass.kernels.conv2d_forward(y, padded_input(pass, x), kernel(pass), bias(pass), shape_,
-                                activation_);
+    const float* weights = kernel(pass);
+    pass.kernels.conv2d_forward(y, padded_input(pass, x), weights, bias(pass), shape_, activation_);
   }
 
   void backward(const Pass& pass, float* dx, float* dy, const float* x,
                 const float* y) const override {
     if (!derivative_taken_) pass.kernels.activation_backward(dy, y, activation_, out.size());
-    if (pass.records.data) {
-      float* record = pass.records.data + pass.unit * span_;
-      float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
-      pass.kernels.conv2d_backward_kernel(record, dbias, padded_input(pass, x), dy, shape_);
-      for (const Tensor& t : tensors) {  // between tensors: summed and updated with them
-        float* begin = record + (t.offset - tensors[0].offset);
-        std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
-      }
-    }
-    if (dx)
-      pass.kernels.conv2d_backward_input(dx, pass.scratch, dy, kernel(pass), shape_, in.height,
-                                         in.width, top_, left_);
+    contract(pass, dx, dy, x);
+  }
+  void curvature(const Pass& pass, float* hx, float* hy, const float*, const float* x_squared,
+                 const float* y) const override {
+    if (!derivative_taken_) square_derivative(pass, hy, y, activation_, out.size());
+    contract(pass, hx, hy, x_squared);
   }
 
   bool fuse(ActivationKind activation) override {
@@ -87,8 +73,7 @@ class Conv2DLayer final : public Layer {
   bool needs_output() const override { return activation_ != ActivationKind::kLinear; }
 
   std::size_t scratch_floats(int lanes) const override {
-    const std::size_t padded = std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
-    return std::max(padded * lanes, shape_.scratch_floats(lanes));
+    return links_offset(lanes) + (links_.empty() ? 0 : dense_kernel_floats() + kSlack);
   }
 
   double cost() const override {
@@ -128,6 +113,10 @@ class Conv2DLayer final : public Layer {
     check_size({spec.units, shape_.out_height, shape_.in_width + spec.window.second - 1});
     tensors.push_back(
         {"kernel", offset, {spec.window.first, spec.window.second, in.channels, spec.units}});
+    if (!spec.connections.empty()) {
+      links_ = links_of(spec.connections, in.channels, spec.units);
+      tensors[0].shape = {spec.window.first, spec.window.second, int(links_.size())};
+    }
     span_ = aligned_floats(tensors[0].size());
     if (spec.use_bias) {
       tensors.push_back({"bias", offset + span_, {spec.units}});
@@ -135,7 +124,57 @@ class Conv2DLayer final : public Layer {
     }
   }
 
-  const float* kernel(const Pass& pass) const { return pass.parameters + tensors[0].offset; }
+  // Backward but for the activation; the same for gradients and curvatures.
+  void contract(const Pass& pass, float* dx, const float* dy, const float* x) const {
+    if (pass.records.data) {
+      float* record = pass.records.data + pass.unit * span_;
+      float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
+      float* dkernel = links_.empty() ? record : dense_kernel(pass);
+      pass.kernels.conv2d_backward_kernel(dkernel, dbias, padded_input(pass, x), dy, shape_);
+      if (!links_.empty())
+        for_each_link(
+            [&](std::size_t dense, std::size_t stored) { record[stored] = dkernel[dense]; });
+      for (const Tensor& t : tensors) {  // between tensors: summed and updated with them
+        float* begin = record + (t.offset - tensors[0].offset);
+        std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
+      }
+    }
+    if (dx)
+      pass.kernels.conv2d_backward_input(dx, pass.scratch, dy, kernel(pass), shape_, in.height,
+                                         in.width, top_, left_);
+  }
+
+  // Calls f(position in the dense kernel, position among the stored weights) for each weight.
+  template <class F>
+  void for_each_link(F f) const {
+    const std::size_t tap = std::size_t(shape_.in_channels) * shape_.out_channels;
+    std::size_t stored = 0;
+    for (std::size_t dense = 0; dense < dense_kernel_floats(); dense += tap)
+      for (const int link : links_) f(dense + link, stored++);
+  }
+  std::size_t dense_kernel_floats() const {
+    return std::size_t(shape_.kernel_height) * shape_.kernel_width * shape_.in_channels *
+           shape_.out_channels;
+  }
+  // In scratch, behind what the kernels need.
+  float* dense_kernel(const Pass& pass) const {
+    return pass.scratch + links_offset(pass.kernels.lanes);
+  }
+  std::size_t links_offset(int lanes) const {
+    const std::size_t padded = std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width;
+    return aligned_floats(std::max(padded * lanes, shape_.scratch_floats(lanes)) + kSlack);
+  }
+
+  // With a table of connections the stored weights are spread out, and missing ones are zero: the
+  // dense kernels take two thirds more multiply-adds in LeNet's, yet less time than gathering.
+  const float* kernel(const Pass& pass) const {
+    const float* stored = pass.parameters + tensors[0].offset;
+    if (links_.empty()) return stored;
+    float* dense = dense_kernel(pass);
+    std::memset(dense, 0, dense_kernel_floats() * sizeof(float));
+    for_each_link([&](std::size_t to, std::size_t from) { dense[to] = stored[from]; });
+    return dense;
+  }
   const float* bias(const Pass& pass) const {
     return tensors.size() > 1 ? pass.parameters + tensors[1].offset : nullptr;
   }
@@ -148,27 +187,41 @@ class Conv2DLayer final : public Layer {
   ConvShape shape_;
   int top_, left_;
   bool padded_;
-  std::size_t span_;  // floats of kernel and bias in the flat buffer
+  std::vector<int> links_;  // of one tap, positions in [in][out]; empty where all are connected
+  std::size_t span_;        // floats of kernel and bias in the flat buffer
   ActivationKind activation_ = ActivationKind::kLinear;
   bool derivative_taken_ = false;
 };
 
+// Also a convolution whose window is the whole image, for such are one: 8 times faster than by the
+// convolution's kernels for LeNet-5's of 1998, one image alone.
 // Records: the inputs of all units, [unit][in][lane], then, on a cache line, dy as rows,
 // [image][row_stride].
 class DenseLayer final : public Layer {
  public:
+  static bool is_one(const LayerSpec& spec, Shape in) {
+    return spec.kind == "dense" ||
+           (spec.kind == "conv2d" && spec.window == std::pair(in.height, in.width) &&
+            !spec.same_padding && spec.connections.empty());
+  }
+
   DenseLayer(const LayerSpec& spec, Shape in, std::size_t offset)
       : Layer(in, {spec.units, 1, 1}),
-        inputs_(in.channels),
+        inputs_(int(in.size())),
         outputs_(spec.units),
         row_stride_(int(aligned_floats(spec.units))) {
     tensors.push_back({"kernel", offset, {inputs_, outputs_}});
+    if (spec.kind == "conv2d") tensors[0].shape = {in.height, in.width, in.channels, outputs_};
     if (spec.use_bias)
       tensors.push_back({"bias", offset + aligned_floats(tensors[0].size()), {outputs_}});
   }
 
   void forward(const Pass& pass, float* y, const float* x) const override {
     const float* bias = tensors.size() > 1 ? pass.parameters + tensors[1].offset : nullptr;
+    if (!flat()) {
+      pass.kernels.flatten(pass.scratch, x, in);
+      x = pass.scratch;
+    }
     pass.kernels.dense_forward(y, x, pass.parameters + tensors[0].offset, bias, inputs_, outputs_);
   }
 
@@ -177,15 +230,29 @@ class DenseLayer final : public Layer {
     if (pass.records.data) {
       const std::size_t input_floats = std::size_t(inputs_) * pass.kernels.lanes;
       const std::size_t row_floats = std::size_t(row_stride_) * pass.kernels.lanes;
-      std::memcpy(pass.records.data + pass.unit * input_floats, x, input_floats * sizeof(float));
+      float* record = pass.records.data + pass.unit * input_floats;
+      if (flat())
+        std::memcpy(record, x, input_floats * sizeof(float));
+      else
+        pass.kernels.flatten(record, x, in);
       pass.kernels.dense_rows(rows(pass.records, pass.kernels) + pass.unit * row_floats, dy,
                               outputs_, row_stride_);
     }
-    if (dx)
-      pass.kernels.dense_backward_input(dx, dy, pass.parameters + tensors[0].offset, inputs_,
-                                        outputs_);
+    if (!dx) return;
+    float* flat_dx = flat() ? dx : pass.scratch;
+    pass.kernels.dense_backward_input(flat_dx, dy, pass.parameters + tensors[0].offset, inputs_,
+                                      outputs_);
+    if (!flat()) pass.kernels.unflatten(dx, flat_dx, in);
   }
 
+  void curvature(const Pass& pass, float* hx, float* hy, const float*, const float* x_squared,
+                 const float* y) const override {
+    backward(pass, hx, hy, x_squared, y);
+  }
+
+  std::size_t scratch_floats(int lanes) const override {
+    return flat() ? 0 : std::size_t(inputs_) * lanes;
+  }
   double cost() const override { return double(inputs_) * outputs_; }
   std::size_t record_floats(int lanes) const override {
     return std::size_t(inputs_ + row_stride_) * lanes;
@@ -212,6 +279,7 @@ class DenseLayer final : public Layer {
  private:
   static constexpr int kPartRows = 16;  // 16 x 120 weights over 128 images: some 10 microseconds
 
+  bool flat() const { return in.height * in.width == 1; }
   int kernel_parts() const { return (inputs_ + kPartRows - 1) / kPartRows; }
   float* rows(const Records& records, const Kernels& kernels) const {
     return records.data + aligned_floats(records.units * inputs_ * kernels.lanes);
@@ -249,6 +317,11 @@ class MaxPool2DLayer final : public Pool2DLayer {
                 const float* y) const override {
     if (dx) pass.kernels.max_pool2d_backward(dx, dy, x, y, shape_, below_);
   }
+  void curvature(const Pass& pass, float* hx, float* hy, const float* x, const float*,
+                 const float* y) const override {
+    backward(pass, hx, hy, x, y);
+    if (hx) pass.kernels.activation_backward(hx, x, below_, in.size());
+  }
   bool needs_output() const override { return true; }
 };
 
@@ -262,6 +335,19 @@ class AveragePool2DLayer final : public Pool2DLayer {
                 const float*) const override {
     if (dx) pass.kernels.average_pool2d_backward(dx, dy, x, shape_, below_);
   }
+  // Where no window is cut off, so that one square of 1 / cells serves all.
+  bool has_curvature() const override {
+    return shape_.pad_top == 0 && shape_.pad_left == 0 &&
+           (shape_.out_height - 1) * shape_.stride_height + shape_.pool_height <= in.height &&
+           (shape_.out_width - 1) * shape_.stride_width + shape_.pool_width <= in.width;
+  }
+  void curvature(const Pass& pass, float* hx, float* hy, const float* x, const float*,
+                 const float* y) const override {
+    const float share = 1.0f / float(shape_.pool_height * shape_.pool_width);
+    pass.kernels.rescale(hy, hy, out.size(), share, -0.0f);
+    backward(pass, hx, hy, x, y);
+    if (hx) pass.kernels.activation_backward(hx, x, below_, in.size());
+  }
 };
 
 class FlattenLayer final : public Layer {
@@ -273,6 +359,30 @@ class FlattenLayer final : public Layer {
   void backward(const Pass& pass, float* dx, float* dy, const float*, const float*) const override {
     if (dx) pass.kernels.unflatten(dx, dy, in);
   }
+};
+
+class ZeroPadding2DLayer final : public Layer {
+ public:
+  ZeroPadding2DLayer(const LayerSpec& spec, Shape in)
+      : Layer(in, padded(spec, in)), top_(spec.padding[0]), left_(spec.padding[2]) {}
+  void forward(const Pass& pass, float* y, const float* x) const override {
+    pass.kernels.pad2d(y, x, in, out.height, out.width, top_, left_);
+  }
+  void backward(const Pass& pass, float* dx, float* dy, const float*, const float*) const override {
+    if (dx) pass.kernels.crop2d(dx, dy, in, out.height, out.width, top_, left_);
+  }
+
+ private:
+  static Shape padded(const LayerSpec& spec, Shape in) {
+    for (const int cells : spec.padding)
+      if (cells < 0 || cells > kMostValues / 4)
+        throw std::invalid_argument("padding must be from 0 to " + std::to_string(kMostValues / 4) +
+                                    ", got " + std::to_string(cells));
+    return {in.channels, in.height + spec.padding[0] + spec.padding[1],
+            in.width + spec.padding[2] + spec.padding[3]};
+  }
+
+  int top_, left_;
 };
 
 class ActivationLayer final : public Layer {
@@ -288,6 +398,11 @@ class ActivationLayer final : public Layer {
   }
   void backward(const Pass& pass, float*, float* dy, const float*, const float* y) const override {
     pass.kernels.activation_backward(dy, y, kind_, out.size());
+  }
+  bool has_curvature() const override { return kind_ != ActivationKind::kSoftmax; }
+  void curvature(const Pass& pass, float*, float* hy, const float*, const float*,
+                 const float* y) const override {
+    square_derivative(pass, hy, y, kind_, out.size());
   }
   bool in_place() const override { return true; }
   bool needs_output() const override { return true; }
@@ -305,6 +420,10 @@ class RescalingLayer final : public Layer {
   }
   void backward(const Pass& pass, float*, float* dy, const float*, const float*) const override {
     pass.kernels.rescale(dy, dy, out.size(), scale_, -0.0f);
+  }
+  void curvature(const Pass& pass, float*, float* hy, const float*, const float*,
+                 const float*) const override {
+    pass.kernels.rescale(hy, hy, out.size(), scale_ * scale_, -0.0f);
   }
   bool in_place() const override { return true; }
 
@@ -332,11 +451,13 @@ std::size_t Tensor::size() const {
 ActivationKind activation_kind(const std::string& name) {
   if (name == "linear") return ActivationKind::kLinear;
   if (name == "relu") return ActivationKind::kRelu;
+  if (name == "scaled_tanh") return ActivationKind::kScaledTanh;
   if (name == "sigmoid") return ActivationKind::kSigmoid;
   if (name == "softmax") return ActivationKind::kSoftmax;
   if (name == "tanh") return ActivationKind::kTanh;
   throw std::invalid_argument(
-      "activation must be 'linear', 'relu', 'sigmoid', 'softmax' or 'tanh', got '" + name + "'");
+      "activation must be 'linear', 'relu', 'scaled_tanh', 'sigmoid', 'softmax' or 'tanh', got '" +
+      name + "'");
 }
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t offset) {
@@ -351,13 +472,16 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec, Shape in, std::size_t o
   if (weighted && fan_in * spec.units > kMostWeights)
     throw std::invalid_argument(spec.kind + " would have more than " +
                                 std::to_string(kMostWeights) + " weights");
+  if (DenseLayer::is_one(spec, in)) return std::make_unique<DenseLayer>(spec, in, offset);
   if (spec.kind == "conv2d") return std::make_unique<Conv2DLayer>(spec, in, offset);
-  if (spec.kind == "dense") return std::make_unique<DenseLayer>(spec, in, offset);
   if (spec.kind == "max_pool2d") return std::make_unique<MaxPool2DLayer>(spec, in);
   if (spec.kind == "average_pool2d") return std::make_unique<AveragePool2DLayer>(spec, in);
   if (spec.kind == "flatten") return std::make_unique<FlattenLayer>(in);
   if (spec.kind == "activation") return std::make_unique<ActivationLayer>(spec, in);
   if (spec.kind == "rescaling") return std::make_unique<RescalingLayer>(spec, in);
+  if (spec.kind == "zero_padding2d") return std::make_unique<ZeroPadding2DLayer>(spec, in);
+  if (spec.kind == "subsample2d") return make_subsample2d(spec, in, offset);
+  if (spec.kind == "rbf") return make_rbf(spec, in);
   throw std::invalid_argument("unknown kind of layer '" + spec.kind + "'");
 }
 

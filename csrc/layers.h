@@ -2,6 +2,7 @@
 // buffer, and which kernels to call for one unit. Built once; nothing here allocates afterwards.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,13 +14,18 @@ namespace pylenet {
 
 // What Python says of a layer; which members count depends on the kind.
 struct LayerSpec {
-  std::string kind;  // conv2d dense max_pool2d average_pool2d flatten activation rescaling
-  int units = 0;     // conv2d's filters, dense's units
+  // conv2d dense max_pool2d average_pool2d subsample2d flatten activation rescaling zero_padding2d
+  // rbf
+  std::string kind;
+  int units = 0;  // conv2d's filters, dense's units
   std::pair<int, int> window{1, 1}, strides{1, 1};
   bool same_padding = false;
   bool use_bias = true;
   std::string activation = "linear";  // of the kind activation
   float scale = 1.0f, offset = 0.0f;  // of the kind rescaling
+  std::array<int, 4> padding{};       // of the kind zero_padding2d: top, bottom, left, right
+  std::vector<std::vector<int>> connections;  // conv2d's: the inputs of each filter; empty: all
+  std::vector<std::string> codes;             // rbf's: '+' and '-' for each input
 };
 
 struct Tensor {  // one parameter tensor, in Keras's layout
@@ -61,6 +67,20 @@ class Layer {
   virtual void backward(const Pass& pass, float* dx, float* dy, const float* x,
                         const float* y) const = 0;
 
+  // Backward for the diagonal of the Gauss-Newton Hessian: hx and the record from hy, by squares of
+  // everything that backward multiplies with. `pass` has the squared parameters; x_squared is null
+  // for a layer without.
+  virtual void curvature(const Pass& pass, float* hx, float* hy, const float* x,
+                         const float* /*x_squared*/, const float* y) const {
+    backward(pass, hx, hy, x, y);
+  }
+  virtual bool has_curvature() const { return true; }
+  // Whether `loss` and this layer, the last one, are one function of the layer's input: then hx are
+  // that function's own second derivatives.
+  virtual bool joins_loss(Loss /*loss*/) const { return false; }
+  virtual void curvature_with_loss(const InstructionSet&, float* /*hx*/, float* /*scratch*/,
+                                   const float* /*x*/, const float* /*y*/, Loss /*loss*/) const {}
+
   // Whether the layer computes this activation of its output itself, from now on, both ways.
   virtual bool fuse(ActivationKind /*activation*/) { return false; }
   // The fused activation, whose derivative the layer above takes from now on.
@@ -87,6 +107,9 @@ class Layer {
     return {0, 0};
   }
 };
+
+// One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.
+constexpr int kMostValues = 1 << 26;
 
 // The layer for `spec` on inputs of shape `in`, its parameters from `offset` on.
 // Throws std::invalid_argument where spec and shape do not fit.

@@ -110,12 +110,32 @@ inline vec mean_squared_error(float* dy, const float* y, const UnitTargets& t, i
   return sum / splat(float(n));
 }
 
+// y_t + log(e^-j + sum of e^-y), so that a distance much larger than j counts as nothing.
+inline vec maximum_a_posteriori(float* dy, const float* y, const UnitTargets& t, int n, float j,
+                                vec scale) {
+  vec least = splat(j);
+  for (int k = 0; k < n; k++) least = smaller(load(y + k * kLanes), least);
+  vec sum = exp(least - splat(j)), weight{}, dot{};
+  for (int k = 0; k < n; k++) {
+    const vec v = load(y + k * kLanes), wanted = t[k];
+    sum += exp(least - v);
+    weight += wanted;
+    dot += select(wanted != 0.0f, wanted * v, vec{});
+  }
+  if (dy)
+    for (int k = 0; k < n; k++) {
+      const vec p = exp(least - load(y + k * kLanes)) / sum;
+      store(dy + k * kLanes, (t[k] - p * weight) * scale);
+    }
+  return dot + weight * (log(sum) - least);
+}
+
 void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* y,
-          const Targets& targets, const std::int64_t* index, int count, LossKind kind, int classes,
+          const Targets& targets, const std::int64_t* index, int count, Loss which, int classes,
           float scale) {
   const UnitTargets t(targets, index, count, classes);
   vec loss{};
-  switch (kind) {
+  switch (which.kind) {
     case LossKind::kCrossEntropyFromLogits:
       loss = cross_entropy_from_logits(dy, y, t, classes, splat(scale));
       break;
@@ -125,8 +145,12 @@ void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* 
     case LossKind::kMeanSquaredError:
       loss = mean_squared_error(dy, y, t, classes, splat(scale));
       break;
+    case LossKind::kMaximumAPosteriori:
+      loss = maximum_a_posteriori(dy, y, t, classes, which.constant, splat(scale));
+      break;
   }
-  const ivec found = arg_max(classes, [&](int k) { return load(y + k * kLanes); });
+  const vec sign = splat(which.kind == LossKind::kMaximumAPosteriori ? -1.0f : 1.0f);
+  const ivec found = arg_max(classes, [&](int k) { return sign * load(y + k * kLanes); });
   const ivec expected = t.one_hot ? t.label : arg_max(classes, [&](int k) { return t[k]; });
   for (int lane = 0; lane < count; lane++) {
     losses[lane] = loss[lane];

@@ -74,8 +74,8 @@ std::size_t Network::bytes_per_thread() const {
 }
 
 // Cross entropy after a softmax is computed from what goes into the softmax.
-int Network::layers_before_loss(LossKind kind) const {
-  const bool skip = ends_in_softmax_ && kind == LossKind::kCrossEntropyFromLogits;
+int Network::layers_before_loss(Loss loss) const {
+  const bool skip = ends_in_softmax_ && loss.kind == LossKind::kCrossEntropyFromLogits;
   return int(layers_.size()) - skip;
 }
 
@@ -110,16 +110,16 @@ void Network::predict(float* y, const float* parameters, const ImageView& x, std
 }
 
 void Network::evaluate(double* loss, std::int64_t* correct, const float* parameters,
-                       const ImageView& x, std::int64_t count, const Targets& targets,
-                       LossKind kind, int threads) const {
+                       const ImageView& x, std::int64_t count, const Targets& targets, Loss which,
+                       int threads) const {
   const Plan& plan = plan_for(count);
-  const int layers = layers_before_loss(kind);
+  const int layers = layers_before_loss(which);
   threads = team_size(threads, plan.units_of(count), cost(plan));
   const Lease workspace(*this, plan, threads, 0, count);
   forward_units(plan, *workspace, parameters, x, count, layers, threads,
                 [&](const Worker& worker, std::int64_t first, const UnitImages& images) {
                   worker.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
-                              targets, images, kind, layers, 1.0f);
+                              targets, images, which, layers, 1.0f);
                 });
   *loss = 0.0;
   *correct = 0;

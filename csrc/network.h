@@ -30,7 +30,7 @@ struct TrainCall {
   float* parameters;
   ImageView x;
   Targets targets;
-  LossKind loss;
+  Loss loss;
   const RandomAffine* distortion;  // of the images; null for none
   const std::int64_t* order;       // images in the order of training
   std::int64_t count;              // how many; the last step may be a smaller batch
@@ -85,13 +85,19 @@ class Network {
 
   // Losses summed over the images, and how many of their arg max are right.
   void evaluate(double* loss, std::int64_t* correct, const float* parameters, const ImageView& x,
-                std::int64_t count, const Targets& targets, LossKind kind, int threads) const;
+                std::int64_t count, const Targets& targets, Loss which, int threads) const;
 
   // dx [image][h][w][c] and the flat gradient, both float32, for a given dy like predict's y.
   void gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
                 const ImageView& dy, std::int64_t count, int threads) const;
 
   void train(const TrainCall& call, int threads) const;
+
+  // The diagonal of the loss's Gauss-Newton Hessian, mean over the images x[order], like the
+  // gradient; no labels are needed. Throws std::invalid_argument where a layer or the loss has
+  // none.
+  void curvature(float* curvature, const float* parameters, const ImageView& x,
+                 const std::int64_t* order, std::int64_t count, Loss loss, int threads) const;
 
   // y [image][h][w][c]: the images x[order], `count` of them, as training with this distortion
   // gives them to the first layer after a leading Rescaling.
@@ -101,7 +107,7 @@ class Network {
   // Where the time of one training step goes on this thread, on all of x's images (a unit at
   // most); means over `repeats`.
   StepTimes profile(const float* parameters, const ImageView& x, std::int64_t count,
-                    const Targets& targets, LossKind loss, int repeats) const;
+                    const Targets& targets, Loss loss, int repeats) const;
 
   // For callers whose threads share parameters: predict, evaluate and gradient read, train writes.
   Gate& gate() const { return gate_; }
@@ -110,6 +116,7 @@ class Network {
   struct Workspace;
   class Lease;
   struct Worker;
+  struct CurvatureWorker;
 
   // Few images are computed one by one: a unit costs as much as if it were full.
   const Plan& plan_for(std::int64_t images) const {
@@ -119,7 +126,7 @@ class Network {
   double cost(const Plan& plan) const {
     return plan.kernels.lanes > 1 ? cost_ : cost_ * kSingleCost;
   }
-  int layers_before_loss(LossKind kind) const;
+  int layers_before_loss(Loss loss) const;
   template <class Use>
   void forward_units(const Plan& plan, const Workspace& workspace, const float* parameters,
                      const ImageView& x, std::int64_t count, int layers, int threads,

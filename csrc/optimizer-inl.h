@@ -83,11 +83,24 @@ void adam_step(float* parameters, float* mean, float* square, const float* gradi
   });
 }
 
+// Stochastic diagonal Levenberg-Marquardt: each weight has a rate of its own, learning_rate * gain.
+void sdlm_step(float* parameters, const float* gain, const float* gradient, std::size_t size,
+               const OptimizerStep& step) {
+  const vec minus_rate = splat(-step.learning_rate);
+  const vec keep = splat(1.0f - step.weight_decay * step.learning_rate);
+  for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
+    const vec scaled = load_some(gain + i, n) * load_some(gradient + i, n);
+    const vec w = load_some(parameters + i, n) * keep;
+    store_some(parameters + i, fma(minus_rate, scaled, w), n);
+  });
+}
+
 void optimizer_step(float* parameters, float* slot_1, float* slot_2, const float* gradient,
                     std::size_t size, const OptimizerStep& step) {
   if (step.kind == OptimizerStep::kSgd) sgd_step(parameters, slot_1, gradient, size, step);
   if (step.kind == OptimizerStep::kAdam)
     adam_step(parameters, slot_1, slot_2, gradient, size, step);
+  if (step.kind == OptimizerStep::kSdlm) sdlm_step(parameters, slot_1, gradient, size, step);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ double peak_flops(int threads, double seconds) {
 }
 
 StepTimes Network::profile(const float* parameters, const ImageView& x, std::int64_t count,
-                           const Targets& targets, LossKind loss, int repeats) const {
+                           const Targets& targets, Loss loss, int repeats) const {
   const Plan& plan = plan_for(count);
   const int layers = layers_before_loss(loss);
   const Lease workspace(*this, plan, 1, 1, count);

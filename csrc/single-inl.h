@@ -115,12 +115,12 @@ void single_activation_backward(float* dy, const float* y, ActivationKind kind, 
 }
 
 void single_loss(float* dy, float* losses, std::int32_t* correct, float* scratch, const float* y,
-                 const Targets& targets, const std::int64_t* index, int count, LossKind kind,
+                 const Targets& targets, const std::int64_t* index, int count, Loss which,
                  int classes, float scale) {
   float* lanes = scratch;
   float* gradient = dy ? scratch + std::size_t(classes) * kLanes : nullptr;
   to_first_lane(lanes, y, classes);
-  loss(gradient, losses, correct, nullptr, lanes, targets, index, count, kind, classes, scale);
+  loss(gradient, losses, correct, nullptr, lanes, targets, index, count, which, classes, scale);
   if (dy) from_first_lane(dy, gradient, classes);
 }
 

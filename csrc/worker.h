@@ -145,9 +145,9 @@ struct Network::Worker {
   }
 
   void loss(float* dy, float* losses, std::int32_t* correct, const Targets& targets,
-            const UnitImages& images, LossKind kind, int layers, float scale) const {
+            const UnitImages& images, Loss loss, int layers, float scale) const {
     plan.kernels.loss(dy, losses, correct, scratch(), output(layers), targets, images.index,
-                      images.count, kind, int(network.output().size()), scale);
+                      images.count, loss, int(network.output().size()), scale);
   }
 
   // Part `part` of the gradient, summed over `images` images' records.

@@ -73,3 +73,58 @@ def fits_image(name: str, window: tuple[int, int], image: Sequence[int], padding
             f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}, "
             "unless padding is 'same'"
         )
+
+
+def padding_sides(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Cells ((top, bottom), (left, right)) from these, from (height, width) or from one integer."""
+    rows, columns = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value,) * 2
+    sides = _before_and_after(rows), _before_and_after(columns)
+    if max(map(max, sides)) > LONGEST // 4:
+        raise ValueError(f"padding must not be larger than {LONGEST // 4}, got {value!r}")
+    return sides
+
+
+def _before_and_after(value: Any) -> tuple[int, int]:
+    ends = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(ends) != 2:
+        raise ValueError(
+            "padding must be an integer, a pair (height, width) or a pair of pairs "
+            f"((top, bottom), (left, right)), got {value!r} in it"
+        )
+    return _check.integer("padding", ends[0], 0), _check.integer("padding", ends[1], 0)
+
+
+def connection_table(value: Any) -> tuple[tuple[int, ...], ...]:
+    """For each filter the input channels that feed it, ascending."""
+    if not isinstance(value, (tuple, list)) or not value:
+        raise TypeError(
+            f"connections must be a list of lists, the input channels of each filter, got {value!r}"
+        )
+    table = []
+    for inputs in value:
+        if not isinstance(inputs, (tuple, list)):
+            raise TypeError(f"connections must hold a list for each filter, got {inputs!r}")
+        channels = sorted(_check.integer("connections", channel, 0) for channel in inputs)
+        if not channels or len(set(channels)) < len(channels):
+            raise ValueError(
+                f"connections must hold one channel or more for each filter, none twice, "
+                f"got {inputs!r}"
+            )
+        table.append(tuple(channels))
+    return tuple(table)
+
+
+def code_strings(value: Any) -> tuple[str, ...]:
+    """Codes (units, in) of +1 and -1, or strings of + and -, as strings."""
+    if isinstance(value, np.ndarray):
+        if value.ndim != 2 or not value.size or not np.isin(value, (-1, 1)).all():
+            raise ValueError(
+                f"codes must be +1 and -1 in an array (units, in), got shape {value.shape}"
+            )
+        return tuple("".join("+" if v > 0 else "-" for v in row) for row in value)
+    if not isinstance(value, (tuple, list)) or not all(isinstance(code, str) for code in value):
+        raise TypeError(f"codes must be an array (units, in) or a list of strings, got {value!r}")
+    codes = tuple(value)
+    if not codes or len(set(map(len, codes))) > 1 or not set("".join(codes)) <= set("+-"):
+        raise ValueError(f"codes must be strings of + and -, all of one length, got {value!r}")
+    return codes

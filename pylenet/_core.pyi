@@ -19,6 +19,10 @@ class LossKind:
     CROSS_ENTROPY_FROM_LOGITS: LossKind
     CROSS_ENTROPY_FROM_PROBABILITIES: LossKind
     MEAN_SQUARED_ERROR: LossKind
+    MAXIMUM_A_POSTERIORI: LossKind
+
+class Loss:
+    def __init__(self, kind: LossKind, constant: float = 0.0) -> None: ...
 
 class Network:
     def __init__(
@@ -48,18 +52,26 @@ class Network:
         parameters: NDArray[np.float32],
         x: NDArray[Any],
         y: NDArray[Any],
-        loss: LossKind,
+        loss: Loss | LossKind,
         threads: int,
     ) -> tuple[float, int]: ...
     def gradient(
         self, parameters: NDArray[np.float32], x: NDArray[Any], dy: NDArray[Any], threads: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def curvature(
+        self,
+        parameters: NDArray[np.float32],
+        x: NDArray[Any],
+        order: NDArray[np.int64],
+        loss: Loss | LossKind,
+        threads: int,
+    ) -> NDArray[np.float32]: ...
     def profile(
         self,
         parameters: NDArray[np.float32],
         x: NDArray[Any],
         y: NDArray[Any],
-        loss: LossKind,
+        loss: Loss | LossKind,
         repeats: int,
     ) -> dict[str, Any]: ...
     def train(
@@ -70,7 +82,7 @@ class Network:
         order: NDArray[np.int64],
         *,
         batch_size: int,
-        loss: LossKind,
+        loss: Loss | LossKind,
         optimizer: Mapping[str, float | bool | str],
         slots: Sequence[NDArray[np.float32]],
         iterations: NDArray[np.int64],

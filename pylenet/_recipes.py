@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .augmentation import RandomAffine
-from .models import Sequential, lenet5_classic, lenet5_modern
-from .optimizers import SGD, Adam, Optimizer
-from .optimizers.schedules import OneCycle
+from .models import Sequential, lenet5_1998, lenet5_classic, lenet5_modern
+from .optimizers import SDLM, SGD, Adam, Optimizer
+from .optimizers._optimizers import RATES_1998
+from .optimizers.schedules import EpochwiseConstant, OneCycle
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,9 @@ class Recipe:
 
     build: makes the model, not compiled. optimizer: makes one for (total steps, learning rate),
     the rate being the highest of a schedule. learning_rate, epochs, batch_size: what is used
-    unless the user says otherwise. augmentation: makes one of the training images, if any.
+    unless the user says otherwise. augmentation: makes one of the training images, if any. loss: to
+    train with. curve: whether the test set is looked at after each epoch, to report the learning
+    curve; nothing depends on what it shows.
     """
 
     build: Callable[[], Sequential]
@@ -25,6 +28,8 @@ class Recipe:
     epochs: int
     batch_size: int
     augmentation: Callable[[], RandomAffine] | None = None
+    loss: str = "sparse_categorical_crossentropy"
+    curve: bool = False
 
 
 def _plain(steps: int, rate: float) -> Optimizer:
@@ -52,10 +57,24 @@ def _distortion() -> RandomAffine:
     )
 
 
+def _as_in_1998(steps: int, rate: float) -> Optimizer:
+    return SDLM(EpochwiseConstant([rate * r / RATES_1998[0] for r in RATES_1998]))
+
+
+COMPARED = ("classic", "modern")  # by `pylenet train` without --model
 RECIPES = {
     "classic": Recipe(lenet5_classic, _plain, learning_rate=0.01, epochs=20, batch_size=128),
     "modern": Recipe(
         lenet5_modern, _one_cycle(0.005), learning_rate=0.05, epochs=10, batch_size=64
+    ),
+    "1998": Recipe(
+        lenet5_1998,
+        _as_in_1998,
+        learning_rate=RATES_1998[0],
+        epochs=20,
+        batch_size=1,
+        loss="maximum_a_posteriori",
+        curve=True,
     ),
 }
 

@@ -1,6 +1,7 @@
-"""Initial weights: Glorot and He initializers, zeros and ones, with Keras's meaning.
+"""Initial weights: Glorot and He initializers, zeros and ones, with Keras's meaning; FanInUniform.
 
-Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015.
+Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015; LeCun, Bottou, Bengio
+and Haffner, Proc. IEEE 86(11), 1998.
 """
 
 import math
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from . import _check, _random
 
 __all__ = [
+    "FanInUniform",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
@@ -20,6 +22,7 @@ __all__ = [
     "Initializer",
     "Ones",
     "Zeros",
+    "fan_in_uniform",
     "get",
     "glorot_normal",
     "glorot_uniform",
@@ -117,6 +120,29 @@ class HeNormal(_VarianceScaling):
     scale, fan, distribution = 2.0, "in", "normal"
 
 
+class FanInUniform(Initializer):
+    """Uniform within +-scale / fan_in**power, as LeNets began in 1998.
+
+    scale: a number > 0. power: 1 where inputs say the same, 0.5 where they are independent.
+    Shapes and seed as for the others.
+    """
+
+    def __init__(self, scale: float = 2.4, power: float = 1.0, seed: int | None = None) -> None:
+        self.scale = _check.real("scale", scale, "(0, inf)")
+        self.power = _check.real("power", power, "[0, 1]")
+        self.seed = None if seed is None else _check.integer("seed", seed, 0)
+
+    def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        shape = tuple(shape)
+        rng = _random.generator() if self.seed is None else np.random.default_rng(self.seed)
+        limit = self.scale / max(1.0, _fans(shape)[0]) ** self.power
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"scale": self.scale, "power": self.power, "seed": self.seed}
+
+
+fan_in_uniform = FanInUniform
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
 he_uniform, he_normal = HeUniform, HeNormal
 zeros, ones = Zeros, Ones
@@ -126,6 +152,7 @@ _CLASSES: dict[str, type[Initializer]] = {
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,
     "he_normal": HeNormal,
+    "fan_in_uniform": FanInUniform,
     "zeros": Zeros,
     "ones": Ones,
 }

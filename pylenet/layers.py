@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _check, initializers
-from .ops import ACTIVATIONS, Pair
+from .ops import ACTIVATIONS, Codes, Connections, Padding, Pair
 
 __all__ = [
+    "RBF",
     "Activation",
     "AveragePooling2D",
     "AvgPool2D",
@@ -28,6 +29,8 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "Rescaling",
+    "Subsampling2D",
+    "ZeroPadding2D",
 ]
 
 FLOAT32 = "[-3.4e38, 3.4e38]"
@@ -92,6 +95,25 @@ class Layer(AlwaysTrainable):
             raise ValueError(f"{self!r} has no weights yet: add it to a model with an input shape")
         return sum(w.size for w in self.weights)
 
+    def count_neurons(self) -> int:
+        """The number of units whose inputs are summed or compared; 0 where values only pass.
+
+        Raises ValueError outside a built model, as count_connections does.
+        """
+        return math.prod(self._built_shapes()[1]) if self.count_connections() else 0
+
+    def count_connections(self) -> int:
+        """The number of inputs of all neurons, biases included, as the LeNet-5 paper counts."""
+        return self._connections(*self._built_shapes())
+
+    def _built_shapes(self) -> tuple[Shape, Shape]:
+        if self.input_shape is None or self.output_shape is None:
+            raise ValueError(f"{self!r} has no shape yet: add it to a model with an input shape")
+        return self.input_shape, self.output_shape
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return 0
+
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as JSON values."""
         return {"name": self.name, **self._arguments()}
@@ -119,6 +141,11 @@ class Layer(AlwaysTrainable):
     def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
         """First values of the weight `name`."""
         raise NotImplementedError
+
+    def _weight(self, name: str) -> NDArray[np.float32]:
+        if name not in self._weights:
+            raise ValueError(f"{self!r} has no {name} yet: add it to a model with an input shape")
+        return self._weights[name]
 
 
 class Input:
@@ -154,6 +181,26 @@ class Rescaling(Layer):
         return input_shape
 
 
+class ZeroPadding2D(Layer):
+    """Zeros around images (height, width, channels).
+
+    padding: cells on every side, or (height, width), or ((top, bottom), (left, right)).
+    """
+
+    kind = "zero_padding2d"
+
+    def __init__(self, padding: Padding = (1, 1), **common: Any) -> None:
+        super().__init__(**common)
+        self.padding = _arrays.padding_sides(padding)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"padding": self.padding}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        image_shape(self, input_shape)
+        return [{"kind": self.kind, "padding": [n for side in self.padding for n in side]}]
+
+
 class _Weighted(Layer):
     """A layer with kernel, optional bias and activation."""
 
@@ -181,27 +228,15 @@ class _Weighted(Layer):
         """The bias, as a live view, or None without one. Raises ValueError before there is one."""
         return self._weight("bias") if self.use_bias else None
 
-    def _weight(self, name: str) -> NDArray[np.float32]:
-        if name not in self._weights:
-            raise ValueError(f"{self!r} has no {name} yet: add it to a model with an input shape")
-        return self._weights[name]
-
     def _weighted_arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {"activation": self.activation, "use_bias": self.use_bias}
-        for name, default in (
-            ("kernel_initializer", "glorot_uniform"),
-            ("bias_initializer", "zeros"),
-        ):
-            config = initializers.serialize(getattr(self, name))
-            if config != initializers.serialize(initializers.get(default)):
-                arguments[name] = config
-        return arguments
+        return arguments | _changed_initializers(
+            self, {"kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
+        )
 
     def _with_activation(self, spec: dict[str, Any]) -> list[dict[str, Any]]:
-        specs = [{"kind": self.kind, "use_bias": self.use_bias, **spec}]
-        if self.activation != "linear":
-            specs.append({"kind": "activation", "activation": self.activation})
-        return specs
+        spec = {"kind": self.kind, "use_bias": self.use_bias, **spec}
+        return [spec, *_activation_spec(self.activation)]
 
     def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
         return (self.kernel_initializer if name == "kernel" else self.bias_initializer)(shape)
@@ -211,7 +246,11 @@ class Conv2D(_Weighted):
     """2-D convolution of images (height, width, in): kernel (kh, kw, in, filters), bias (filters,).
 
     kernel_size, strides: an integer or a pair (height, width). padding: 'valid' or 'same'.
-    activation: one of linear, relu, sigmoid, tanh, or None for linear.
+    activation: one of linear, relu, scaled_tanh, sigmoid, tanh, or None for linear.
+    connections: for each filter the list of input channels that feed it; None means all. Missing
+    links have no weight: the kernel is (kh, kw, links), which is full[:, :, table] of a full kernel
+    and the boolean table (in, filters). They add nothing to a sum unless an input is infinite or
+    NaN, which reaches all filters. Initial values are drawn for each filter's links alone.
     """
 
     kind = "conv2d"
@@ -227,6 +266,7 @@ class Conv2D(_Weighted):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        connections: Connections | None = None,
         **common: Any,
     ) -> None:
         super().__init__(activation, use_bias, kernel_initializer, bias_initializer, **common)
@@ -236,18 +276,48 @@ class Conv2D(_Weighted):
         self.kernel_size = _arrays.pair("kernel_size", kernel_size)
         self.strides = _arrays.pair("strides", strides)
         self.padding = _arrays.padding(padding)
+        self.connections = None if connections is None else _arrays.connection_table(connections)
+        if self.connections is not None and len(self.connections) != self.filters:
+            raise ValueError(
+                f"connections must have a list for each of the {self.filters} filters, "
+                f"got {len(self.connections)}"
+            )
 
     def _arguments(self) -> dict[str, Any]:
+        own = {} if self.connections is None else {"connections": self.connections}
         return {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
             **self._weighted_arguments(),
+            **own,
         }
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        cells = _cells_in_windows(inputs, self.kernel_size, self.strides, self.padding)
+        links = inputs[2] * self.filters
+        if self.connections is not None:
+            links = sum(map(len, self.connections))
+        return cells * links + math.prod(outputs) * self.use_bias
+
+    def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
+        if name != "kernel" or self.connections is None:
+            return super()._initial(name, shape)
+        kernel = np.empty(shape, np.float32)
+        links = sorted((i, o) for o, inputs in enumerate(self.connections) for i in inputs)
+        for o, inputs in enumerate(self.connections):
+            own = [position for position, link in enumerate(links) if link[1] == o]
+            kernel[..., own] = super()._initial(name, (*shape[:2], len(inputs), 1))[..., 0]
+        return kernel
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         image_shape(self, input_shape)
+        if self.connections is not None and max(map(max, self.connections)) >= input_shape[2]:
+            raise ValueError(
+                f"connections must be of the {input_shape[2]} input channels, "
+                f"got channel {max(map(max, self.connections))}"
+            )
         _arrays.fits_image("kernel_size", self.kernel_size, input_shape, self.padding)
         return self._with_activation(
             {
@@ -255,6 +325,7 @@ class Conv2D(_Weighted):
                 "window": self.kernel_size,
                 "strides": self.strides,
                 "same_padding": self.padding == "same",
+                "connections": self.connections or (),
             }
         )
 
@@ -262,7 +333,7 @@ class Conv2D(_Weighted):
 class Dense(_Weighted):
     """x @ kernel + bias for flat input (in,): kernel (in, units), bias (units,).
 
-    activation: one of linear, relu, sigmoid, softmax, tanh, or None for linear.
+    activation: one of linear, relu, scaled_tanh, sigmoid, softmax, tanh, or None for linear.
     """
 
     kind = "dense"
@@ -282,6 +353,9 @@ class Dense(_Weighted):
 
     def _arguments(self) -> dict[str, Any]:
         return {"units": self.units, **self._weighted_arguments()}
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return (inputs[0] + self.use_bias) * self.units
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         flat_shape(self, input_shape)
@@ -306,6 +380,9 @@ class _Pooling2D(Layer):
 
     def _arguments(self) -> dict[str, Any]:
         return {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return inputs[2] * _cells_in_windows(inputs, self.pool_size, self.strides, self.padding)
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         image_shape(self, input_shape)
@@ -341,6 +418,127 @@ class AveragePooling2D(_Pooling2D):
 MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
 
 
+class Subsampling2D(Layer):
+    """LeNet-5's sub-sampling: each window's sum, times a coefficient, plus a bias, then activation.
+
+    Coefficient and bias are trainable, (channels,): one pair for each channel. pool_size, strides:
+    an integer or a pair (height, width); strides is pool_size if None. activation: one of linear,
+    relu, scaled_tanh, sigmoid, tanh, or None for linear. Coefficients are drawn as weights of a
+    unit with pool_size inputs.
+    """
+
+    kind = "subsample2d"
+
+    def __init__(
+        self,
+        pool_size: Pair = (2, 2),
+        strides: Pair | None = None,
+        *,
+        activation: str | None = None,
+        coefficient_initializer: Any = "fan_in_uniform",
+        bias_initializer: Any = "zeros",
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.pool_size = _arrays.pair("pool_size", pool_size)
+        self.strides = self.pool_size if strides is None else _arrays.pair("strides", strides)
+        self.activation = activation_name("activation", activation)
+        if self.activation == "softmax":
+            raise ValueError("activation must not be 'softmax' here: it needs flat input")
+        self.coefficient_initializer = initializers.get(coefficient_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    @property
+    def coefficient(self) -> NDArray[np.float32]:
+        """The coefficients, as a live view. Raises ValueError before there are any."""
+        return self._weight("coefficient")
+
+    @property
+    def bias(self) -> NDArray[np.float32]:
+        """The biases, as a live view. Raises ValueError before there are any."""
+        return self._weight("bias")
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "activation": self.activation,
+        }
+        return arguments | _changed_initializers(
+            self, {"coefficient_initializer": "fan_in_uniform", "bias_initializer": "zeros"}
+        )
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        image_shape(self, input_shape)
+        _arrays.fits_image("pool_size", self.pool_size, input_shape, "valid")
+        spec = {"kind": self.kind, "window": self.pool_size, "strides": self.strides}
+        return [spec, *_activation_spec(self.activation)]
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        cells = _cells_in_windows(inputs, self.pool_size, self.strides, "valid")
+        return inputs[2] * cells + math.prod(outputs)
+
+    def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
+        if name == "bias":
+            return self.bias_initializer(shape)
+        kernel: NDArray[np.float32] = self.coefficient_initializer(
+            (math.prod(self.pool_size), *shape)
+        )
+        return kernel[:1].reshape(shape)
+
+
+class RBF(Layer):
+    """Squared Euclidean distances from fixed codes: y_i = sum over j of (x_j - code_ij)^2.
+
+    codes: (units, in) of +1 and -1, or a string of + and - for each unit. Nothing is trainable. As
+    a model's last layer its classes are told by the *smallest* output, and the loss to train with
+    is losses.MaximumAPosteriori. code_shape: (rows, columns) in which codes are pictures, for
+    `pictures`.
+    """
+
+    kind = "rbf"
+
+    def __init__(
+        self, codes: Codes, *, code_shape: tuple[int, int] | None = None, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.codes = _arrays.code_strings(codes)
+        self.code_shape = None if code_shape is None else _arrays.pair("code_shape", code_shape)
+        if self.code_shape is not None and math.prod(self.code_shape) != len(self.codes[0]):
+            raise ValueError(
+                f"code_shape must have {len(self.codes[0])} cells, as many as a code has values, "
+                f"got {code_shape!r}"
+            )
+
+    def pictures(self) -> list[str]:
+        """Lines that show the codes as pictures side by side; none without code_shape."""
+        if self.code_shape is None:
+            return []
+        rows, columns = self.code_shape
+        drawn = [code.replace("+", "#").replace("-", ".") for code in self.codes]
+        starts = range(0, rows * columns, columns)
+        return ["  ".join(code[start : start + columns] for code in drawn) for start in starts]
+
+    def _arguments(self) -> dict[str, Any]:
+        shape = {} if self.code_shape is None else {"code_shape": self.code_shape}
+        return {"codes": self.codes, **shape}
+
+    def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
+        flat_shape(self, input_shape)
+        if input_shape[0] != len(self.codes[0]):
+            raise ValueError(
+                f"RBF with codes of {len(self.codes[0])} values takes as many inputs, "
+                f"got {input_shape}"
+            )
+        return [{"kind": self.kind, "codes": self.codes}]
+
+    def _shape_of(self, core_shape: tuple[int, int, int], input_shape: Shape) -> Shape:
+        return (len(self.codes),)
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return inputs[0] * outputs[0]
+
+
 class Flatten(Layer):
     """(height, width, channels) to (height * width * channels,), channels fastest."""
 
@@ -351,7 +549,7 @@ class Flatten(Layer):
 
 
 class Activation(Layer):
-    """linear, relu, sigmoid, softmax (of flat input) or tanh as a layer of its own."""
+    """linear, relu, scaled_tanh, sigmoid, softmax (of flat input) or tanh as a layer of its own."""
 
     kind = "activation"
 
@@ -373,13 +571,53 @@ class Activation(Layer):
 
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
-    for cls in (Rescaling, Conv2D, MaxPooling2D, AveragePooling2D, Flatten, Dense, Activation)
+    for cls in (
+        Rescaling,
+        ZeroPadding2D,
+        Conv2D,
+        MaxPooling2D,
+        AveragePooling2D,
+        Subsampling2D,
+        Flatten,
+        Dense,
+        Activation,
+        RBF,
+    )
 }
 
 
 def activation_name(argument: str, value: object) -> str:
     """One of ACTIVATIONS; None means linear."""
     return "linear" if value is None else _check.one_of(argument, value, ACTIVATIONS)
+
+
+def _activation_spec(activation: str) -> list[dict[str, Any]]:
+    """What C++ is to build for an activation argument."""
+    linear = activation == "linear"
+    return [] if linear else [{"kind": "activation", "activation": activation}]
+
+
+def _changed_initializers(layer: Layer, defaults: dict[str, str]) -> dict[str, Any]:
+    """The configs of the layer's initializers that are not the default."""
+    configs = {name: initializers.serialize(getattr(layer, name)) for name in defaults}
+    return {
+        name: config
+        for name, config in configs.items()
+        if config != initializers.serialize(initializers.get(defaults[name]))
+    }
+
+
+def _cells_in_windows(image: Shape, window: Shape, strides: Shape, padding: str) -> int:
+    """How many cells of one channel all windows have together, without padding."""
+    cells = 1
+    for size, length, stride in zip(image[:2], window, strides, strict=True):
+        count, before = (size - length) // stride + 1, 0
+        if padding == "same":
+            count = -(-size // stride)
+            before = max((count - 1) * stride + length - size, 0) // 2
+        starts = [position * stride - before for position in range(count)]
+        cells *= sum(min(start + length, size) - max(start, 0) for start in starts)
+    return cells
 
 
 def sample_shape(value: Sequence[int]) -> Shape:
@@ -395,6 +633,12 @@ def sample_shape(value: Sequence[int]) -> Shape:
             f"got {shape}"
         )
     return shape
+
+
+def scales_pixels(layers: Sequence[Layer]) -> Rescaling | None:
+    """The Rescaling that raw pixels come to first, if there is one."""
+    first = next((layer for layer in layers if not isinstance(layer, ZeroPadding2D)), None)
+    return first if isinstance(first, Rescaling) else None
 
 
 def image_shape(layer: Layer, input_shape: Shape) -> None:

@@ -2,7 +2,8 @@
 
 The functions take y_true and y_pred of a batch and return one float32 value a sample, shape (N,),
 computed in float64. y_pred is (N, classes), probabilities unless from_logits. As in Keras,
-probabilities are divided by their sum and clipped to [1e-7, 1 - 1e-7] first.
+probabilities are divided by their sum and clipped to [1e-7, 1 - 1e-7] first. For
+maximum_a_posteriori y_pred holds distances, the smallest of the class that is found.
 """
 
 from abc import ABC, abstractmethod
@@ -17,16 +18,19 @@ from . import _check
 __all__ = [
     "CategoricalCrossentropy",
     "Loss",
+    "MaximumAPosteriori",
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
     "categorical_crossentropy",
     "get",
+    "maximum_a_posteriori",
     "mean_squared_error",
     "serialize",
     "sparse_categorical_crossentropy",
 ]
 
 EPSILON = 1e-7
+RUBBISH = 1.0  # MaximumAPosteriori's j
 
 
 def categorical_crossentropy(
@@ -56,10 +60,24 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
     return np.asarray(np.mean((true - pred) ** 2, axis=1), np.float32)
 
 
+def maximum_a_posteriori(y_true: Any, y_pred: Any, j: float = RUBBISH) -> NDArray[np.float32]:
+    """y_pred[label] + log(e^-j + sum over the classes of e^-y_pred), of distances.
+
+    y_true: integer labels 0 .. classes - 1, (N,) or (N, 1); y_pred: (N, classes).
+    """
+    pred = _check.matrix("y_pred", y_pred)
+    labels = _check.label_column("y_true", y_true, pred.shape)
+    all_ = np.column_stack([np.full(len(pred), _check.real("j", j)), pred])
+    least = all_.min(axis=1)
+    logs = np.log(np.exp(least[:, None] - all_).sum(axis=1)) - least
+    return np.asarray(pred[np.arange(len(pred)), labels] + logs, np.float32)
+
+
 class Loss(ABC):
     """Base class: which loss training computes, and its mean over a batch as a call."""
 
     kind: ClassVar[str]
+    takes_labels: ClassVar[bool] = False  # integers; else one row of targets for each sample
     from_logits = False
 
     def __init__(self, name: str) -> None:
@@ -112,6 +130,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     """Cross-entropy with integer labels. from_logits: y_pred holds logits, not probabilities."""
 
     kind = "sparse_categorical_crossentropy"
+    takes_labels = True
 
     def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
         super().__init__(from_logits, name)
@@ -132,17 +151,40 @@ class MeanSquaredError(Loss):
         return mean_squared_error(y_true, y_pred)
 
 
+class MaximumAPosteriori(Loss):
+    """LeNet-5's loss of 1998 with integer labels, for distances: y_label + log(e^-j + sum e^-y).
+
+    It pulls the right class's distance down and pushes those of others up, the more the smaller
+    they are; j is the distance of a class of rubbish, beyond which others are left alone.
+    """
+
+    kind = "maximum_a_posteriori"
+    takes_labels = True
+
+    def __init__(self, j: float = RUBBISH, *, name: str = kind) -> None:
+        super().__init__(name)
+        self.j = _check.real32("j", j, "(-inf, inf)")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"j": self.j, "name": self.name}
+
+    def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        return maximum_a_posteriori(y_true, y_pred, self.j)
+
+
 _CLASSES: dict[str, Callable[..., Loss]] = {
     "categorical_crossentropy": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "mean_squared_error": MeanSquaredError,
     "mse": MeanSquaredError,
+    "maximum_a_posteriori": MaximumAPosteriori,
 }
 _BY_NAME = _CLASSES | {"MSE": MeanSquaredError} | {c.__name__: c for c in _CLASSES.values()}
 _BY_FUNCTION: dict[Callable[..., Any], Callable[..., Loss]] = {
     categorical_crossentropy: CategoricalCrossentropy,
     sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
     mean_squared_error: MeanSquaredError,
+    maximum_a_posteriori: MaximumAPosteriori,
 }
 
 

@@ -7,6 +7,7 @@ float32. kernel_size, pool_size and strides are an integer or a pair (height, wi
 argument and ValueError for the wrong shape or value.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,23 @@ __all__ = [
     "dense_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "rbf",
+    "rbf_backward",
+    "subsampling2d",
+    "subsampling2d_backward",
+    "zero_padding2d",
+    "zero_padding2d_backward",
 ]
 
-ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "tanh")
+ACTIVATIONS = ("linear", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh")
 
 Floats = NDArray[np.float32]
 Pair = int | tuple[int, int]
+Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+Sides = tuple[tuple[int, int], tuple[int, int]]
+Connections = Sequence[Sequence[int]]
+Table = tuple[tuple[int, ...], ...]
+Codes = Sequence[str] | NDArray[Any]
 
 
 def conv2d(
@@ -40,15 +52,20 @@ def conv2d(
     *,
     strides: Pair = (1, 1),
     padding: str = "valid",
+    connections: Connections | None = None,
 ) -> Floats:
     """2-D convolution (cross-correlation): x (N, H, W, in), kernel (kh, kw, in, out), bias (out,).
 
-    Returns (N, OH, OW, out). Each output is summed over bias, input channel, kernel row, column.
+    Returns (N, OH, OW, out). Each output is summed over bias, input channel, kernel row, column;
+    where the kernel is as large as the image, in the order of `dense`.
+    connections: the input channels that feed each output, as in layers.Conv2D; the kernel is then
+    (kh, kw, links).
     """
-    layer = _Single("conv2d", _images(x), _conv_spec(x, kernel, strides, padding))
+    spec = _conv_spec(x, kernel, strides, padding, connections)
+    layer = _Single("conv2d", _images(x), spec)
     weights = {"kernel": kernel}
     if bias is not None:
-        weights["bias"] = _arrays.shaped("bias", bias, kernel.shape[-1:], _arrays.FLOATS)
+        weights["bias"] = _arrays.shaped("bias", bias, (spec["units"],), _arrays.FLOATS)
     return layer.forward(x, weights, use_bias=bias is not None)
 
 
@@ -59,9 +76,10 @@ def conv2d_backward(
     *,
     strides: Pair = (1, 1),
     padding: str = "valid",
+    connections: Connections | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dkernel, dbias) of sum(dy * conv2d(x, kernel, bias)), dy (N, OH, OW, out)."""
-    layer = _Single("conv2d", _images(x), _conv_spec(x, kernel, strides, padding))
+    layer = _Single("conv2d", _images(x), _conv_spec(x, kernel, strides, padding, connections))
     dx, weights = layer.backward(dy, x, {"kernel": kernel})
     return dx, weights["kernel"], weights["bias"]
 
@@ -130,10 +148,69 @@ def average_pool2d_backward(
     return _pool("average_pool2d", x, pool_size, strides, padding).backward(dy, x, {})[0]
 
 
-def activation(x: NDArray[Any], name: str) -> Floats:
-    """linear, relu, sigmoid, softmax or tanh of x (N, features) or (N, H, W, channels).
+def subsampling2d(
+    x: NDArray[Any],
+    coefficient: NDArray[Any],
+    bias: NDArray[Any],
+    pool_size: Pair = (2, 2),
+    *,
+    strides: Pair | None = None,
+) -> Floats:
+    """coefficient times the sum of each window, plus bias; both (channels,), x (N, H, W, channels).
 
-    softmax is over the features, of (N, features) only.
+    strides: pool_size if None. Windows lie within the image.
+    """
+    layer = _pool("subsample2d", x, pool_size, strides, "valid")
+    shape = x.shape[3:]
+    coefficient = _arrays.shaped("coefficient", coefficient, shape, _arrays.FLOATS)
+    bias = _arrays.shaped("bias", bias, shape, _arrays.FLOATS)
+    return layer.forward(x, {"coefficient": coefficient, "bias": bias})
+
+
+def subsampling2d_backward(
+    dy: NDArray[Any],
+    x: NDArray[Any],
+    coefficient: NDArray[Any],
+    pool_size: Pair = (2, 2),
+    *,
+    strides: Pair | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """Gradients (dx, dcoefficient, dbias) of sum(dy * subsampling2d(x, coefficient, bias))."""
+    layer = _pool("subsample2d", x, pool_size, strides, "valid")
+    coefficient = _arrays.shaped("coefficient", coefficient, x.shape[3:], _arrays.FLOATS)
+    dx, weights = layer.backward(dy, x, {"coefficient": coefficient})
+    return dx, weights["coefficient"], weights["bias"]
+
+
+def rbf(x: NDArray[Any], codes: Codes) -> Floats:
+    """Squared Euclidean distances (N, units) of x (N, in) from the codes (units, in) of +1 and -1.
+
+    Each is summed over the inputs in order. codes: numbers, or strings of + and -.
+    """
+    return _Single("rbf", _rows(x), {"codes": _arrays.code_strings(codes)}).forward(x, {})
+
+
+def rbf_backward(dy: NDArray[Any], x: NDArray[Any], codes: Codes) -> Floats:
+    """Gradient of sum(dy * rbf(x, codes))."""
+    return _Single("rbf", _rows(x), {"codes": _arrays.code_strings(codes)}).backward(dy, x, {})[0]
+
+
+def zero_padding2d(x: NDArray[Any], padding: Padding = (1, 1)) -> Floats:
+    """x (N, H, W, channels) with zeros around it; padding as in layers.ZeroPadding2D."""
+    sides = [n for side in _arrays.padding_sides(padding) for n in side]
+    return _Single("zero_padding2d", _images(x), {"padding": sides}).forward(x, {})
+
+
+def zero_padding2d_backward(dy: NDArray[Any], x: NDArray[Any], padding: Padding = (1, 1)) -> Floats:
+    """Gradient of sum(dy * zero_padding2d(x)); only x's shape matters."""
+    sides = [n for side in _arrays.padding_sides(padding) for n in side]
+    return _Single("zero_padding2d", _images(x), {"padding": sides}).backward(dy, x, {})[0]
+
+
+def activation(x: NDArray[Any], name: str) -> Floats:
+    """x, (N, features) or (N, H, W, channels), through one of ACTIVATIONS.
+
+    softmax is over the features, of (N, features) only; scaled_tanh is 1.7159 tanh(2 x / 3).
     """
     return _Single("activation", *_activation_spec(x, name)).forward(x, {})
 
@@ -191,17 +268,26 @@ def _rows(x: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _conv_spec(
-    x: NDArray[Any], kernel: NDArray[Any], strides: Pair, padding: str
+    x: NDArray[Any],
+    kernel: NDArray[Any],
+    strides: Pair,
+    padding: str,
+    connections: Connections | None,
 ) -> dict[str, Any]:
-    shape = ("kernel height", "kernel width", x.shape[3], "out")
+    shape: tuple[str | int, ...] = ("kernel height", "kernel width", x.shape[3], "out")
+    table: Table = ()
+    if connections is not None:
+        table = _arrays.connection_table(connections)
+        shape = (*shape[:2], sum(map(len, table)))
     window = _arrays.shaped("kernel", kernel, shape, _arrays.FLOATS).shape[:2]
     padding = _arrays.padding(padding)
     _arrays.fits_image("kernel", window, x.shape[1:], padding)
     return {
-        "units": kernel.shape[3],
+        "units": len(table) or kernel.shape[3],
         "window": window,
         "strides": _arrays.pair("strides", strides),
         "same_padding": padding == "same",
+        "connections": table,
     }
 
 

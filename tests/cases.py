@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pylenet import ops
+from pylenet.models import _lenet1998
 
 
 def uniform(shape, seed):
@@ -59,12 +60,27 @@ class Call:
 
 _CONV = {"strides": (1, 2), "padding": "same"}
 _SAME = {"padding": "same"}
+_LINKS = {"connections": ((0, 2), (1,), (0, 1, 2), (2,), (0, 1))}
+_CODES = {"codes": ("++-+--+-+++", "-+-+--++--+", "--+++-+---+")}
+_FRAME = {"padding": ((1, 2), (0, 3))}
 _POOL = {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"}
 
 # Every op on a small, awkward shape.
 SMALL = [
     Call("conv2d", (7, 6, 3), None, {"kernel": (3, 2, 3, 5), "bias": (5,)}, _CONV),
     Call("conv2d_backward", (7, 6, 3), (7, 3, 5), {"kernel": (3, 2, 3, 5)}, _CONV),
+    Call("conv2d", (7, 6, 3), None, {"kernel": (3, 2, 9), "bias": (5,)}, _CONV | _LINKS),
+    Call("conv2d_backward", (7, 6, 3), (7, 3, 5), {"kernel": (3, 2, 9)}, _CONV | _LINKS),
+    Call("subsampling2d", (6, 4, 3), None, {"coefficient": (3,), "bias": (3,)}),
+    Call("subsampling2d_backward", (6, 4, 3), (3, 2, 3), {"coefficient": (3,)}),
+    Call(
+        *("subsampling2d_backward", (7, 6, 3), (3, 5, 3), {"coefficient": (3,)}),
+        {"pool_size": (3, 2), "strides": (2, 1)},
+    ),
+    Call("rbf", (11,), None, {}, _CODES),
+    Call("rbf_backward", (11,), (3,), {}, _CODES),
+    Call("zero_padding2d", (3, 4, 2), None, {}, _FRAME),
+    Call("zero_padding2d_backward", (3, 4, 2), (6, 7, 2), {}, _FRAME),
     Call("max_pool2d", (7, 6, 3), None, {}, _POOL),
     Call("max_pool2d_backward", (7, 6, 3), (4, 6, 3), {}, _POOL),
     Call("average_pool2d", (7, 6, 3), None, {}, _POOL),
@@ -74,10 +90,14 @@ SMALL = [
     *(Call("activation", (11,), None, {}, {"name": n}) for n in ("tanh", "sigmoid", "softmax")),
     *(Call("activation", (5, 3, 2), None, {}, {"name": n}) for n in ("relu", "linear", "tanh")),
     Call("activation_backward", (11,), (11,), {}, {"name": "tanh"}),
+    Call("activation", (11,), None, {}, {"name": "scaled_tanh"}),
+    Call("activation_backward", (5, 3, 2), (5, 3, 2), {}, {"name": "scaled_tanh"}),
     Call("activation_backward", (11,), (11,), {}, {"name": "softmax"}),
     Call("activation_backward", (5, 3, 2), (5, 3, 2), {}, {"name": "relu"}),
     Call("activation_backward", (5, 3, 2), (5, 3, 2), {}, {"name": "sigmoid"}),
 ]
+
+_1998 = {"connections": _lenet1998.CONNECTIONS}
 
 # Every op on a shape of LeNet's.
 LENET = [
@@ -86,6 +106,11 @@ LENET = [
     Call("conv2d", (14, 14, 6), None, {"kernel": (5, 5, 6, 16), "bias": (16,)}, _SAME),
     Call("conv2d_backward", (28, 28, 1), (24, 24, 6), {"kernel": (5, 5, 1, 6)}),
     Call("conv2d_backward", (12, 12, 6), (8, 8, 16), {"kernel": (5, 5, 6, 16)}),
+    Call("conv2d", (14, 14, 6), None, {"kernel": (5, 5, 60), "bias": (16,)}, _1998),
+    Call("conv2d_backward", (14, 14, 6), (10, 10, 16), {"kernel": (5, 5, 60)}, _1998),
+    Call("conv2d_backward", (5, 5, 16), (1, 1, 120), {"kernel": (5, 5, 16, 120)}),
+    Call("subsampling2d", (28, 28, 6), None, {"coefficient": (6,), "bias": (6,)}),
+    Call("subsampling2d_backward", (10, 10, 16), (5, 5, 16), {"coefficient": (16,)}),
     Call("max_pool2d", (24, 24, 6)),
     Call("max_pool2d_backward", (24, 24, 6), (12, 12, 6)),
     Call("average_pool2d", (24, 24, 6)),

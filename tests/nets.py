@@ -101,7 +101,16 @@ def layer_forward(layer, x, *weights):
         return reference.max_pool2d(x, layer.pool_size, layer.strides, layer.padding)
     if isinstance(layer, layers.AveragePooling2D):
         return reference.average_pool2d(x, layer.pool_size, layer.strides, layer.padding)
-    if isinstance(layer, layers.Conv2D):
+    if isinstance(layer, layers.ZeroPadding2D):
+        return reference.zero_padding2d(x, layer.padding)
+    if isinstance(layer, layers.RBF):
+        return reference.rbf(x, layer.codes)
+    if isinstance(layer, layers.Subsampling2D):
+        x = reference.subsampling2d(x, *weights, layer.pool_size, layer.strides)
+    elif isinstance(layer, layers.Conv2D):
+        if layer.connections is not None:
+            full, _ = reference.full_kernel(weights[0], layer.connections, x.shape[3])
+            weights = (full, *weights[1:])
         x = reference.conv2d(x, *weights, strides=layer.strides, padding=layer.padding)
     elif isinstance(layer, layers.Dense):
         x = reference.dense(x, *weights)
@@ -118,6 +127,11 @@ def cross_entropy_from_logits(rows, logits):
     shifted = logits - logits.max(axis=1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return -(rows * logs).sum(axis=1)
+
+
+def map_loss(rows, distances):
+    every = np.column_stack([np.full(len(rows), 1.0), distances])  # j of losses.MaximumAPosteriori
+    return (rows * distances).sum(axis=1) + np.log(np.exp(-every).sum(axis=1))
 
 
 def squared_error(rows, outputs):

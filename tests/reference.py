@@ -65,6 +65,16 @@ def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid"):
     return dx, dkernel, dy.sum(axis=(0, 1, 2))
 
 
+def full_kernel(kernel, connections, channels):
+    """(kh, kw, in, out) of (kh, kw, links), with zeros where there is no link."""
+    table = np.zeros((channels, len(connections)), bool)
+    for o, inputs in enumerate(connections):
+        table[list(inputs), o] = True
+    full = np.zeros((*kernel.shape[:2], *table.shape))
+    full[:, :, table] = kernel
+    return full, table
+
+
 def max_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
     x, strides = float64(x), strides or pool_size
     y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
@@ -101,6 +111,43 @@ def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="vali
     return dx
 
 
+def subsampling2d(x, coefficient, bias, pool_size=(2, 2), strides=None):
+    x, strides = np.float64(x), strides or pool_size
+    y = np.zeros(out_shape(x.shape, pool_size, strides, "valid", x.shape[3]))
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
+        y[:, i, j] = x[image].sum(axis=(1, 2)) * np.float64(coefficient) + bias
+    return y
+
+
+def subsampling2d_backward(dy, x, coefficient, pool_size=(2, 2), strides=None):
+    dy, x, strides = np.float64(dy), np.float64(x), strides or pool_size
+    dx, dcoefficient = np.zeros(x.shape), np.zeros(x.shape[3])
+    for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
+        dx[image] += dy[:, i : i + 1, j : j + 1] * np.float64(coefficient)
+        dcoefficient += (dy[:, i, j] * x[image].sum(axis=(1, 2))).sum(axis=0)
+    return dx, dcoefficient, dy.sum(axis=(0, 1, 2))
+
+
+def rbf(x, codes):
+    """codes: strings of + and -."""
+    signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
+    return ((np.float64(x)[:, None] - signs) ** 2).sum(axis=2)
+
+
+def rbf_backward(dy, x, codes):
+    signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
+    return (2 * (np.float64(x)[:, None] - signs) * np.float64(dy)[:, :, None]).sum(axis=1)
+
+
+def zero_padding2d(x, padding):
+    return np.pad(np.float64(x), ((0, 0), *padding, (0, 0)))
+
+
+def zero_padding2d_backward(dy, x, padding):
+    (top, _), (left, _) = padding
+    return np.float64(dy)[:, top : top + x.shape[1], left : left + x.shape[2]]
+
+
 def dense(x, kernel, bias=None):
     y = float64(x) @ float64(kernel)
     return y if bias is None else y + bias
@@ -115,6 +162,8 @@ def activation(x, name):
     x = float64(x)
     if name == "tanh":
         return np.tanh(x)
+    if name == "scaled_tanh":
+        return 1.7159 * np.tanh(2 * x / 3)
     if name == "relu":
         return np.where(x <= 0, 0.0, x)
     if name == "sigmoid":
@@ -131,6 +180,8 @@ def activation_backward(dy, x, name):
     dy, y = float64(dy), activation(x, name)
     if name == "tanh":
         return dy * (1 - y * y)
+    if name == "scaled_tanh":
+        return dy * 1.7159 * 2 / 3 * (1 - (y / 1.7159) ** 2)
     if name == "relu":
         return np.where(float64(x) <= 0, 0.0, dy)
     if name == "sigmoid":

@@ -200,6 +200,19 @@ def test_options_overrule_a_recipe(data, tmp_path):
         assert (schedule["max_learning_rate"], schedule["total_steps"]) == (0.25, 2)
 
 
+def test_the_recipe_of_1998_keeps_its_learning_curve(data, tmp_path):
+    options = ["--model", "1998", "--epochs", 2, "--quiet"]
+    succeeds("train", "--data", data, *options, "--out", tmp_path, cwd=tmp_path)
+    (result,) = results_of(tmp_path)
+    curve = result["history"]
+    assert list(curve) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert {len(values) for values in curve.values()} == {2}
+    assert curve["val_accuracy"][-1] == result["test_accuracy"]
+    assert curve["val_loss"][-1] == pytest.approx(result["test_loss"], abs=2e-6)
+    text = succeeds("evaluate", tmp_path / "1998.safetensors", "--data", data, cwd=tmp_path)
+    assert text.splitlines()[-1].split()[-1] == f"{result['test_accuracy']:.4f}"
+
+
 def test_another_seed_gives_another_model(trained, data, tmp_path):
     options = ["--model", "classic", "--epochs", 2, "--seed", 2]
     succeeds("train", "--data", data, *options, cwd=tmp_path)
@@ -461,7 +474,7 @@ ERRORS = {
     "evaluate maps.safetensors --data tiny": "and give (classes,), but 'maps.safetensors' takes",
     "evaluate five.safetensors --data tiny": "--data must hold labels below 5, got 9",
     "evaluate small.safetensors --data tiny": "--data must hold images of (20, 20) pixels",
-    "summary nowhere": "MODEL must be a model file or one of classic, modern, lenet5_classic",
+    "summary nowhere": "MODEL must be a model file or one of classic, modern, 1998, lenet5_classic",
     "summary empty": "MODEL must be a model file or one of",
     "summary file": "'file' is not a pylenet model",
 }

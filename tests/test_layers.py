@@ -1,6 +1,7 @@
 """The contract that every layer keeps, one helper and one table; and what is wrong, by name."""
 
 import json
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from tolerance import FEW_ULPS, assert_close, assert_same_bits, summed
 
 from pylenet import initializers, layers
 from pylenet.layers import (
+    RBF,
     Activation,
     AveragePooling2D,
     Conv2D,
@@ -19,6 +21,8 @@ from pylenet.layers import (
     Input,
     MaxPooling2D,
     Rescaling,
+    Subsampling2D,
+    ZeroPadding2D,
 )
 from pylenet.models import Sequential, load_model
 from pylenet.utils import set_random_seed
@@ -68,6 +72,30 @@ CASES = [
         (3, 4, 2),
         {"kernel": (6, 6, 1, 2), "bias": (2,)},
     ),
+    Case(
+        "Conv2D(3, (2, 3), connections=[[1], [0, 1], [1, 0]], activation='scaled_tanh')",
+        (5, 6, 2),
+        (4, 4, 3),
+        {"kernel": (2, 3, 5), "bias": (3,)},
+    ),
+    Case(
+        "Conv2D(2, 2, 2, 'same', connections=((2,), (0,)), use_bias=False)",
+        (5, 6, 3),
+        (3, 3, 2),
+        {"kernel": (2, 2, 2)},
+    ),
+    Case("ZeroPadding2D()", (3, 4, 2), (5, 6, 2)),
+    Case("ZeroPadding2D(padding=((0, 1), [2, 3]))", (3, 4, 2), (4, 9, 2)),
+    Case("Subsampling2D()", (5, 6, 2), (2, 3, 2), {"coefficient": (2,), "bias": (2,)}),
+    Case(
+        "Subsampling2D((3, 2), strides=(2, 1), activation='scaled_tanh',"
+        " coefficient_initializer='ones', bias_initializer=FanInUniform(1.0, seed=3))",
+        (7, 6, 17),
+        (3, 5, 17),
+        {"coefficient": (17,), "bias": (17,)},
+    ),
+    Case("RBF(['+-+-+', '++--+', '---++'])", (5,), (3,)),
+    Case("RBF(codes=('+-++-+',), code_shape=(2, 3))", (6,), (1,)),
     Case("MaxPooling2D()", (5, 6, 2), (2, 3, 2)),
     Case("MaxPooling2D((3, 2), strides=(2, 1), padding='same')", (5, 6, 2), (3, 6, 2)),
     Case("AveragePooling2D(2)", (4, 4, 3), (2, 2, 3)),
@@ -86,6 +114,7 @@ CASES = [
         {"kernel": (2, 3), "bias": (3,)},
     ),
     *(Case(f"Activation({n!r})", (4, 3, 2), (4, 3, 2)) for n in ("linear", "relu", "tanh")),
+    Case("Activation('scaled_tanh')", (4, 3, 2), (4, 3, 2)),
     Case("Activation('sigmoid')", (4, 3), (4, 3)),
     Case("Activation('softmax')", (6,), (6,)),
     Case("Activation(None)", (6,), (6,)),
@@ -320,6 +349,14 @@ WEIGHTED = {
     "bias_initializer": INITIALIZERS,
     "kernel_regularizer": [("l2", TypeError)],
 }
+TABLES = [(3, TypeError), ("01", TypeError), ([], TypeError), ([0, 1], TypeError)]
+TABLES += [([[0]], ValueError), ([[0], []], ValueError), ([[0], [1, 1]], ValueError)]
+TABLES += [([[0], [-1]], ValueError), ([[0], [1.0]], TypeError)]
+CODES = [(3, TypeError), ("+-", TypeError), ([1, -1], TypeError), ([], ValueError)]
+CODES += [(["+-", "+"], ValueError), (["+ "], ValueError), (np.array([1, -1]), ValueError)]
+CODES += [(np.array([[1, 0]]), ValueError)]
+SIDES = [("3", TypeError), (1.0, TypeError), (-1, ValueError), (None, TypeError)]
+SIDES += [((1, 2, 3), ValueError), (((1, 2), (1, 2, 3)), ValueError), (10**9, ValueError)]
 POOL = {"pool_size": PAIRS, "strides": PAIRS, "padding": PADDINGS}
 ARGUMENTS = {
     Rescaling: ({"scale": 1.0}, {"scale": NUMBERS, "offset": NUMBERS}),
@@ -327,8 +364,20 @@ ARGUMENTS = {
         {"filters": 2, "kernel_size": 3},
         {"filters": COUNTS, "kernel_size": PAIRS, "strides": PAIRS, "padding": PADDINGS}
         | WEIGHTED
-        | {"data_format": [("channels_first", TypeError)], "dilation_rate": [(2, TypeError)]},
+        | {"data_format": [("channels_first", TypeError)], "dilation_rate": [(2, TypeError)]}
+        | {"connections": TABLES},
     ),
+    ZeroPadding2D: ({}, {"padding": SIDES}),
+    Subsampling2D: (
+        {},
+        {
+            "pool_size": PAIRS,
+            "strides": PAIRS,
+            "activation": [*ACTIVATIONS, ("softmax", ValueError)],
+        }
+        | {"coefficient_initializer": INITIALIZERS, "bias_initializer": INITIALIZERS},
+    ),
+    RBF: ({"codes": ["+-"]}, {"codes": CODES, "code_shape": [*PAIRS, ((2, 2), ValueError)]}),
     MaxPooling2D: ({}, POOL),
     AveragePooling2D: ({}, POOL),
     Flatten: ({}, {"data_format": [("channels_first", TypeError)]}),
@@ -348,7 +397,7 @@ ARGUMENTS = {
 )
 def test_a_wrong_argument_is_an_error_that_names_it(cls, argument, value, error):
     good = ARGUMENTS[cls][0]
-    spoken = argument.removeprefix("kernel_").removeprefix("bias_").replace("_", ".")
+    spoken = re.sub("^(kernel|bias|coefficient)_", "", argument).replace("_", ".")
     with pytest.raises(error, match=spoken):
         cls(**good | {argument: value})
 
@@ -372,6 +421,16 @@ def test_softmax_over_an_image_is_refused():
         (Conv2D(2, 3), (9,), r"Conv2D takes images \(height, width, channels\), got \(9,\)"),
         (Conv2D(2, 3), (9, 9), r"Conv2D takes images .*got \(9, 9\)"),
         (MaxPooling2D(), (9,), "MaxPooling2D takes images"),
+        (Subsampling2D(), (9,), "Subsampling2D takes images"),
+        (Subsampling2D(5), (4, 6, 1), "pool_size .*must not be larger than the image"),
+        (ZeroPadding2D(), (9, 9), "ZeroPadding2D takes images"),
+        (RBF(["+-"]), (4, 4, 1), "RBF.*takes flat input .*put a Flatten before it"),
+        (RBF(["+-"]), (3,), r"codes of 2 values takes as many inputs, got \(3,\)"),
+        (
+            Conv2D(1, 3, connections=[[2]]),
+            (4, 4, 2),
+            "connections .*got channel 2",
+        ),
         (AveragePooling2D(), (9, 9), "AveragePooling2D takes images"),
         (Dense(3), (4, 4, 1), "Dense.*takes flat input .*got .*put a Flatten before it"),
         (Dense(3), (4, 4), "takes flat input"),

@@ -10,6 +10,7 @@ from nets import (
     cross_entropy_from_logits,
     forward,
     gradient_at,
+    map_loss,
     one_hot,
     samples,
     small,
@@ -22,6 +23,7 @@ from tolerance import EPS, assert_same_bits
 
 from pylenet import losses, optimizers
 from pylenet.layers import (
+    RBF,
     Activation,
     AveragePooling2D,
     Conv2D,
@@ -30,6 +32,8 @@ from pylenet.layers import (
     Input,
     MaxPooling2D,
     Rescaling,
+    Subsampling2D,
+    ZeroPadding2D,
 )
 from pylenet.models import Sequential
 from pylenet.optimizers import schedules
@@ -115,6 +119,36 @@ NETS = {
         "mean_squared_error",
         squared_error,
     ),
+    "of-1998": (
+        lambda: [
+            ZeroPadding2D(((1, 0), (2, 1))),
+            Conv2D(3, 3, activation="scaled_tanh"),
+            Subsampling2D(2, activation="scaled_tanh"),
+            Conv2D(4, 2, connections=[[0, 1], [2], [1, 2], [0, 1, 2]], activation="scaled_tanh"),
+            Subsampling2D((1, 2), strides=1),
+            Flatten(),
+            Dense(5, "scaled_tanh"),
+            RBF(["+-+-+", "++-+-", "-++--", "----+"]),
+        ],
+        "maximum_a_posteriori",
+        map_loss,
+    ),
+    "padding-inside": (
+        lambda: [
+            Conv2D(3, 3, activation="relu"),
+            ZeroPadding2D((1, 2)),
+            Conv2D(2, 3, activation="tanh"),
+            Flatten(),
+            Dense(4, "softmax"),
+        ],
+        "categorical_crossentropy",
+        cross_entropy,
+    ),
+    "rbf-inside": (
+        lambda: [Dense(5, "tanh"), RBF(["+-+-+", "++-+-"]), Dense(4)],
+        SPARSE,
+        cross_entropy_from_logits,
+    ),
     "flat-linear": (lambda: [Dense(4)], "mse", squared_error),
 }
 BATCH = 19
@@ -129,8 +163,8 @@ def net(name):
     labels = rng.integers(0, 4, BATCH)
     rows = rng.uniform(size=(BATCH, 4)) if model.loss.kind == "mean_squared_error" else None
     rows = one_hot(labels, 4) if rows is None else rows
-    sparse = model.loss.kind.startswith("sparse")
-    return model, rng.normal(size=(BATCH, *shape)), labels if sparse else rows, rows
+    x = rng.normal(size=(BATCH, *shape))
+    return model, x, labels if model.loss.takes_labels else rows, rows
 
 
 @lru_cache

@@ -50,7 +50,7 @@ CONVOLUTIONS = [
     (16, (12, 12, 6), 16, (5, 5)),
     (17, (7, 11, 3), 7, (3, 3)),
     (33, (6, 9, 5), 13, (2, 4)),
-    (3, (5, 5, 16), 17, (5, 5)),
+    (3, (5, 6, 16), 17, (5, 5)),
     (7, (9, 4, 2), 4, (1, 1)),
     (50, (4, 14, 13), 3, (4, 3)),
     (1040, (4, 5, 2), 3, (2, 3)),
@@ -99,6 +99,18 @@ def test_gradients_of_conv2d_sum_in_their_order(batch, image, filters, window, i
     assert_sums(dx, filters_rows_columns)
     assert_sums(dkernel, places_then_images)
     assert_same_bits(dbias, over_images(lanes))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 17, 33])
+@pytest.mark.parametrize(("image", "filters"), [((5, 5, 16), 120), ((3, 4, 1), 7)], ids=str)
+def test_a_convolution_over_the_whole_image_is_a_dense_layer(batch, image, filters, isa):
+    x, kernel = uniform((batch, *image), 1), uniform((*image, filters), 2)
+    dy, bias = uniform((batch, 1, 1, filters), 3), uniform((filters,), 4)
+    flat_x, flat_kernel = x.reshape(batch, -1), kernel.reshape(-1, filters)
+    assert_same_bits(ops.conv2d(x, kernel, bias)[:, 0, 0], ops.dense(flat_x, flat_kernel, bias))
+    dx, dkernel, dbias = ops.dense_backward(dy[:, 0, 0], flat_x, flat_kernel)
+    expected = dx.reshape(x.shape), dkernel.reshape(kernel.shape), dbias
+    assert_same_bits(ops.conv2d_backward(dy, x, kernel), expected)
 
 
 DENSE = [(1, 256, 120), (16, 120, 84), (17, 84, 10), (33, 31, 53), (3, 7, 24), (1040, 5, 9)]

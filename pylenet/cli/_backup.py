@@ -22,6 +22,7 @@ class Backup(BackupAndRestore):
         self._resume = resume
         self._seconds = 0.0
         self._started = perf_counter()
+        self.history: list[dict[str, float]] = []  # of each epoch, before a stop and after
 
     @property
     def seconds(self) -> float:
@@ -31,6 +32,10 @@ class Backup(BackupAndRestore):
     def on_train_begin(self, logs: Logs = None) -> None:
         self._started = perf_counter()
         super().on_train_begin(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.history.append({name: round(value, 6) for name, value in (logs or {}).items()})
+        super().on_epoch_end(epoch, logs)
 
     def _restore(self) -> None:
         if self._resume:
@@ -46,7 +51,11 @@ class Backup(BackupAndRestore):
         return {**self._settings, **super()._training()}
 
     def _state(self, epochs: int) -> Json:
-        return {**super()._state(epochs), "seconds": self.seconds}
+        return {**super()._state(epochs), "seconds": self.seconds, "history": self.history}
 
     def _accept(self, state: Json) -> None:
         self._seconds = _check.real("seconds", state["seconds"], "[0, inf)")
+        self.history = [
+            {name: _check.real("history", value) for name, value in logs.items()}
+            for logs in state["history"]
+        ]

@@ -14,7 +14,7 @@ from .._recipes import RECIPES
 from ..datasets import _known, _places
 from ..datasets._idx import Bytes, read_folder
 from ..datasets._known import DataSet
-from ..layers import Rescaling
+from ..layers import RBF, scales_pixels
 from ..models import Sequential, load_model
 from . import _data
 
@@ -55,21 +55,23 @@ def _evaluate(model: Sequential, x: Bytes, y: Bytes, classes: int) -> list[float
     """Loss and accuracy by the model's own loss; by cross-entropy if it is not compiled."""
     images: NDArray[Any] = x
     targets: NDArray[Any] = y
-    if not isinstance(model.layers[0], Rescaling):
+    if scales_pixels(model.layers) is None:
         warnings.warn("MODEL has no Rescaling layer in front: tested on pixels / 255", stacklevel=2)
         images = x / np.float32(255)
     loss = model.loss
-    if loss is None:
+    if loss is None and isinstance(model.layers[-1], RBF):
+        loss = losses.MaximumAPosteriori()
+    elif loss is None:
         linear = getattr(model.layers[-1], "activation", "linear") == "linear"
         loss = losses.SparseCategoricalCrossentropy(from_logits=linear)
-    elif loss.kind != "sparse_categorical_crossentropy":
+    elif not loss.takes_labels:
         targets = utils.to_categorical(y, classes)
     model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
     return cast(list[float], model.evaluate(images, targets))
 
 
 def summary(options: argparse.Namespace) -> None:
-    """Print the layers of a saved model, or of one by name."""
+    """Print the layers of a saved model, or of one by name, and its codes as pictures."""
     if options.model in MODELS:
         model = MODELS[options.model]()
     elif os.path.isfile(options.model):
@@ -79,6 +81,9 @@ def summary(options: argparse.Namespace) -> None:
             f"MODEL must be a model file or one of {', '.join(MODELS)}, got {options.model!r}"
         )
     model.summary()
+    for layer in model.layers:
+        if isinstance(layer, RBF) and layer.pictures():
+            print(f"\nCodes of {layer.name}:", *layer.pictures(), sep="\n")
 
 
 def info(options: argparse.Namespace) -> None:

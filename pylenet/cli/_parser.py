@@ -60,7 +60,7 @@ def _add_train(commands: Any) -> None:
         commands,
         "train",
         _train.train,
-        "train both LeNets and compare them",
+        "train LeNets and compare them",
         "Progress and the final table go to standard output. Each model, as NAME.safetensors, and "
         "results.json are written as soon as a model is trained and tested, and the model after "
         "every epoch too; one seed gives the same models on any number of threads.",
@@ -68,7 +68,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument(
         "--model",
         choices=[*RECIPES, "both"],
-        help="what to train (default: both; with --recipe modern)",
+        help="what to train (default: both, classic and modern; with --recipe modern)",
     )
     train.add_argument(
         "--recipe",

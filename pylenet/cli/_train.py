@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import _core, _files, _threads, utils
-from .._recipes import MODERN_RECIPES, RECIPES, Recipe
+from .._recipes import COMPARED, MODERN_RECIPES, RECIPES, Recipe
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
 from . import _data, _output
 from ._backup import Backup
 
-SIZE, CLASSES = (28, 28), 10  # what both LeNets take and tell apart
+SIZE, CLASSES = (28, 28), 10  # what the LeNets take and tell apart
 RESULTS = "results.json"
 HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
 
@@ -65,7 +65,8 @@ def train(options: argparse.Namespace) -> None:
 def _recipes(model: str | None, recipe: str | None) -> dict[str, Recipe]:
     """How to train what, by the model's name. Raises ValueError where the options do not fit."""
     if recipe is None:
-        return RECIPES if model in (None, "both") else {str(model): RECIPES[str(model)]}
+        names = COMPARED if model in (None, "both") else (str(model),)
+        return {name: RECIPES[name] for name in names}
     if model not in (None, "modern"):
         raise ValueError(f"--recipe {recipe} is for --model modern, got --model {model}")
     return {"modern": MODERN_RECIPES[recipe]}
@@ -100,7 +101,10 @@ def _train_one(
     path: Path,
     backup: Backup,
 ) -> tuple[Sequential, dict[str, Any]]:
-    """The trained model; its epochs, seconds of training alone, test loss and accuracy."""
+    """The trained model; its epochs, seconds of training alone, test loss and accuracy.
+
+    Of a recipe with a curve also the history of all epochs; its seconds include those tests.
+    """
     (x, y), test = data
     epochs = options.epochs or recipe.epochs
     batch_size = options.batch_size or recipe.batch_size
@@ -109,7 +113,7 @@ def _train_one(
     utils.set_random_seed(options.seed)
     model = recipe.build()
     optimizer = recipe.optimizer(steps, options.lr or recipe.learning_rate)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, recipe.loss, metrics=["accuracy"])
     if not options.quiet:
         print(
             f"{title}: {model.count_params():,} parameters, {len(x):,} images, "
@@ -118,20 +122,28 @@ def _train_one(
         )
     verbose = 0 if options.quiet else 1
     callbacks = [ModelCheckpoint(path), backup]
-    augmentation = recipe.augmentation() if recipe.augmentation else None
-    model.fit(x, y, batch_size, epochs, verbose, callbacks, augmentation=augmentation)
+    model.fit(
+        *(x, y, batch_size, epochs, verbose, callbacks),
+        validation_data=test if recipe.curve else None,
+        augmentation=recipe.augmentation() if recipe.augmentation else None,
+    )
     seconds = backup.seconds
     loss, accuracy = cast(list[float], model.evaluate(*test))
     if not math.isfinite(loss):
         raise ValueError(f"{title}: the test loss is {loss}, expected a finite number: lower --lr")
     if not options.quiet:
         print()
-    return model, {
+    figures: dict[str, Any] = {
         "epochs": epochs,
         "seconds": round(seconds, 3),
         "test_loss": round(loss, 6),
         "test_accuracy": round(accuracy, 6),
     }
+    if recipe.curve:
+        figures["history"] = {
+            name: [logs[name] for logs in backup.history] for name in backup.history[-1]
+        }
+    return model, figures
 
 
 def _row(
@@ -142,6 +154,7 @@ def _row(
     seconds: float,
     test_loss: float,
     test_accuracy: float,
+    **_: Any,
 ) -> tuple[str, ...]:
     figures = (f"{seconds:.1f}", f"{test_loss:.4f}", f"{test_accuracy:.4f}")
     return (name, f"{parameters:,}", str(epochs), *figures)

@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from ._lenet import lenet5_classic, lenet5_modern
+from ._lenet1998 import lenet5_1998
 from ._sequential import Sequential
 
 if TYPE_CHECKING:
     from ._saving import load_model
 
-__all__ = ["Sequential", "lenet5_classic", "lenet5_modern", "load_model"]
+__all__ = ["Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core
-from ..layers import Layer, Rescaling, Shape
-from ..losses import Loss
+from ..layers import RBF, Layer, Shape, scales_pixels
+from ..losses import Loss, MaximumAPosteriori
 
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
 
@@ -43,7 +43,7 @@ def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArra
         raise ValueError(
             f"{name} must hold {samples} targets, one for each sample of x, got shape {a.shape}"
         )
-    if loss.kind == "sparse_categorical_crossentropy":
+    if loss.takes_labels:
         if a.shape not in ((samples,), (samples, 1)):
             raise ValueError(
                 f"{name} must hold integer labels, shape ({samples},), got {a.shape}; for one-hot "
@@ -69,13 +69,14 @@ def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArra
 
 def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
     """Warn where a model that scales pixels down itself is given pixels that look scaled."""
-    if not (layers and isinstance(layers[0], Rescaling) and abs(layers[0].scale) < 0.1):
+    rescaling = scales_pixels(layers)
+    if rescaling is None or abs(rescaling.scale) >= 0.1:
         return
     largest = float(x[:SCALED_SAMPLE].max())
     if 0 < largest <= 1:
         warnings.warn(
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
-            f"{layers[0]!r} expects raw pixels, 0-255",
+            f"{rescaling!r} expects raw pixels, 0-255",
             stacklevel=_levels_to_caller(),
         )
 
@@ -88,9 +89,9 @@ def _levels_to_caller() -> int:
     return level
 
 
-def loss_kind(
+def core_loss(
     loss: Loss, metrics: Sequence[str], layers: Sequence[Layer], outputs: Shape
-) -> _core.LossKind:
+) -> _core.Loss:
     """C++'s loss for this loss after these layers. Raises ValueError where they do not fit."""
     if len(outputs) != 1:
         raise ValueError(
@@ -98,6 +99,17 @@ def loss_kind(
         )
     if metrics and outputs[0] == 1:
         raise ValueError(f"metrics {list(metrics)} need at least 2 outputs, one for each class")
+    if isinstance(loss, MaximumAPosteriori):
+        return _core.Loss(_core.LossKind.MAXIMUM_A_POSTERIORI, loss.j)
+    if layers and isinstance(layers[-1], RBF):
+        raise ValueError(
+            "loss must be MaximumAPosteriori after an RBF layer, whose outputs are distances, "
+            f"got {loss!r}"
+        )
+    return _core.Loss(_loss_kind(loss, layers, outputs))
+
+
+def _loss_kind(loss: Loss, layers: Sequence[Layer], outputs: Shape) -> _core.LossKind:
     if loss.kind == "mean_squared_error":
         return _core.LossKind.MEAN_SQUARED_ERROR
     activation = getattr(layers[-1], "activation", "linear")

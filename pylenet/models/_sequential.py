@@ -65,7 +65,7 @@ class Sequential(LayerStack):
         if len({"loss", "val_loss", *names}) < len(names) + 2:
             raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
-            _data.loss_kind(chosen_loss, names, self.layers, self._output_shape())
+            _data.core_loss(chosen_loss, names, self.layers, self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
         self.metrics_names = ("loss", *names)
 
@@ -174,7 +174,7 @@ class Sequential(LayerStack):
     def predict(
         self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
     ) -> NDArray[np.float32]:
-        """The model's outputs, float32 (N, ...).
+        """The model's outputs, float32 (N, ...); of an RBF layer distances, the smallest wins.
 
         batch_size: as in Keras, but results do not depend on it.
         """
@@ -198,6 +198,7 @@ class Sequential(LayerStack):
         order = np.arange(len(images))
         with self._trainer.held(self.name):
             self._start_optimizer()
+            self._prepare_optimizer(images, order)
             losses_, correct = self._steps(images, labels, order, len(images))
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
@@ -235,6 +236,7 @@ class Sequential(LayerStack):
         samples = len(x)
         order = _random.generator().permutation(samples) if shuffle else np.arange(samples)
         steps = -(-samples // batch_size)
+        self._prepare_optimizer(x, order, epoch)
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
         done, chunk = 0, 1
         logs: dict[str, float] = {}
@@ -278,7 +280,7 @@ class Sequential(LayerStack):
             y,
             order,
             batch_size=batch_size,
-            loss=self._loss_kind(),
+            loss=self._core_loss(),
             optimizer=optimizer.hyperparameters(),
             slots=optimizer.slots,
             iterations=optimizer.step_count,
@@ -300,13 +302,13 @@ class Sequential(LayerStack):
         return y
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
-        network, kind = self._planned(), self._loss_kind()
+        network, loss = self._planned(), self._core_loss()
         total, correct = 0.0, 0
         chunk = self._evaluation_chunk()
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
-                self._parameters, x[part], y[part], kind, _threads.get_num_threads()
+                self._parameters, x[part], y[part], loss, _threads.get_num_threads()
             )
             total += chunk_loss
             correct += chunk_correct
@@ -353,7 +355,7 @@ class Sequential(LayerStack):
     def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
         loss, _ = self._compiled()
         images = self._images(x_name, x)
-        self._loss_kind()
+        self._core_loss()
         outputs = self._output_shape()[0]
         return images, _data.targets(y_name, y, loss, outputs, len(images))
 
@@ -362,15 +364,28 @@ class Sequential(LayerStack):
             raise TypeError(f"augmentation must be a RandomAffine or None, got {augmentation!r}")
         augmentation._check_samples("x", self._input_shape or ())
 
-    def _loss_kind(self) -> _core.LossKind:
+    def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
         metrics = self.metrics_names[1:]
-        return _data.loss_kind(loss, metrics, self.layers, self._output_shape())
+        return _data.core_loss(loss, metrics, self.layers, self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
             raise ValueError(f"model {self.name!r} must be compiled first: call compile(...)")
         return self.loss, self.optimizer
+
+    def _prepare_optimizer(
+        self, x: NDArray[Any], order: NDArray[np.int64], epoch: int | None = None
+    ) -> None:
+        """To be called before an epoch on x[order], and before a step outside of `fit`."""
+        network, (_, optimizer) = self._planned(), self._compiled()
+
+        def curvature(samples: int) -> NDArray[np.float32]:
+            threads = _threads.get_num_threads()
+            part = order[:samples]
+            return network.curvature(self._parameters, x, part, self._core_loss(), threads)
+
+        optimizer.prepare(epoch, curvature)
 
     def _start_optimizer(self) -> None:
         _, optimizer = self._compiled()

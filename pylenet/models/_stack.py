@@ -103,28 +103,38 @@ class LayerStack(AlwaysTrainable):
         return sum(w.size for w in self.weights)
 
     def summary(self, *, print_fn: Callable[[str], object] = print) -> None:
-        """Print a table of the layers, their output shapes and parameters, through print_fn."""
+        """Print a table of the layers, through print_fn.
+
+        Output shapes, neurons, trainable parameters and connections, as the layers count them.
+        """
         self._planned()
         rows = [
             (
                 f"{layer.name} ({type(layer).__name__})",
                 str((None, *(layer.output_shape or ()))),
+                f"{layer.count_neurons():,}",
                 f"{layer.count_params():,}",
+                f"{layer.count_connections():,}",
             )
             for layer in self.layers
         ]
-        head = ("Layer (type)", "Output shape", "Params")
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(3)]
-        rule = "-" * (sum(widths) + 4)
+        head = ("Layer (type)", "Output shape", "Neurons", "Params", "Connections")
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
         print_fn(f'Model: "{self.name}"')
         print_fn(rule)
-        for i, (layer, shape, count) in enumerate([head, *rows]):
-            print_fn(f"{layer:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}")
+        for i, row in enumerate([head, *rows]):
+            cells = [
+                cell.ljust(width) if column < 2 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            print_fn("  ".join(cells))
             if i == 0:
                 print_fn(rule)
         print_fn(rule)
         total = self.count_params()
         print_fn(f"Total params: {total:,} ({total * 4 / 1024:.1f} KiB)")
+        print_fn(f"Total connections: {sum(layer.count_connections() for layer in self.layers):,}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"

@@ -1,6 +1,15 @@
 """Optimizers and learning rate schedules, in Keras's words."""
 
 from . import schedules
-from ._optimizers import SGD, Adam, AdamW, Optimizer, get, serialize
+from ._optimizers import SDLM, SGD, Adam, AdamW, Optimizer, get, serialize
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "get", "schedules", "serialize"]
+__all__ = [
+    "SDLM",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "get",
+    "schedules",
+    "serialize",
+]

@@ -1,13 +1,14 @@
-"""SGD, Adam and AdamW: hyper-parameters, step count and state. Their arithmetic is in C++."""
+"""SGD, Adam, AdamW and SDLM: hyper-parameters, step count and state. Their arithmetic is in C++."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check
-from .schedules import LearningRateSchedule, deserialize
+from .schedules import EpochwiseConstant, LearningRateSchedule, deserialize
 from .schedules import serialize as serialize_schedule
 
 
@@ -21,7 +22,8 @@ class Optimizer(ABC):
     model's parameters for each of `slot_names`; empty until `build`.
     """
 
-    kind: ClassVar[str]  # the C++ update: "sgd" or "adam"
+    kind: ClassVar[str]  # the C++ update: "sgd", "adam" or "sdlm"
+    epoch = 0  # of fit, which an EpochwiseConstant follows
 
     def __init__(
         self,
@@ -80,6 +82,8 @@ class Optimizer(ABC):
         steps = _check.integer("steps", steps, 0)
         if isinstance(self._learning_rate, float):
             return np.full(steps, self._learning_rate, np.float32)
+        if isinstance(self._learning_rate, EpochwiseConstant):
+            return np.full(steps, self.learning_rate, np.float32)
         first = self.iterations
         return np.array([self._rate_at(step) for step in range(first, first + steps)], np.float32)
 
@@ -98,6 +102,15 @@ class Optimizer(ABC):
         self._built_for = size, owner
         if len(self.slots) != len(self.slot_names):
             self.slots = [np.zeros(size, np.float32) for _ in self.slot_names]
+
+    def prepare(self, epoch: int | None, curvature: Callable[[int], NDArray[np.float32]]) -> None:
+        """Called before each epoch of fit, and with None before a step outside of it.
+
+        curvature(samples): the diagonal of the loss's Gauss-Newton Hessian at the weights, a mean
+        over so many samples of what is about to be trained on, fewer if there are fewer.
+        """
+        if epoch is not None:
+            self.epoch = epoch
 
     def hyperparameters(self) -> dict[str, float | bool | str]:
         """What the C++ update needs besides the learning rate."""
@@ -130,7 +143,8 @@ class Optimizer(ABC):
     def _rate_at(self, step: int) -> float:
         if isinstance(self._learning_rate, float):
             return self._learning_rate
-        rate = self._learning_rate(step)
+        by_epoch = isinstance(self._learning_rate, EpochwiseConstant)
+        rate = self._learning_rate(self.epoch if by_epoch else step)
         return _check.real32(f"learning rate of the schedule at step {step}", rate, "[0, inf)")
 
 
@@ -213,7 +227,52 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=decay, name=name)
 
 
-_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+# LeNet-5's in 1998, one a pass; the last one goes on.
+RATES_1998 = (*[5e-4] * 2, *[2e-4] * 3, *[1e-4] * 3, *[5e-5] * 4, 1e-5)
+
+
+class SDLM(Optimizer):
+    """Stochastic diagonal Levenberg-Marquardt: w -= learning_rate / (mu + h) * g, h of each weight.
+
+    h is the diagonal of the Gauss-Newton Hessian, estimated anew before each epoch of fit on the
+    first `samples` samples of its order, and before the first step outside of fit on its batch.
+    The method takes one sample a step: fit(batch_size=1). slots: 1 / (mu + h). Training raises
+    ValueError for models without this Hessian: with softmax or RBF layers that are not part of the
+    loss, with average pooling over cut-off windows, or cross-entropy of other probabilities.
+    Source: LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998, appendix C.
+    """
+
+    kind = "sdlm"
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule | None = None,
+        mu: float = 0.02,
+        samples: int = 500,
+        *,
+        weight_decay: float | None = None,
+        name: str = "sdlm",
+    ) -> None:
+        rate = EpochwiseConstant(RATES_1998) if learning_rate is None else learning_rate
+        super().__init__(rate, weight_decay=weight_decay, name=name)
+        self.mu = _check.real32("mu", mu, "(0, inf)")
+        self.samples = _check.integer("samples", samples, 1)
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return ("gain",)
+
+    def prepare(self, epoch: int | None, curvature: Callable[[int], NDArray[np.float32]]) -> None:
+        super().prepare(epoch, curvature)
+        (gain,) = self.slots
+        if epoch is not None or not gain.any():
+            np.divide(1, self.mu + curvature(self.samples), out=gain)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"mu": self.mu, "samples": self.samples}
+
+
+_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "sdlm": SDLM}
 
 
 def get(identifier: object) -> Optimizer:

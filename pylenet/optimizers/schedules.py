@@ -1,7 +1,7 @@
 """Learning rate schedules: the rate as a function of the optimizer's step.
 
-Each is called with a step (int, from 0) and returns a float. CosineDecay and
-PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
+Each is called with a step (int, from 0) and returns a float; EpochwiseConstant with fit's epoch.
+CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
 """
 
 import bisect
@@ -13,6 +13,7 @@ from .. import _check
 
 __all__ = [
     "CosineDecay",
+    "EpochwiseConstant",
     "LearningRateSchedule",
     "OneCycle",
     "PiecewiseConstantDecay",
@@ -115,6 +116,24 @@ class PiecewiseConstantDecay(_BuiltIn):
         return {"boundaries": list(self.boundaries), "values": list(self.values)}
 
 
+class EpochwiseConstant(_BuiltIn):
+    """values[0] in the first epoch of `fit`, values[1] in the second; the last one ever after.
+
+    values: one rate or more.
+    """
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = [_check.real("values", v, "[0, inf)") for v in values]
+        if not self.values:
+            raise ValueError("values must hold one rate or more, got none")
+
+    def __call__(self, step: int) -> float:
+        return self.values[min(step, len(self.values) - 1)]
+
+    def get_config(self) -> dict[str, Any]:
+        return {"values": list(self.values)}
+
+
 class OneCycle(_BuiltIn):
     """A triangle: linearly up over the first warmup_fraction of the steps, then down to zero.
 
@@ -145,7 +164,9 @@ class OneCycle(_BuiltIn):
         }
 
 
-_CLASSES = {cls.__name__: cls for cls in (CosineDecay, PiecewiseConstantDecay, OneCycle)}
+_CLASSES = {
+    cls.__name__: cls for cls in (CosineDecay, EpochwiseConstant, PiecewiseConstantDecay, OneCycle)
+}
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
