@@ -107,7 +107,7 @@ def test_every_size_about_a_register_tile_is_exact(sweep, isa):
 @pytest.mark.parametrize("case", SMALL, ids=str)
 def test_gradient_of_the_reference_is_its_central_difference(case):
     x, kernel, bias, dy, _, (dx, dkernel, dbias) = problem(case, uniform)
-    x, kernel, bias = np.float64(x), np.float64(kernel), np.float64(bias)
+    x, kernel, bias = (reference.float64(a) for a in (x, kernel, bias))
 
     def loss(x=x, kernel=kernel, bias=bias):
         return np.sum(reference.dense(x, kernel, bias) * dy)
