@@ -3,7 +3,6 @@
 // a layer's output give those with respect to its input and, summed over all uses of a weight, to
 // its parameters (LeCun, Bottou, Bengio and Haffner 1998, appendix C). Images go one by one.
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -75,8 +74,6 @@ void Network::curvature(float* curvature, const float* parameters, const ImageVi
   threads = team_size(threads, slab_units, 3 * cost(plan));
   const auto squares = aligned_zeros<float>(threads * (aligned_floats(largest) + kSlack));
   const Lease workspace(*this, plan, threads, slab_units, 0);
-  // What lies between tensors comes out as zero, and is no use to anybody but must be finite.
-  std::memset(workspace->records.get(), 0, plan.record_floats * slab_units * sizeof(float));
   run_team(threads, [&](const Member& member) {
     float* buffer = workspace->threads[member.thread].get();
     float* records = workspace->records.get();

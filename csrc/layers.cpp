@@ -131,13 +131,10 @@ class Conv2DLayer final : public Layer {
       float* dbias = tensors.size() > 1 ? record + tensors[1].offset - tensors[0].offset : nullptr;
       float* dkernel = links_.empty() ? record : dense_kernel(pass);
       pass.kernels.conv2d_backward_kernel(dkernel, dbias, padded_input(pass, x), dy, shape_);
+      clear_gaps(record, tensors);
       if (!links_.empty())
         for_each_link(
             [&](std::size_t dense, std::size_t stored) { record[stored] = dkernel[dense]; });
-      for (const Tensor& t : tensors) {  // between tensors: summed and updated with them
-        float* begin = record + (t.offset - tensors[0].offset);
-        std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
-      }
     }
     if (dx)
       pass.kernels.conv2d_backward_input(dx, pass.scratch, dy, kernel(pass), shape_, in.height,
@@ -446,6 +443,13 @@ std::size_t Tensor::size() const {
   std::size_t n = 1;
   for (int d : shape) n *= d;
   return n;
+}
+
+void clear_gaps(float* record, const std::vector<Tensor>& tensors) {
+  for (const Tensor& t : tensors) {
+    float* begin = record + (t.offset - tensors[0].offset);
+    std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
+  }
 }
 
 ActivationKind activation_kind(const std::string& name) {

@@ -50,6 +50,10 @@ struct Pass {
   std::size_t unit;  // whose record is written
 };
 
+// Zero what lies between the tensors of a record that is like them in the flat buffer: it is summed
+// and updated with them.
+void clear_gaps(float* record, const std::vector<Tensor>& tensors);
+
 struct Range {
   std::size_t begin, end;
 };

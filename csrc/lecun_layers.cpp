@@ -77,6 +77,7 @@ class Subsample2DLayer final : public Layer {
                            const PoolShape& shape) const {
     float* record = pass.records.data + pass.unit * span_;
     pass.kernels.subsample2d_backward_parameters(record, record + span_ / 2, x, dy, shape);
+    clear_gaps(record, tensors);
   }
   const float* coefficient(const Pass& pass) const { return pass.parameters + tensors[0].offset; }
   const float* bias(const Pass& pass) const { return pass.parameters + tensors[1].offset; }

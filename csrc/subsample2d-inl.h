@@ -43,8 +43,8 @@ void subsample2d_backward_input(float* dx, float* dy, const float* coefficient,
   if (halves(s))
     return for_each_half(s, [&](std::size_t out, std::size_t upper, std::size_t lower) {
       const vec g = load(dy + out) * splat(coefficient[out / kLanes / map]);
-      for (const std::size_t cell : {upper, upper + kLanes, lower, lower + kLanes})
-        store(dx + cell, g);
+      const std::size_t cells[] = {upper, upper + kLanes, lower, lower + kLanes};
+      for (const std::size_t cell : cells) store(dx + cell, g);
     });
   std::memset(dx, 0, std::size_t(s.channels) * s.in_height * s.in_width * kLanes * sizeof(float));
   for_each_window(s, [&](std::size_t out, std::size_t in_map, const Window& w) {

@@ -167,7 +167,7 @@ class BackupAndRestore(Callback):
         expected = self._of
         if not isinstance(found, dict):
             raise ValueError("it does not say of which training it is")
-        for key in expected.keys() | found.keys():
+        for key in dict.fromkeys([*expected, *found]):
             if expected.get(key) != found.get(key):
                 raise ValueError(
                     f"it is of another training: {key} was {found.get(key)}, "

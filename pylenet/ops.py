@@ -61,8 +61,9 @@ def conv2d(
     connections: the input channels that feed each output, as in layers.Conv2D; the kernel is then
     (kh, kw, links).
     """
+    shape = _images(x)
     spec = _conv_spec(x, kernel, strides, padding, connections)
-    layer = _Single("conv2d", _images(x), spec)
+    layer = _Single("conv2d", shape, spec)
     weights = {"kernel": kernel}
     if bias is not None:
         weights["bias"] = _arrays.shaped("bias", bias, (spec["units"],), _arrays.FLOATS)
@@ -151,7 +152,7 @@ def average_pool2d_backward(
 def subsampling2d(
     x: NDArray[Any],
     coefficient: NDArray[Any],
-    bias: NDArray[Any],
+    bias: NDArray[Any] | None = None,
     pool_size: Pair = (2, 2),
     *,
     strides: Pair | None = None,
@@ -163,8 +164,10 @@ def subsampling2d(
     layer = _pool("subsample2d", x, pool_size, strides, "valid")
     shape = x.shape[3:]
     coefficient = _arrays.shaped("coefficient", coefficient, shape, _arrays.FLOATS)
-    bias = _arrays.shaped("bias", bias, shape, _arrays.FLOATS)
-    return layer.forward(x, {"coefficient": coefficient, "bias": bias})
+    weights = {"coefficient": coefficient}
+    if bias is not None:
+        weights["bias"] = _arrays.shaped("bias", bias, shape, _arrays.FLOATS)
+    return layer.forward(x, weights)
 
 
 def subsampling2d_backward(

@@ -111,7 +111,7 @@ def test_other_files_in_the_folder_stay_and_torn_ones_are_swept_away(tmp_path):
     ("other", "named"),
     [
         ({"optimizer": "adam"}, "optimizer was"),
-        ({"n": 20}, "steps was 5, got 3"),
+        ({"n": 20}, "samples was 45, got 20"),
         ({"optimizer": "nesterov, decay, one cycle"}, "optimizer was"),
     ],
     ids=str,

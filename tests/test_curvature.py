@@ -80,10 +80,10 @@ def dense_reference(model, x):
 
     A weight's is summed over its uses: the entries of the matrix that are this weight.
     """
-    inputs, found = [np.float64(x)], []
+    inputs, found = [reference.float64(x)], []
     layers = list(model.layers)
     for layer in layers:
-        inputs.append(layer_forward(layer, inputs[-1], *map(np.float64, layer.weights)))
+        inputs.append(layer_forward(layer, inputs[-1], *map(reference.float64, layer.weights)))
     softmax_last = getattr(layers[-1], "activation", "") == "softmax"
     if isinstance(layers[-1], RBF):
         h = through_distances(inputs[-2], layers.pop().codes)
@@ -122,7 +122,7 @@ def squared_jacobian(layer, x, h, position):
     A convolution's weight is used many times; its uses' squares add up, so that they are told
     apart by their outputs: each output uses a weight once.
     """
-    weights = [np.float64(w) for w in layer.weights]
+    weights = [reference.float64(w) for w in layer.weights]
     target = x if position is None else weights[position]
     total = np.zeros(target.shape)
     for index in np.ndindex(target.shape):
@@ -223,7 +223,7 @@ def test_below_the_loss_it_is_the_loss_s_own_second_derivative(top, loss):
     model = compiled(lambda: Sequential([Input(shape), *layers]), "sdlm", loss, seed=3)
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(6, *shape)), rng.integers(0, 3, 6)
-    weights, step = [np.float64(w) for w in model.get_weights()], 1e-3
+    weights, step = [reference.float64(w) for w in model.get_weights()], 1e-3
     middle = loss_of(model, x, y, weights)
     for w, actual in zip(weights, estimated(model, x), strict=True):
         for index in np.ndindex(w.shape):

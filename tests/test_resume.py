@@ -9,7 +9,7 @@ import safetensors.numpy
 from datasets_tiny import NAMES, idx
 
 from pylenet import callbacks, cli
-from pylenet._recipes import MODERN_RECIPES, RECIPES
+from pylenet._recipes import COMPARED, MODERN_RECIPES, RECIPES
 
 EPOCHS = 3
 
@@ -75,7 +75,7 @@ def interrupted(monkeypatch):
 
 
 @pytest.mark.parametrize("epoch", range(EPOCHS))
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", COMPARED)
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     name, epoch, data, whole, interrupted, tmp_path, monkeypatch
 ):
@@ -86,6 +86,15 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     assert (tmp_path / f"{name}.safetensors").is_file() == (epoch > 0)
     assert train(data, tmp_path, "--resume") == 0
     assert outcome(tmp_path) == whole
+
+
+def test_so_does_the_one_of_1998(data, interrupted, tmp_path, monkeypatch):
+    assert train(data, tmp_path / "whole", "--model", "1998") == 0
+    interrupted("1998", 2)
+    assert train(data, tmp_path / "part", "--model", "1998") == 130
+    monkeypatch.undo()
+    assert train(data, tmp_path / "part", "--model", "1998", "--resume") == 0
+    assert outcome(tmp_path / "part") == outcome(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("name", MODERN_RECIPES)
