@@ -154,7 +154,7 @@ def test_gradient_of_the_reference_is_its_central_difference(case, kind):
         return np.sum(function(reference, kind)(x, **case.options) * dy)
 
     # Both are piecewise linear, with kinks only where two of the distinct integers meet.
-    numeric = numeric_gradient(loss, np.float64(x), 0.25)
+    numeric = numeric_gradient(loss, x.astype(np.float64), 0.25)
     np.testing.assert_allclose(numeric, dx, rtol=1e-9, atol=1e-9)
 
 
@@ -166,7 +166,7 @@ def test_gradient_is_the_central_difference_of_the_forward(case, kind, isa):
     x, dy = make((case.batch, *case.image), 1), integers(case.y_shape, 2)
 
     def loss(x):
-        return np.sum(np.float64(function(ops, kind)(x, **case.options)) * dy)
+        return np.sum(function(ops, kind)(x, **case.options).astype(np.float64) * dy)
 
     actual = function(ops, kind, "_backward")(dy, x, **case.options)
     # A cell lies in as many windows as a window has cells, each with the error of an average.
