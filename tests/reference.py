@@ -112,18 +112,18 @@ def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="vali
 
 
 def subsampling2d(x, coefficient, bias, pool_size=(2, 2), strides=None):
-    x, strides = np.float64(x), strides or pool_size
+    x, strides = float64(x), strides or pool_size
     y = np.zeros(out_shape(x.shape, pool_size, strides, "valid", x.shape[3]))
     for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
-        y[:, i, j] = x[image].sum(axis=(1, 2)) * np.float64(coefficient) + bias
+        y[:, i, j] = x[image].sum(axis=(1, 2)) * float64(coefficient) + bias
     return y
 
 
 def subsampling2d_backward(dy, x, coefficient, pool_size=(2, 2), strides=None):
-    dy, x, strides = np.float64(dy), np.float64(x), strides or pool_size
+    dy, x, strides = float64(dy), float64(x), strides or pool_size
     dx, dcoefficient = np.zeros(x.shape), np.zeros(x.shape[3])
     for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
-        dx[image] += dy[:, i : i + 1, j : j + 1] * np.float64(coefficient)
+        dx[image] += dy[:, i : i + 1, j : j + 1] * float64(coefficient)
         dcoefficient += (dy[:, i, j] * x[image].sum(axis=(1, 2))).sum(axis=0)
     return dx, dcoefficient, dy.sum(axis=(0, 1, 2))
 
@@ -131,21 +131,21 @@ def subsampling2d_backward(dy, x, coefficient, pool_size=(2, 2), strides=None):
 def rbf(x, codes):
     """codes: strings of + and -."""
     signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
-    return ((np.float64(x)[:, None] - signs) ** 2).sum(axis=2)
+    return ((float64(x)[:, None] - signs) ** 2).sum(axis=2)
 
 
 def rbf_backward(dy, x, codes):
     signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
-    return (2 * (np.float64(x)[:, None] - signs) * np.float64(dy)[:, :, None]).sum(axis=1)
+    return (2 * (float64(x)[:, None] - signs) * float64(dy)[:, :, None]).sum(axis=1)
 
 
 def zero_padding2d(x, padding):
-    return np.pad(np.float64(x), ((0, 0), *padding, (0, 0)))
+    return np.pad(float64(x), ((0, 0), *padding, (0, 0)))
 
 
 def zero_padding2d_backward(dy, x, padding):
     (top, _), (left, _) = padding
-    return np.float64(dy)[:, top : top + x.shape[1], left : left + x.shape[2]]
+    return float64(dy)[:, top : top + x.shape[1], left : left + x.shape[2]]
 
 
 def dense(x, kernel, bias=None):
