@@ -56,8 +56,9 @@ def main():
 
     def past_the_gate():
         network = other._planned()
+        outputs = np.empty((len(x), 10), np.float32)
         for _ in range(20):
-            network.predict(model._parameters, x[..., None], 1)
+            network.predict(outputs, model._parameters, x[..., None], 1)
 
     if options.plant:
         together(fit, past_the_gate)
