@@ -1,6 +1,5 @@
 """Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
 
-import math
 import os
 from collections.abc import Sequence
 from time import perf_counter
@@ -19,8 +18,7 @@ from ._stack import LayerStack
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
-EVALUATION_CHUNK = 4096  # samples in one call, at most
-EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which Ctrl-C waits for
+
 
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 Distortion = dict[str, float | int]  # what C++ is told of an augmentation and the epoch
@@ -292,10 +290,10 @@ class Sequential(LayerStack):
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         network, threads = self._planned(), _threads.get_num_threads()
         y = np.empty((len(x), *self._output_shape()), np.float32)
-        if len(x) == 1:  # two views less: a twentieth of the time
+        chunk = self._samples_a_call
+        if len(x) <= chunk:  # two views less: a twentieth of the time for one image
             network.predict(y, self._parameters, x, threads)
             return y
-        chunk = self._evaluation_chunk()
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             network.predict(y[part], self._parameters, x[part], threads)
@@ -304,7 +302,7 @@ class Sequential(LayerStack):
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         network, loss = self._planned(), self._core_loss()
         total, correct = 0.0, 0
-        chunk = self._evaluation_chunk()
+        chunk = self._samples_a_call
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
@@ -313,15 +311,6 @@ class Sequential(LayerStack):
             total += chunk_loss
             correct += chunk_correct
         return self._logs(total / len(x), correct / len(x))
-
-    def _evaluation_chunk(self) -> int:
-        """Samples in one call into C++. By the layers alone, so that sums do not depend on time."""
-        work = 1
-        for layer in self.layers:
-            *places, _ = layer.output_shape or (1,)
-            kernel = max((w.size for w in layer.weights), default=0)
-            work += math.prod(places) * kernel + math.prod(layer.input_shape or ())
-        return max(1, min(EVALUATION_CHUNK, EVALUATION_WORK // work))
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""

@@ -12,6 +12,9 @@ from .. import _check, _core
 from ..layers import AlwaysTrainable, Input, Layer, Shape, assign_weights, sample_shape
 from ._trainer import TrainerLock
 
+EVALUATION_CHUNK = 4096  # samples in one call, at most
+EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which Ctrl-C waits for
+
 
 class LayerStack(AlwaysTrainable):
     """Layers in order, planned anew at each `add` once the input shape is known."""
@@ -224,6 +227,17 @@ class LayerStack(AlwaysTrainable):
             for name, view in own_views.items()
         }
         self._network, self._parameters, self._input_shape = network, parameters, input_shape
+        self._samples_a_call = _samples_a_call(layers)
+
+
+def _samples_a_call(layers: Sequence[Layer]) -> int:
+    """Of an evaluation, in one call into C++. By the layers alone: sums do not depend on time."""
+    work = 1
+    for layer in layers:
+        *places, _ = layer.output_shape or (1,)
+        kernel = max((w.size for w in layer.weights), default=0)
+        work += math.prod(places) * kernel + math.prod(layer.input_shape or ())
+    return max(1, min(EVALUATION_CHUNK, EVALUATION_WORK // work))
 
 
 def _core_shape(shape: Shape) -> tuple[int, int, int]:
