@@ -32,6 +32,8 @@ inline Random4 philox(Random4 counter, std::uint64_t key) {
   return counter;
 }
 
+// Between 0 and 1, never either.
+inline double unit(std::uint32_t word) { return (word + 0.5) * 0x1p-32; }
 // Between -1 and 1, never either.
 inline double symmetric(std::uint32_t word) { return (2.0 * word + 1.0) * 0x1p-32 - 1.0; }
 
@@ -63,6 +65,7 @@ inline Affine draw(const RandomAffine& a, std::int64_t image, int height, int wi
   const auto low = std::uint32_t(image), high = std::uint32_t(std::uint64_t(image) >> 32);
   const Random4 first = philox({low, high, a.epoch, 0}, a.seed);
   const Random4 second = philox({low, high, a.epoch, 1}, a.seed);
+  if (unit(second.word[2]) > a.rate) return {1.0f, 0.0f, 1.0f, 0.0f, 1.0f, 1.0f};
   double cosine, sine;
   cosine_sine(&cosine, &sine, 6.283185307179586 * a.rotation * symmetric(first.word[0]));
   const double zoom = 1.0 + a.zoom * symmetric(first.word[1]);

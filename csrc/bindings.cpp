@@ -170,24 +170,6 @@ IndexVector order_of(const py::object& object, std::int64_t images) {
   return order;
 }
 
-py::array curvature(const Network& network, const py::object& parameters, const py::array& x,
-                    const py::object& order, Loss loss, int threads) {
-  const float* p = parameters_of(network, parameters);
-  const ImageView view = image_view("x", x, network.input());
-  const IndexVector indices = order_of(order, x.shape(0));
-  py::array result = zeros(network.parameter_floats());
-  auto* data = static_cast<float*>(result.mutable_data());
-  positive("threads", threads);
-  if (indices.size() > 0) {
-    const std::int64_t* first = indices.data();
-    const std::int64_t count = indices.size();
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
-    network.curvature(data, p, view, first, count, loss, threads);
-  }
-  return result;
-}
-
 Optimizer optimizer_of(const Network& network, const py::dict& d,
                        const std::vector<py::object>& slots) {
   Optimizer o{};
@@ -223,12 +205,16 @@ double factor(const py::dict& d, const char* name) {
   return value;
 }
 
-RandomAffine random_affine(const Network& network, const py::dict& d) {
+std::optional<RandomAffine> random_affine(const Network& network,
+                                          const std::optional<py::dict>& given) {
+  if (!given) return std::nullopt;
+  const py::dict& d = *given;
   constexpr std::size_t kMost = 1 << 24;  // positions in sixteen images are 32-bit numbers
   if (framed_size(network.input()) > kMost)
     throw py::value_error("images to be distorted must have at most " + std::to_string(kMost) +
                           " values with a frame of three pixels");
   RandomAffine a{};
+  a.rate = factor(d, "rate");
   a.rotation = factor(d, "rotation");
   a.zoom = factor(d, "zoom");
   a.squeeze = factor(d, "squeeze");
@@ -240,13 +226,33 @@ RandomAffine random_affine(const Network& network, const py::dict& d) {
   return a;
 }
 
+py::array curvature(const Network& network, const py::object& parameters, const py::array& x,
+                    const py::object& order, Loss loss, const std::optional<py::dict>& distortion,
+                    int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const IndexVector indices = order_of(order, x.shape(0));
+  const auto affine = random_affine(network, distortion);
+  py::array result = zeros(network.parameter_floats());
+  auto* data = static_cast<float*>(result.mutable_data());
+  positive("threads", threads);
+  if (indices.size() > 0) {
+    const std::int64_t* first = indices.data();
+    const std::int64_t count = indices.size();
+    const GilReleased released;
+    const Gate::Pass pass(network.gate(), false);
+    network.curvature(data, p, view, first, count, loss, affine ? &*affine : nullptr, threads);
+  }
+  return result;
+}
+
 py::array distort(const Network& network, const py::array& x, const py::object& order,
                   const py::dict& distortion, int threads) {
   const ImageView view = image_view("x", x, network.input());
   const IndexVector indices = order_of(order, x.shape(0));
   const std::int64_t* images = indices.data();
   const std::int64_t count = indices.size();
-  const RandomAffine affine = random_affine(network, distortion);
+  const RandomAffine affine = *random_affine(network, distortion);
   const Shape s = network.input();
   py::array_t<float> y(
       {py::ssize_t(count), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
@@ -275,11 +281,8 @@ std::pair<py::array, py::array> train(
   const IndexVector indices = order_of(order, x.shape(0));
   call.order = indices.data();
   call.count = indices.size();
-  RandomAffine affine{};
-  if (distortion) {
-    affine = random_affine(network, *distortion);
-    call.distortion = &affine;
-  }
+  const auto affine = random_affine(network, distortion);
+  call.distortion = affine ? &*affine : nullptr;
   call.batch_size = positive("batch_size", batch_size);
   const std::int64_t steps = (call.count + batch_size - 1) / batch_size;
   const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
@@ -405,7 +408,7 @@ void bind_network(py::module_& m) {
       .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
            py::arg("threads"))
       .def("curvature", &curvature, py::arg("parameters"), py::arg("x"), py::arg("order"),
-           py::arg("loss"), py::arg("threads"))
+           py::arg("loss"), py::arg("distortion"), py::arg("threads"))
       .def("profile", &profile, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("repeats"))
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),

@@ -53,7 +53,7 @@ struct Network::CurvatureWorker {
 
 void Network::curvature(float* curvature, const float* parameters, const ImageView& x,
                         const std::int64_t* order, std::int64_t count, Loss loss,
-                        int threads) const {
+                        const RandomAffine* distortion, int threads) const {
   const Plan& plan = *single_;
   const int layers = layers_before_loss(loss), parts = int(parts_.size());
   std::size_t largest = 0;
@@ -73,7 +73,8 @@ void Network::curvature(float* curvature, const float* parameters, const ImageVi
   const int slab_units = int(std::min(count, kSlab));
   threads = team_size(threads, slab_units, 3 * cost(plan));
   const auto squares = aligned_zeros<float>(threads * (aligned_floats(largest) + kSlack));
-  const Lease workspace(*this, plan, threads, slab_units, 0);
+  Lease workspace(*this, plan, threads, slab_units, 0);
+  if (distortion) workspace.reserve_originals(threads);
   run_team(threads, [&](const Member& member) {
     float* buffer = workspace->threads[member.thread].get();
     float* records = workspace->records.get();
@@ -84,7 +85,8 @@ void Network::curvature(float* curvature, const float* parameters, const ImageVi
     for (std::int64_t slab = 0; slab < count; slab += kSlab) {
       const std::int64_t end = std::min(slab + kSlab, count);
       member.for_each(int(end - slab), [&](int unit) {
-        forward.pack(x, UnitImages(slab + unit, end, 1, order));
+        forward.pack(x, UnitImages(slab + unit, end, 1, order), distortion,
+                     workspace->originals_of(member.thread));
         forward.forward_all(layers);
         worker.backward_all(layers, loss, unit);
       });

@@ -93,6 +93,7 @@ struct Targets {
 // A random affine distortion: what each image's map is drawn from, uniformly between -limit and
 // limit (see draw in affine-inl.h).
 struct RandomAffine {
+  double rate;           // chance of an image to be distorted at all
   double rotation;       // full turns
   double zoom, squeeze;  // of the size; squeezing makes one side longer, the other shorter
   double shear;          // columns a row

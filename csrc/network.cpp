@@ -191,11 +191,7 @@ void Network::train(const TrainCall& call, int threads) const {
         member.for_each(plan.units_of(slab_end - slab), [&](int unit) {
           const std::int64_t first = slab + std::int64_t(unit) * lanes;
           const UnitImages images(first, slab_end, lanes, call.order);
-          if (call.distortion)
-            worker.pack_distorted(workspace->originals[member.thread].get(), call.x, images,
-                                  *call.distortion);
-          else
-            worker.pack(call.x, images);
+          worker.pack(call.x, images, call.distortion, workspace->originals_of(member.thread));
           worker.forward_all(layers);
           worker.loss(worker.output_gradient(), &workspace->losses[first - slab],
                       &workspace->correct[first - slab], call.targets, images, call.loss, layers,
@@ -239,7 +235,7 @@ void Network::distort(float* y, const ImageView& x, const std::int64_t* order, s
     member.for_each(plan.units_of(count), [&](int unit) {
       const std::int64_t first = std::int64_t(unit) * lanes;
       const UnitImages images(first, count, lanes, order);
-      worker.pack_distorted(workspace->originals[member.thread].get(), x, images, distortion);
+      worker.pack(x, images, &distortion, workspace->originals_of(member.thread));
       plan.kernels.unpack(y + first * input_.size(), worker.buffer, images.count, input_);
     });
   });

@@ -94,10 +94,11 @@ class Network {
   void train(const TrainCall& call, int threads) const;
 
   // The diagonal of the loss's Gauss-Newton Hessian, mean over the images x[order], like the
-  // gradient; no labels are needed. Throws std::invalid_argument where a layer or the loss has
-  // none.
+  // gradient; no labels are needed. distortion: of the images; null for none. Throws
+  // std::invalid_argument where a layer or the loss has none.
   void curvature(float* curvature, const float* parameters, const ImageView& x,
-                 const std::int64_t* order, std::int64_t count, Loss loss, int threads) const;
+                 const std::int64_t* order, std::int64_t count, Loss loss,
+                 const RandomAffine* distortion, int threads) const;
 
   // y [image][h][w][c]: the images x[order], `count` of them, as training with this distortion
   // gives them to the first layer after a leading Rescaling.

@@ -13,11 +13,15 @@ namespace pylenet {
 // What one call works in; kept for the next one.
 struct Network::Workspace {
   std::vector<AlignedArray<float>> threads;
-  std::vector<AlignedArray<float>> originals;  // of distorted images
+  std::vector<AlignedArray<float>> originals;  // of distorted images, where they were reserved
   AlignedArray<float> records, gradient;
   std::size_t record_floats = 0;
   std::vector<float> losses;
   std::vector<std::int32_t> correct;
+
+  float* originals_of(int thread) const {
+    return thread < int(originals.size()) ? originals[thread].get() : nullptr;
+  }
 };
 
 // Takes an idle workspace, or a new one, makes it large enough, and gives it back.
@@ -106,10 +110,12 @@ struct Network::Worker {
                       network.offset_);
   }
 
-  void pack_distorted(float* originals, const ImageView& x, const UnitImages& images,
-                      const RandomAffine& distortion) const {
+  // distortion: null for none; originals: room for the images that are distorted.
+  void pack(const ImageView& x, const UnitImages& images, const RandomAffine* distortion,
+            float* originals) const {
+    if (!distortion) return pack(x, images);
     plan.kernels.pack_affine(buffer, originals, x, images.index, images.count, network.input_,
-                             network.scale_, network.offset_, distortion);
+                             network.scale_, network.offset_, *distortion);
   }
 
   void forward(std::size_t i) const {

@@ -64,6 +64,7 @@ class Network:
         x: NDArray[Any],
         order: NDArray[np.int64],
         loss: Loss | LossKind,
+        distortion: Mapping[str, float | int] | None,
         threads: int,
     ) -> NDArray[np.float32]: ...
     def profile(

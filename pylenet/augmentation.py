@@ -23,6 +23,7 @@ class RandomAffine:
     - shear_factor: columns by which a row moves against the next one.
     - translation_factor: of height and width, as in RandomTranslation; 1.4 of 28 pixels is 0.05.
 
+    rate: the chance of an image to be distorted in an epoch; at 0.9, one in ten is left as it is.
     Values are interpolated bilinearly; outside the image they are fill_value, in the units of x.
     The numbers drawn are a function of (seed, epoch, index of the image in x), nothing else:
     neither threads nor the order and size of batches change them. Epochs count from 0 as in `fit`,
@@ -40,6 +41,7 @@ class RandomAffine:
         squeeze_factor: float = 0.0,
         shear_factor: float = 0.0,
         translation_factor: float = 0.0,
+        rate: float = 1.0,
         fill_value: float = 0.0,
         seed: int | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class RandomAffine:
         self.squeeze_factor = _check.real("squeeze_factor", squeeze_factor, "[0, 1)")
         self.shear_factor = _check.real("shear_factor", shear_factor, FACTORS)
         self.translation_factor = _check.real("translation_factor", translation_factor, FACTORS)
+        self.rate = _check.real("rate", rate, FACTORS)
         self.fill_value = _check.real("fill_value", fill_value, "[-3.4e38, 3.4e38]")
         self._seed_is_given = seed is not None
         if seed is None:
@@ -86,6 +89,7 @@ class RandomAffine:
     def _spec(self, epoch: int) -> dict[str, float | int]:
         """What C++ is told. Raises ValueError where the epoch is out of range."""
         return {
+            "rate": self.rate,
             "rotation": self.rotation_factor,
             "zoom": self.zoom_factor,
             "squeeze": self.squeeze_factor,

@@ -202,11 +202,13 @@ def philox(counter, key) -> list[int]:
     return [a, b, c, d]
 
 
-def affine_map(seed, epoch, image, shape, rotation, zoom, squeeze, shear, translation):
+def affine_map(seed, epoch, image, shape, rotation, zoom, squeeze, shear, translation, rate=1.0):
     """(2, 3): where the pixel (row, column, 1) of a distorted image lies in the original."""
     key = (seed % 2**32, seed >> 32)
     words = [w for i in (0, 1) for w in philox((image % 2**32, image >> 32, epoch, i), key)]
-    angle, z, q, s, down, right, _, _ = (np.array(words) + 0.5) / 2**31 - 1
+    angle, z, q, s, down, right, chance, _ = (np.array(words) + 0.5) / 2**31 - 1
+    if (chance + 1) / 2 > rate:
+        return np.eye(2, 3)
     angle, z, q, s = 2 * np.pi * rotation * angle, 1 + zoom * z, 1 + squeeze * q, shear * s
     rotate = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
     matrix = z * np.array(rotate) @ [[1, 0], [s, 1]] @ np.diag([q, 1 / q])

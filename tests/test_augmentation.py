@@ -86,6 +86,22 @@ def test_layout_and_dtype_of_the_images_change_no_bit(layout, n, isa):
             assert_same_bits(distort(LAYOUTS[layout](x.astype(dtype))), expected)
 
 
+def test_at_a_rate_some_images_are_left_as_they_are(isa):
+    x, rate, epoch = images(500, (9, 6, 2)), 0.7, 3
+    distort = affine(LITTLE, rate=rate, seed=11)
+    maps = [reference.affine_map(11, epoch, i, (9, 6), **LITTLE, rate=rate) for i in range(len(x))]
+    kept = np.array([np.array_equal(m, np.eye(2, 3)) for m in maps])
+    assert 0.25 < kept.mean() < 0.35
+    y = distort(x, epoch=epoch)
+    assert_same_bits(y[kept], np.float32(x[kept]))
+    assert_same_bits(y[~kept], affine(LITTLE, seed=11)(x, epoch=epoch)[~kept])
+    others = (distort(x, epoch=epoch + 1) == x).all(axis=(1, 2, 3))
+    assert 0 < (others & kept).sum() < kept.sum()
+    assert_same_bits(affine(MUCH, rate=0, seed=11)(x), np.float32(x))
+    for few in (1, 3, 17):  # image by image and in lanes
+        assert_same_bits(distort(x[:few], epoch=epoch), y[:few])
+
+
 def test_images_of_one_channel_need_not_say_so():
     x = images(4, (6, 7, 1))
     distort = affine(LITTLE, seed=1)
@@ -278,6 +294,7 @@ def test_the_callers_images_are_not_written_to():
         ({"squeeze_factor": 1.0}, ValueError, "squeeze_factor must be a number in"),
         ({"shear_factor": float("nan")}, ValueError, "shear_factor must be a number in"),
         ({"translation_factor": 1.4}, ValueError, "translation_factor must be a number in"),
+        ({"rate": 1.1}, ValueError, "rate must be a number in"),
         ({"fill_value": float("inf")}, ValueError, "fill_value must be a number in"),
         ({"fill_value": None}, TypeError, "fill_value must be a number"),
         ({"seed": -1}, ValueError, "seed must be an integer >= 0"),
@@ -318,7 +335,7 @@ def test_fit_takes_an_augmentation_of_images_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"zoom": 1.5}, {"shear": -1.0}, {"rotation": float("nan")}], ids=str
+    "wrong", [{"zoom": 1.5}, {"shear": -1.0}, {"rotation": float("nan")}, {"rate": 2.0}], ids=str
 )
 def test_the_compiled_part_checks_factors_again(wrong):
     network = _core.Network((5, 5, 1), [])

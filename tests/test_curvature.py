@@ -7,6 +7,7 @@ from nets import compiled, forward, layer_forward, samples, state
 from tolerance import EPS, FMA, assert_same_bits
 
 from pylenet import _core, losses, optimizers
+from pylenet.augmentation import RandomAffine
 from pylenet.layers import (
     RBF,
     Activation,
@@ -32,7 +33,7 @@ LOGITS = losses.SparseCategoricalCrossentropy(from_logits=True)
 def estimated(model, x):
     """The model's curvature as C++ has it, tensor by tensor."""
     order = np.arange(len(x))
-    flat = model._planned().curvature(model._parameters, x, order, model._core_loss(), 1)
+    flat = model._planned().curvature(model._parameters, x, order, model._core_loss(), None, 1)
     base = model._parameters.ctypes.data
     parts = [(w, (w.ctypes.data - base) // 4) for w in model.weights]
     return [flat[start : start + w.size].reshape(w.shape) for w, start in parts]
@@ -242,11 +243,12 @@ def test_it_is_a_mean_over_images_whatever_the_threads(isa):
     network, loss = model._planned(), model._core_loss()
     order = np.random.default_rng(1).permutation(71)
     results = [
-        network.curvature(model._parameters, x, order, loss, threads) for threads in (1, 2, 3, 1)
+        network.curvature(model._parameters, x, order, loss, None, threads)
+        for threads in (1, 2, 3, 1)
     ]
     for result in results[1:]:
         assert_same_bits(result, results[0])
-    single = [network.curvature(model._parameters, x, order[[n]], loss, 1) for n in range(71)]
+    single = [network.curvature(model._parameters, x, order[[n]], loss, None, 1) for n in range(71)]
     np.testing.assert_allclose(results[0], np.mean(single, axis=0, dtype=np.float64), rtol=1e-5)
 
 
@@ -319,15 +321,37 @@ def test_the_curvature_is_taken_anew_before_each_epoch_on_the_first_samples():
     model.compile(optimizers.SDLM(0.01, samples=8), MAP)
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     gain = model.optimizer.slots[0].copy()
-    expected = model._planned().curvature(model._parameters, x, np.arange(8), model._core_loss(), 1)
+    expected = model._planned().curvature(
+        model._parameters, x, np.arange(8), model._core_loss(), None, 1
+    )
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     assert np.any(gain != model.optimizer.slots[0])
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
 
 
+def test_the_curvature_is_that_of_the_distorted_samples(isa):
+    model, _ = net("energies")
+    x, y = samples(20, (5, 6, 2), 3)
+    distort = RandomAffine(translation_factor=0.3, rate=0.5, seed=2)
+    plain = model._planned().curvature(
+        *(model._parameters, distort(x), np.arange(20), model._core_loss(), None, 1)
+    )
+    spec = distort._spec(0)
+    for threads in (1, 2):
+        distorted = model._planned().curvature(
+            *(model._parameters, x, np.arange(20), model._core_loss(), spec, threads)
+        )
+        assert_same_bits(distorted, plain)
+    model.compile(optimizers.SDLM(0.0, samples=20), MAP)
+    model.fit(x, y, 1, verbose=0, augmentation=distort, shuffle=False)
+    assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + plain))
+
+
 def test_outside_of_fit_the_first_batch_is_the_estimate():
     model, x = net("energies", 6)
-    expected = model._planned().curvature(model._parameters, x, np.arange(6), model._core_loss(), 1)
+    expected = model._planned().curvature(
+        model._parameters, x, np.arange(6), model._core_loss(), None, 1
+    )
     model.train_on_batch(x, np.arange(6) % 3)
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
     model.train_on_batch(-x, np.arange(6) % 3)

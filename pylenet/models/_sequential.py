@@ -234,7 +234,7 @@ class Sequential(LayerStack):
         samples = len(x)
         order = _random.generator().permutation(samples) if shuffle else np.arange(samples)
         steps = -(-samples // batch_size)
-        self._prepare_optimizer(x, order, epoch)
+        self._prepare_optimizer(x, order, epoch, distortion)
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
         done, chunk = 0, 1
         logs: dict[str, float] = {}
@@ -364,15 +364,24 @@ class Sequential(LayerStack):
         return self.loss, self.optimizer
 
     def _prepare_optimizer(
-        self, x: NDArray[Any], order: NDArray[np.int64], epoch: int | None = None
+        self,
+        x: NDArray[Any],
+        order: NDArray[np.int64],
+        epoch: int | None = None,
+        distortion: Distortion | None = None,
     ) -> None:
         """To be called before an epoch on x[order], and before a step outside of `fit`."""
         network, (_, optimizer) = self._planned(), self._compiled()
 
         def curvature(samples: int) -> NDArray[np.float32]:
-            threads = _threads.get_num_threads()
-            part = order[:samples]
-            return network.curvature(self._parameters, x, part, self._core_loss(), threads)
+            return network.curvature(
+                self._parameters,
+                x,
+                order[:samples],
+                self._core_loss(),
+                distortion,
+                _threads.get_num_threads(),
+            )
 
         optimizer.prepare(epoch, curvature)
 
