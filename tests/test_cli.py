@@ -16,7 +16,7 @@ from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import _core, cli, losses, models
-from pylenet._recipes import MODERN_RECIPES, RECIPES
+from pylenet._recipes import DISTORTED_1998, MODERN_RECIPES, RECIPES
 from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
 SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
@@ -92,10 +92,10 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
     assert [result["model"] for result in results] == ["classic", "modern"]
     for result in results:
         assert list(result) == [
-            *("model", "recipe", "epochs", "seconds", "test_loss", "test_accuracy"),
+            *("model", "recipe", "distort", "epochs", "seconds", "test_loss", "test_accuracy"),
             *("seed", "threads", "isa"),
         ]
-        assert result["recipe"] is None
+        assert (result["recipe"], result["distort"]) == (None, False)
         assert (result["epochs"], result["seed"], result["threads"]) == (2, 1, 1)
         assert result["isa"] == _core.active_isa()
         assert 0 < result["seconds"] < 60
@@ -211,6 +211,24 @@ def test_the_recipe_of_1998_keeps_its_learning_curve(data, tmp_path):
     assert curve["val_loss"][-1] == pytest.approx(result["test_loss"], abs=2e-6)
     text = succeeds("evaluate", tmp_path / "1998.safetensors", "--data", data, cwd=tmp_path)
     assert text.splitlines()[-1].split()[-1] == f"{result['test_accuracy']:.4f}"
+
+
+def test_the_experiment_of_1998_with_distortions(data, tmp_path):
+    options = ["--data", data, "--model", "1998", "--epochs", 2, "--seed", 7, "--out", tmp_path]
+    text = succeeds("train", "--distort", *options, cwd=tmp_path)
+    assert text.startswith("1998, distorted: 60,000 parameters, 200 images, batches of 1")
+    (result,) = results_of(tmp_path)
+    assert (result["model"], result["distort"], len(result["history"]["loss"])) == ("1998", True, 2)
+
+    (x, y), _ = pylenet.datasets.load_folder(data)
+    pylenet.utils.set_random_seed(7)
+    expected = models.lenet5_1998()
+    expected.compile("sdlm", "maximum_a_posteriori")
+    distort = DISTORTED_1998.augmentation()
+    assert distort.rate == 0.9
+    expected.fit(x, y, 1, 2, verbose=0, augmentation=distort)
+    weights = models.load_model(tmp_path / "1998.safetensors").get_weights()
+    assert_same_bits(tuple(weights), tuple(expected.get_weights()))
 
 
 def test_another_seed_gives_another_model(trained, data, tmp_path):
@@ -448,6 +466,10 @@ ERRORS = {
     "train --recipe slow": "--recipe",
     f"{TINY} --recipe fast --model classic": "--recipe fast is for --model modern, got --model cl",
     f"{TINY} --recipe best --model both": "--recipe best is for --model modern, got --model both",
+    f"{TINY} --distort": "--distort is for --model 1998, got classic and modern: for the modern",
+    f"{TINY} --distort --model modern": "--distort is for --model 1998, got modern",
+    f"{TINY} --distort --recipe best": "--distort is for --model 1998, got modern",
+    f"{TINY} --distort --recipe best --model 1998": "--recipe best is for --model modern, got",
     "train --epochs 0": "argument --epochs: must be a whole number >= 1, got '0'",
     "train --epochs 1.5": "--epochs",
     "train --batch-size -1": "--batch-size",

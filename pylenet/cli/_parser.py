@@ -76,6 +76,12 @@ def _add_train(commands: Any) -> None:
         help="of the modern LeNet: the shortest way to 99.0 %% of the test images, or the most "
         "accurate, on images distorted anew in each epoch (default: neither)",
     )
+    train.add_argument(
+        "--distort",
+        action="store_true",
+        help="with --model 1998: the paper's second experiment, distorted digits beside the "
+        "originals, which are one image in ten",
+    )
     _add_data_and_threads(train)
     for option, recipe_has, convert, text in (
         ("--epochs", "epochs", _integer(1), "passes over the training images"),

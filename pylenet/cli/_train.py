@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import _core, _files, _threads, utils
-from .._recipes import COMPARED, MODERN_RECIPES, RECIPES, Recipe
+from .._recipes import COMPARED, DISTORTED_1998, MODERN_RECIPES, RECIPES, Recipe
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
@@ -28,9 +28,10 @@ def train(options: argparse.Namespace) -> None:
     Each model is saved after every epoch, and the state of its training backed up until all are
     done, for --resume.
     """
-    recipes = _recipes(options.model, options.recipe)
+    recipes = _recipes(options)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
+    how = {"recipe": options.recipe, "distort": options.distort}
     setting = {
         "seed": options.seed,
         "threads": _threads.get_num_threads() if _core.OPENMP else 1,
@@ -49,8 +50,9 @@ def train(options: argparse.Namespace) -> None:
     rows: list[tuple[str, ...]] = [HEAD]
     for name, recipe in recipes.items():
         title = name if options.recipe is None else f"{name}, recipe {options.recipe}"
+        title += ", distorted" if options.distort else ""
         model, figures = _train_one(title, recipe, data, options, paths[name], backups[name])
-        results.append({"model": name, "recipe": options.recipe, **figures, **setting})
+        results.append({"model": name, **how, **figures, **setting})
         model.save(paths[name])
         text = json.dumps(results, indent=2) + "\n"
         _files.write_whole(results_path, text.encode())
@@ -62,14 +64,24 @@ def train(options: argparse.Namespace) -> None:
         print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
 
 
-def _recipes(model: str | None, recipe: str | None) -> dict[str, Recipe]:
+def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
     """How to train what, by the model's name. Raises ValueError where the options do not fit."""
+    model, recipe = options.model, options.recipe
     if recipe is None:
         names = COMPARED if model in (None, "both") else (str(model),)
-        return {name: RECIPES[name] for name in names}
-    if model not in (None, "modern"):
+        recipes = {name: RECIPES[name] for name in names}
+    elif model in (None, "modern"):
+        recipes = {"modern": MODERN_RECIPES[recipe]}
+    else:
         raise ValueError(f"--recipe {recipe} is for --model modern, got --model {model}")
-    return {"modern": MODERN_RECIPES[recipe]}
+    if not options.distort:
+        return recipes
+    if list(recipes) != ["1998"]:
+        raise ValueError(
+            f"--distort is for --model 1998, got {' and '.join(recipes)}: for the modern LeNet on "
+            "distorted images there is --recipe best"
+        )
+    return {"1998": DISTORTED_1998}
 
 
 def _backups(
