@@ -12,17 +12,15 @@ void square(float* y, const float* x, std::size_t size) {
   for (std::size_t i = 0; i < size; i += kLanes) store(y + i, load(x + i) * load(x + i));
 }
 
-// p_k = e^(sign y_k) / sum, the sum being of all of these and of e^-rest. Returns e^-rest / sum.
-inline float shares(float* p, const float* y, int n, float sign, float rest) {
+// p_k = e^(sign y_k) / sum, the sum being of all of these and of e^-rest.
+inline void shares(float* p, const float* y, int n, float sign, float rest) {
   float top = -rest;
   for (int k = 0; k < n; k++) top = sign * y[k] > top ? sign * y[k] : top;
   for (int k = 0; k < n; k += kLanes)
     store_unaligned(p + k, exp(splat(sign) * load_unaligned(y + k) - splat(top)));
-  const float unclaimed = exp(splat(-rest - top))[0];
-  float sum = unclaimed;
+  float sum = exp(splat(-rest - top))[0];
   for (int k = 0; k < n; k++) sum += p[k];
   for (int k = 0; k < n; k += kLanes) store_unaligned(p + k, load_unaligned(p + k) / splat(sum));
-  return unclaimed / sum;
 }
 
 // d2(loss) / dy_k^2, whatever the label.
@@ -38,28 +36,6 @@ void loss_curvature(float* h, const float* y, Loss loss, int classes) {
   for (int k = 0; k < classes; k += kLanes) {
     const vec p = load_unaligned(h + k);
     store_unaligned(h + k, p * (splat(1.0f) - p));
-  }
-}
-
-// Through the distances y = |x - code|^2 at once: with d_o = 2 (x_i - code_oi), which is 0 for the
-// rest, this is 2 p_rest + the variance of d under p.
-void map_curvature(float* h, float* scratch, const float* x, const float* y, const float* turned,
-                   int in, int out, float rest) {
-  const float p_rest = shares(scratch, y, out, -1.0f, rest);
-  for (int i = 0; i < in; i += kLanes) {
-    const vec xv = load(x + i);
-    const auto slope = [&](int o) {
-      const vec d = xv - load_unaligned(turned + std::size_t(o) * in + i);
-      return d + d;
-    };
-    vec mean{};
-    for (int o = 0; o < out; o++) mean = fma(splat(scratch[o]), slope(o), mean);
-    vec sum = splat(p_rest) * (mean * mean + splat(2.0f));
-    for (int o = 0; o < out; o++) {
-      const vec d = slope(o) - mean;
-      sum = fma(splat(scratch[o]) * d, d, sum);
-    }
-    store(h + i, sum);
   }
 }
 

@@ -31,9 +31,7 @@ struct Network::CurvatureWorker {
     int turn = 0;
     if (layers > 0 && network.layers_[layers - 1]->joins_loss(loss)) {
       layers--, turn = 1;
-      network.layers_[layers]->curvature_with_loss(network.isa_, buffer + plan.gradients[turn],
-                                                   forward.scratch(), forward.output(layers),
-                                                   forward.output(layers + 1), loss);
+      network.layers_[layers]->curvature_with_loss(buffer + plan.gradients[turn]);
     } else {
       network.isa_.loss_curvature(forward.output_gradient(), forward.output(layers), loss,
                                   int(network.output().size()));

@@ -99,7 +99,6 @@ const InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
         sum_partials<1>,
     },
     loss_curvature,
-    map_curvature,
     square,
     optimizer_step,
     multiply_adds,

@@ -213,12 +213,9 @@ struct InstructionSet {
   const char* name;
   Kernels lanes, single;
 
-  // Second derivatives of one image's loss (single layout), the same for every label: with respect
-  // to y, not for kCrossEntropyFromProbabilities; and, of kMaximumAPosteriori, with respect to the
-  // x whose distances from the codes y are. scratch: out + kSlack floats.
+  // Second derivatives of one image's loss with respect to y (single layout), the same for every
+  // label. Not for kCrossEntropyFromProbabilities.
   void (*loss_curvature)(float* h, const float* y, Loss loss, int classes);
-  void (*map_curvature)(float* h, float* scratch, const float* x, const float* y,
-                        const float* turned, int in, int out, float constant);
   // y = x^2 for whole vectors: up to kSlack floats more than `size`.
   void (*square)(float* y, const float* x, std::size_t size);
 

@@ -79,11 +79,10 @@ class Layer {
     backward(pass, hx, hy, x, y);
   }
   virtual bool has_curvature() const { return true; }
-  // Whether `loss` and this layer, the last one, are one function of the layer's input: then hx are
-  // that function's own second derivatives.
+  // Whether `loss` and this layer, the last one, count as one function of the layer's input. Then
+  // hx are its second derivatives.
   virtual bool joins_loss(Loss /*loss*/) const { return false; }
-  virtual void curvature_with_loss(const InstructionSet&, float* /*hx*/, float* /*scratch*/,
-                                   const float* /*x*/, const float* /*y*/, Loss /*loss*/) const {}
+  virtual void curvature_with_loss(float* /*hx*/) const {}
 
   // Whether the layer computes this activation of its output itself, from now on, both ways.
   virtual bool fuse(ActivationKind /*activation*/) { return false; }
