@@ -80,7 +80,7 @@ class Layer {
   }
   virtual bool has_curvature() const { return true; }
   // Whether `loss` and this layer, the last one, count as one function of the layer's input. Then
-  // hx are its second derivatives.
+  // hx are what its second derivatives cannot exceed.
   virtual bool joins_loss(Loss /*loss*/) const { return false; }
   virtual void curvature_with_loss(float* /*hx*/) const {}
 

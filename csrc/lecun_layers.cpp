@@ -88,6 +88,17 @@ class Subsample2DLayer final : public Layer {
   std::vector<float> ones_, zeros_;
 };
 
+// The most that the MAP loss's second derivative by one of the RBF's inputs x can be, whatever the
+// label, the constant and the other inputs, for |x| < 1.7159, the range of scaled_tanh. The
+// derivative is 2 p + the variance of slopes: those of the distances, 2 (x +- 1), each with its
+// share of the loss's sum, and 0 with the share p of the constant. Slopes differ by d at most, and
+// p = 1/2 + 1/d^2 gives the most, (d/2 + 1/d)^2.
+//
+// A bound, not the images' mean: once most of them are close to their codes the mean is small, and
+// rates that are right for those are too high for an image that is not.
+constexpr float kSlopes = 2.0f * (1.7159f + 1.0f);
+constexpr float kCurvatureBound = (kSlopes / 2 + 1 / kSlopes) * (kSlopes / 2 + 1 / kSlopes);
+
 class RBFLayer final : public Layer {
  public:
   RBFLayer(const LayerSpec& spec, Shape in)
@@ -118,10 +129,7 @@ class RBFLayer final : public Layer {
 
   bool has_curvature() const override { return false; }
   bool joins_loss(Loss loss) const override { return loss.kind == LossKind::kMaximumAPosteriori; }
-  // Of the right class's distance alone, a sum of squares, and the same whichever is right. What
-  // the other term takes off as distances shrink would raise SDLM's rates, for images that are
-  // still far off too.
-  void curvature_with_loss(float* hx) const override { std::fill_n(hx, inputs_, 2.0f); }
+  void curvature_with_loss(float* hx) const override { std::fill_n(hx, inputs_, kCurvatureBound); }
 
  private:
   int inputs_, outputs_;

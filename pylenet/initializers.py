@@ -1,7 +1,7 @@
-"""Initial weights: Glorot and He initializers, zeros and ones, with Keras's meaning; FanInUniform.
+"""Initial weights: Keras's Glorot, He and LeCun initializers, zeros and ones; FanInUniform.
 
-Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015; LeCun, Bottou, Bengio
-and Haffner, Proc. IEEE 86(11), 1998.
+Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015; LeCun, Bottou, Orr and
+Müller, Efficient BackProp, 1998; LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998.
 """
 
 import math
@@ -20,6 +20,7 @@ __all__ = [
     "HeNormal",
     "HeUniform",
     "Initializer",
+    "LecunUniform",
     "Ones",
     "Zeros",
     "fan_in_uniform",
@@ -28,6 +29,7 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "lecun_uniform",
     "ones",
     "serialize",
     "zeros",
@@ -120,31 +122,36 @@ class HeNormal(_VarianceScaling):
     scale, fan, distribution = 2.0, "in", "normal"
 
 
-class FanInUniform(Initializer):
-    """Uniform within +-scale / fan_in**power, as LeNets began in 1998.
+class LecunUniform(_VarianceScaling):
+    """Uniform within +-sqrt(3 / fan_in)."""
 
-    scale: a number > 0. power: 1 where inputs say the same, 0.5 where they are independent.
-    Shapes and seed as for the others.
+    scale, fan, distribution = 1.0, "in", "uniform"
+
+
+class FanInUniform(Initializer):
+    """Uniform within +-scale / fan_in, as LeNet-5 began in 1998.
+
+    scale: a number > 0. Shapes and seed as for the others.
     """
 
-    def __init__(self, scale: float = 2.4, power: float = 1.0, seed: int | None = None) -> None:
+    def __init__(self, scale: float = 2.4, seed: int | None = None) -> None:
         self.scale = _check.real("scale", scale, "(0, inf)")
-        self.power = _check.real("power", power, "[0, 1]")
         self.seed = None if seed is None else _check.integer("seed", seed, 0)
 
     def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
         shape = tuple(shape)
         rng = _random.generator() if self.seed is None else np.random.default_rng(self.seed)
-        limit = self.scale / max(1.0, _fans(shape)[0]) ** self.power
+        limit = self.scale / max(1.0, _fans(shape)[0])
         return rng.uniform(-limit, limit, shape).astype(np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {"scale": self.scale, "power": self.power, "seed": self.seed}
+        return {"scale": self.scale, "seed": self.seed}
 
 
 fan_in_uniform = FanInUniform
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
 he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform = LecunUniform
 zeros, ones = Zeros, Ones
 
 _CLASSES: dict[str, type[Initializer]] = {
@@ -152,6 +159,7 @@ _CLASSES: dict[str, type[Initializer]] = {
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,
     "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
     "fan_in_uniform": FanInUniform,
     "zeros": Zeros,
     "ones": Ones,

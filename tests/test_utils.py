@@ -7,7 +7,7 @@ import pytest
 
 from pylenet import initializers, utils
 
-RANDOM = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"]
+RANDOM = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform"]
 
 
 def test_to_categorical_puts_a_one_at_each_label():
@@ -105,8 +105,9 @@ def test_a_seed_that_is_no_integer_is_named(seed):
 )
 @pytest.mark.parametrize("name", RANDOM)
 def test_weights_have_the_deviation_and_the_bound_of_their_fans(name, shape, fan_in, fan_out):
-    fan = fan_in / 2 if name.startswith("he") else (fan_in + fan_out) / 2
-    stddev = fan**-0.5
+    kind = name.split("_")[0]
+    fans = {"glorot": (fan_in + fan_out) / 2, "he": fan_in / 2, "lecun": fan_in}
+    stddev = fans[kind] ** -0.5
     weights = initializers.get(name)(shape)
     assert weights.dtype == np.float32
     assert weights.shape == shape

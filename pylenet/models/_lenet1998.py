@@ -6,7 +6,6 @@ recognition", Proc. IEEE 86(11), 2278-2324, 1998. docs/lenet-1998.md tells what 
 
 from typing import Any
 
-from ..initializers import FanInUniform
 from ..layers import RBF, Conv2D, Dense, Flatten, Rescaling, Subsampling2D, ZeroPadding2D
 from ._sequential import Sequential
 
@@ -45,7 +44,7 @@ def lenet5_1998() -> Sequential:
     fit(x, y, batch_size=1, epochs=20).
     """
     squashed: dict[str, Any] = {"activation": "scaled_tanh"}
-    weighted: dict[str, Any] = {**squashed, "kernel_initializer": FanInUniform(power=0.5)}
+    weighted: dict[str, Any] = {**squashed, "kernel_initializer": "lecun_uniform"}
     return Sequential(
         [
             ZeroPadding2D(2, input_shape=(28, 28, 1), name="padding"),
