@@ -1,6 +1,7 @@
 """BackupAndRestore: a training stopped anywhere and run again ends with the same bits."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ def test_a_backup_that_was_tampered_with_is_a_value_error_and_nothing_is_taken(
     size = int.from_bytes(backup[:8], "little")
     metadata = json.loads(json.loads(backup[8 : 8 + size])["__metadata__"]["backup"])
     key, value = CHANGES[name]
-    metadata[key] = value
+    metadata |= {"learning_rate": 0.5, key: value}
     arrays = safetensors.numpy.load(backup)
     safetensors.numpy.save_file(
         arrays, tmp_path / "backup.safetensors", {"backup": json.dumps(metadata)}
@@ -175,6 +176,23 @@ def test_a_backup_that_was_tampered_with_is_a_value_error_and_nothing_is_taken(
     assert_same_bits(state(model), before)
     assert model.optimizer.iterations == 0
     assert model.optimizer.learning_rate == 0.01
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_backup_that_cannot_be_written_leaves_the_one_before(failing, tmp_path, monkeypatch):
+    """As a kill at that moment would."""
+    train(tmp_path, "sgd", epochs=2, delete_checkpoint=False)
+    before = (tmp_path / "backup.safetensors").read_bytes()
+
+    def fail(*arguments):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fail)
+        with pytest.raises(OSError, match="no space left"):
+            train(tmp_path, "sgd")
+    assert [p.name for p in tmp_path.iterdir()] == ["backup.safetensors"]
+    assert (tmp_path / "backup.safetensors").read_bytes() == before
 
 
 def test_weights_of_another_size_are_a_value_error(backup, tmp_path):
@@ -227,6 +245,18 @@ def test_a_training_on_distorted_images_goes_on_to_the_same_bits(seed, tmp_path)
     model = train_distorted(tmp_path / "part", later)
     assert later.seed == augmentation.seed
     assert_same_bits(state(model), state(whole))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "5", None])
+def test_a_seed_that_was_tampered_with_is_a_value_error(seed, tmp_path):
+    train_distorted(tmp_path, RandomAffine(**FACTORS))
+    path = tmp_path / "backup.safetensors"
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = json.loads(file.metadata()["backup"])
+    text = json.dumps(metadata | {"augmentation_seed": seed})
+    safetensors.numpy.save_file(safetensors.numpy.load_file(path), path, {"backup": text})
+    with pytest.raises(ValueError, match="cannot be gone on from: augmentation_seed must be"):
+        train_distorted(tmp_path, RandomAffine(**FACTORS))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import sys
+import tracemalloc
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -668,6 +669,10 @@ BAD_FOLDERS = {
         {"train_images": bytes([0, 0, 8, 3]) + struct.pack(">3I", *[0xFFFFFFFF] * 3)},
         "promises 79228162458924105385300197375 bytes, but",
     ),
+    "beyond 4 GiB": (
+        {"train_images": bytes([0, 0, 8, 3]) + struct.pack(">3I", 65537, 256, 256)},
+        "promises 4295032832 bytes, but there are",
+    ),
 }
 
 
@@ -687,6 +692,19 @@ def test_load_folder_refuses_a_damaged_gzip(tmp_path, harm):
     harm(tmp_path / f"{NAMES[0]}.gz")
     with pytest.raises(ValueError, match=f"{NAMES[0]}.gz is"):
         load_folder(tmp_path)
+
+
+def test_load_folder_does_not_unpack_what_a_gzip_holds_beyond_its_promise(tmp_path):
+    other_data(tmp_path, "gz")
+    bomb = gzip.compress(idx(np.zeros(2, np.uint8)) + bytes(64 << 20), 1)
+    (tmp_path / f"{NAMES[3]}.gz").write_bytes(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="promises 2 bytes, but more"):
+            load_folder(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_load_folder_says_which_files_are_missing(tmp_path):

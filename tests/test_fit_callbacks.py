@@ -202,6 +202,30 @@ def test_a_loss_that_is_nan_is_an_error_with_epoch_and_step(at, step, isa):
         compiled(small).train_on_batch(x, y)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", LENETS)
+def test_a_pixel_that_is_not_finite_is_an_error_at_the_latest_in_the_next_step(name, value):
+    """tanh of infinity is 1: the loss is finite still, the gradient is not."""
+    x, y = digits(23)
+    x = x.astype(np.float32)
+    x[7, 14, 14] = value
+    with pytest.raises(ValueError, match="the loss is (nan|inf) at step (2|3) of epoch 1"):
+        compiled(LENETS[name]).fit(x, y, batch_size=5, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_not_finite_shows_in_all_results(value):
+    x, y = samples(9, (4,), 3)
+    model = compiled(tiny)
+    kernel, bias = model.get_weights()
+    bias[1] = value
+    model.set_weights([kernel, bias])
+    assert np.isnan(model.predict(x)).all()
+    assert not np.isfinite(model.evaluate(x, y))
+    with pytest.raises(ValueError, match="the loss is (nan|inf) at step 1 of epoch 1"):
+        model.fit(x, y, verbose=0)
+
+
 def test_a_learning_rate_that_is_far_too_high_is_an_error():
     x, y = samples(20, (4,), 3)
     model = compiled(lambda: Sequential([Dense(3, input_shape=(4,))]), optimizers.SGD(1e20), "mse")

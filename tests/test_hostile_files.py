@@ -37,26 +37,26 @@ class Executed:
         return (print, ("executed",))
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\0",
-        b"\0" * 7,
-        b"\0" * 8,
-        b"\0" * 10_000,
-        b"\xff" * 10_000,
-        b"pylenet-1\n",
-        b"\x89HDF\r\n\x1a\n" + b"\0" * 500,
-        b"PK\3\4" + b"\0" * 500,
-        pickle.dumps(Executed()),
-        (2).to_bytes(8, "little") + b"{}",
-        (2).to_bytes(8, "little") + b"[]",
-        (2**40).to_bytes(8, "little") + b"{}",
-    ],
-)
-def test_a_file_of_another_kind_is_a_value_error(data, tmp_path, capsys):
-    refused(tmp_path / "file", data)
+KINDS = {
+    "nothing": b"",
+    "one byte": b"\0",
+    "less than a length": b"\0" * 7,
+    "a length of zero": b"\0" * 8,
+    "zeros": b"\0" * 10_000,
+    "ones": b"\xff" * 10_000,
+    "text": b"pylenet-1\n",
+    "HDF5": b"\x89HDF\r\n\x1a\n" + b"\0" * 500,
+    "zip": b"PK\3\4" + b"\0" * 500,
+    "pickle": pickle.dumps(Executed()),
+    "no tensors": (2).to_bytes(8, "little") + b"{}",
+    "a list": (2).to_bytes(8, "little") + b"[]",
+    "a header of a terabyte": (2**40).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_another_kind_is_a_value_error(kind, tmp_path, capsys):
+    refused(tmp_path / "file", KINDS[kind])
     assert capsys.readouterr().out == ""
 
 
@@ -190,7 +190,9 @@ CONFIGS = {
     **{f"layers {v!r}": config_with("layers", value=v) for v in (3, None, "abc", {}, [3], [None])},
     **{f"config {v!r}": config_with(*CONV, value=v) for v in (3, None, "abc", [], [["name", 1]])},
     **{f"units {v!r}": config_with(*DENSE, "units", value=v) for v in (0, -1, 2.5, "7", None)},
-    **{f"units {v:g}": config_with(*DENSE, "units", value=v) for v in (10**9, 2**31, 10**30)},
+    **{
+        f"units {v:g}": config_with(*DENSE, "units", value=v) for v in (10**7, 10**9, 2**31, 10**30)
+    },
     **{f"filters {v:g}": config_with(*CONV, "filters", value=v) for v in (10**7, 2**63, 10**30)},
     **{
         f"kernel {v:g}": config_with(*CONV, "kernel_size", value=[v, v])
@@ -206,6 +208,10 @@ CONFIGS = {
         f"input_shape of {v:g}": config_with("input_shape", value=[v, v, 3])
         for v in (10**5, 10**6, 2**31, 10**30)
     },
+    "input_shape in a large layer": config_with(
+        *CONV, value=lambda c: c | {"input_shape": [8, 7, 2], "filters": 10**7}
+    ),
+    "input_shape twice": config_with(*CONV, value=lambda c: c | {"input_shape": [8, 7, 2]}),
     "unknown argument": config_with(*CONV, value=lambda c: c | {"trainable": True}),
     "evil argument": config_with(*CONV, value=lambda c: c | {"self": 1, "__class__": 2}),
     "missing argument": without(*DENSE, "units"),
@@ -244,30 +250,39 @@ def test_an_architecture_that_makes_no_sense_is_a_value_error_and_takes_no_memor
     assert peak_memory() - before < 50e6
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "null",
-        "3",
-        '"abc"',
-        "[]",
-        "{}",
-        "NaN",
-        "[" * 100_000,
-        '{"name": ' * 100_000,
-        "1" * 10_000,
-        '{"layers": 1e999}',
-        "\ud800",
-        "import os",
-    ],
-    ids=lambda text: repr(text[:10]),
-)
-def test_an_architecture_that_is_no_json_of_ours_is_a_value_error(text, saved):
+def test_an_architecture_of_very_many_layers_is_refused_at_once(saved):
+    """Their names, all different, would take time with the number squared."""
     data, path = saved
     header, rest = unpacked(data)
-    header["__metadata__"]["model"] = text
+    config = json.loads(header["__metadata__"]["model"])
+    config["layers"] += [{"class_name": "Flatten", "config": {}}] * 2000
+    header["__metadata__"]["model"] = json.dumps(config)
+    refused(path, packed(header, rest), "at most 1000 layers")
+
+
+TEXTS = {
+    "empty": "",
+    "unfinished": "{",
+    "null": "null",
+    "a number": "3",
+    "a string": '"abc"',
+    "a list": "[]",
+    "an empty object": "{}",
+    "NaN": "NaN",
+    "nested lists": "[" * 100_000,
+    "nested objects": '{"name": ' * 100_000,
+    "a number of 10,000 digits": "1" * 10_000,
+    "an infinite number": '{"layers": 1e999}',
+    "half a character": "\ud800",
+    "Python": "import os",
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_an_architecture_that_is_no_json_of_ours_is_a_value_error(kind, saved):
+    data, path = saved
+    header, rest = unpacked(data)
+    header["__metadata__"]["model"] = TEXTS[kind]
     refused(path, packed(header, rest))
 
 

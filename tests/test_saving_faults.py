@@ -82,6 +82,7 @@ def read_only_folder():
     is_root = os.geteuid() == 0
     with tempfile.TemporaryDirectory() as folder:
         tiny().save(Path(folder) / "m")
+        os.chmod(Path(folder) / "m", 0o666)  # it could be written in place, and torn
         os.chmod(folder, 0o555)
         if is_root:
             os.seteuid(nobody)
