@@ -9,6 +9,9 @@ import pytest
 from pylenet import _core
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+openmp = pytest.mark.skipif(
+    not (_core.OPENMP and sys.platform.startswith("linux")), reason="needs OpenMP and /proc"
+)
 affinity = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs affinity masks")
 
 # count() is of all threads of the process: OpenMP keeps those of the last team.
@@ -34,6 +37,15 @@ def trained(model):
 
 def count():
     return len(os.listdir("/proc/self/task"))
+"""
+# OpenMP's library itself, found among those loaded as threadpoolctl finds it.
+OPENMP = r"""
+path = re.search(r"/\S*lib(?:gomp|omp|iomp5)\S*\.so\S*", open("/proc/self/maps").read())[0]
+openmp = ctypes.CDLL(path)
+
+def in_parallel(use):  # on each of two threads of a region, as another user of OpenMP would
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: use())
+    openmp.GOMP_parallel(function, None, 2, 0)
 """
 ALONE = {"OPENBLAS_NUM_THREADS": "1"}  # numpy's threads would be counted too
 
@@ -68,15 +80,13 @@ def test_omp_thread_limit_is_kept_with_the_same_bits(limit, work, expected):
     assert found == [expected, str(team(limit or 4))]
 
 
-@linux
-@pytest.mark.skipif(not _core.OPENMP, reason="needs OpenMP")
+@openmp
 def test_what_omp_set_num_threads_leaves_is_kept_until_it_is_given_back(work, expected):
-    """As threadpoolctl does: it finds OpenMP's library among those loaded and calls it."""
+    """As threadpoolctl calls it."""
     found = work(
-        """
+        OPENMP
+        + """
 pylenet.set_num_threads(4)
-path = re.search(r"/\\S*lib(?:gomp|omp|iomp5)\\S*\\.so\\S*", open("/proc/self/maps").read())[0]
-openmp = ctypes.CDLL(path)
 before = openmp.omp_get_max_threads()
 openmp.omp_set_num_threads(1)
 print(digest(), count())
@@ -88,6 +98,45 @@ print(digest(), count())
         OMP_NUM_THREADS="3",
     )
     assert found == [expected, "1", expected, "2", expected, "4"]
+
+
+@openmp
+def test_before_inside_and_after_another_s_parallel_region_the_bits_are_the_same(work, expected):
+    found = work(
+        OPENMP
+        + """
+pylenet.set_num_threads(2)
+in_parallel(lambda: None)
+print(digest())
+models = []
+for _ in range(2):
+    pylenet.utils.set_random_seed(0)
+    models.append(lenet5_modern())
+digests = []
+in_parallel(lambda: digests.append(trained(models.pop())))
+print(*digests, digest())
+"""
+    )
+    assert found == [expected] * 4
+
+
+@openmp
+def test_a_forked_child_of_another_s_parallel_region_trains_to_the_same_bits(work, expected):
+    """Its parent has not computed anything with pylenet."""
+    found = work(
+        OPENMP
+        + f"""
+import signal
+pylenet.set_num_threads(2)
+in_parallel(lambda: None)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit(digest() != "{expected}")
+print(os.waitpid(child, 0)[1])
+"""
+    )
+    assert found == ["0"]
 
 
 @affinity
