@@ -58,11 +58,15 @@ def mnist():
 
 @pytest.fixture
 def run_python(tmp_path):
-    """Run code in a fresh interpreter away from the tree, with no settings of ours but `env`."""
+    """Run code in a fresh interpreter away from the tree, with no settings of ours but `env`.
+
+    Warnings are errors there as in the tests themselves, unless PYTHONWARNINGS says otherwise.
+    """
 
     def run(code, **env):
         settings = ("PYLENET_", "OMP_")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(settings)}
+        clean["PYTHONWARNINGS"] = "error"
         return subprocess.run(
             [sys.executable, "-c", code],
             cwd=tmp_path,

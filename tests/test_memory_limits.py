@@ -13,6 +13,7 @@ address_limits = pytest.mark.skipif(
 # Prints what came of each call with only so much memory, in a process that is left whole.
 LIMITED = """
 import resource
+from pathlib import Path
 import numpy as np
 import pylenet
 from pylenet import models
@@ -24,7 +25,7 @@ if {warm}:
     model.predict(x)
     model.fit(x, y, verbose=0)
 pylenet.set_num_threads(3)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limit = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (used + int({megabytes} * 1e6), limit[1]))
 for use in (
@@ -65,13 +66,14 @@ def test_memory_that_cannot_be_had_is_a_memory_error_and_the_model_goes_on(
 def test_where_no_more_threads_can_be_started_fewer_do_the_work(run_python):
     code = """
 import resource
+from pathlib import Path
 import numpy as np
 import pylenet
 x = np.random.default_rng(0).normal(size=(512, 28, 28, 1)).astype(np.float32)
 kernel = np.ones((5, 5, 1, 6), np.float32)
 pylenet.set_num_threads(1)
 expected = pylenet.ops.conv2d(x, kernel)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(25e6),) * 2)
 pylenet.set_num_threads(16)
 print((pylenet.ops.conv2d(x, kernel) == expected).all())

@@ -43,14 +43,14 @@ def test_data_reach_the_disk_before_the_name_and_the_name_before_save_returns(
 
 
 FULL = """
-import errno, resource, signal
-import numpy as np
+import errno, os, resource, signal
+from pathlib import Path
 from pylenet.models import lenet5_classic
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 model = lenet5_classic()
 model.save("m")
-size = len(open("m", "rb").read())
-before = open("m", "rb").read()
+before = Path("m").read_bytes()
+size = len(before)
 model.set_weights([w + 1 for w in model.get_weights()])
 for limit in (0, 1, 4096, size // 2, size - 1):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -60,11 +60,10 @@ for limit in (0, 1, 4096, size // 2, size - 1):
         assert error.errno == errno.EFBIG
     else:
         raise SystemExit("saved beyond the limit")
-    assert open("m", "rb").read() == before
+    assert Path("m").read_bytes() == before
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 model.save("m")
-assert open("m", "rb").read() != before
-import os
+assert Path("m").read_bytes() != before
 print(os.listdir("."))
 """
 
