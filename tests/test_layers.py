@@ -452,6 +452,8 @@ TOO_LARGE = {
     "units-big-int": lambda: Dense(10**30, input_shape=(2,)),
     "units-memory": lambda: Dense(10**9, input_shape=(2,)),
     "filters": lambda: Conv2D(HUGE, 1, input_shape=(2, 2, 1)),
+    "outputs": lambda: Conv2D(10**6, 1, input_shape=(28, 28, 1)),
+    "padded": lambda: ZeroPadding2D(5000, input_shape=(28, 28, 1)),
     "kernel_size": lambda: Conv2D(1, HUGE, padding="same", input_shape=(2, 2, 1)),
     "kernel_size-memory": lambda: Conv2D(1, HUGE - 1, padding="same", input_shape=(2, 2, 1)),
     "pool_size": lambda: MaxPooling2D(10**30, padding="same", input_shape=(2, 2, 1)),

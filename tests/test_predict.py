@@ -192,7 +192,7 @@ def test_predicting_again_and_again_takes_no_more_memory():
 def test_python_threads_that_predict_at_once_get_the_serial_bits(threads_restored):
     pylenet.set_num_threads(2)
     model = LENETS["classic"]()
-    parts = np.array_split(digits(400)[0], 8)
+    parts = np.array_split(digits(4000)[0], 8)  # so long that threads of one core take turns
     expected = [model.predict(part) for part in parts]
     found = [[] for _ in parts]
     start = threading.Barrier(len(parts))
