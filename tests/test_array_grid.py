@@ -5,6 +5,7 @@ import pytest
 from nets import compiled, state, tiny
 
 from pylenet import losses, metrics, utils
+from pylenet.augmentation import RandomAffine
 
 N, FEATURES, CLASSES = 12, 4, 3
 
@@ -103,6 +104,8 @@ def with_layer_kernel(kernel):
 # What is laid out in all ways, and what is done with it.
 ENTRIES = {
     "predict x": (X, lambda a: model().predict(a)),
+    "predict_on_batch x": (X, lambda a: model().predict_on_batch(a)),
+    "RandomAffine x": (X[..., None], RandomAffine(rotation_factor=0.1, seed=1)),
     "evaluate x": (X, lambda a: np.array(model().evaluate(a, LABELS))),
     "fit x": (X, lambda a: fitted(model(), a, LABELS)),
     "train_on_batch x": (X, lambda a: stepped(model(), a, LABELS)),
