@@ -276,5 +276,5 @@ print("done")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_computes_the_same_and_does_not_hang(run_python):
-    done = run_python(FORK)
+    done = run_python(FORK, PYTHONWARNINGS="ignore")
     assert done.stdout.strip() == "done", done.stderr

@@ -135,7 +135,8 @@ if child == 0:
     signal.alarm(60)
     os._exit(digest() != "{expected}")
 print(os.waitpid(child, 0)[1])
-"""
+""",
+        PYTHONWARNINGS="ignore",
     )
     assert found == ["0"]
 
