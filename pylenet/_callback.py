@@ -87,10 +87,10 @@ class History(Callback):
 class TerminateOnNaN(Callback):
     """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError."""
 
-    def on_invalid_loss(self, batch: int, loss: float) -> None:
-        """Called when the loss of step `batch` is not finite."""
+    def on_not_finite(self, batch: int, what: str) -> None:
+        """Called when `what` is wrong in step `batch`."""
         if (self.params or {}).get("verbose"):
-            print(f"\nBatch {batch}: the loss is {loss}, terminating training")
+            print(f"\nBatch {batch}: {what}, terminating training")
         self.model.stop_training = True
 
 
@@ -125,20 +125,20 @@ class CallbackList:
         """Whether a callback has a batch hook, so that training must go one step at a time."""
         return any(_overrides(cb, hook) for cb in self.callbacks for hook in _BATCH_HOOKS)
 
-    def on_invalid_loss(self, epoch: int, batch: int, loss: float) -> None:
-        """To be called when a step's loss is NaN or infinite.
+    def on_not_finite(self, epoch: int, batch: int, what: str) -> None:
+        """To be called when a step's loss, or the weights that it leaves, are NaN or infinite.
 
         Makes TerminateOnNaN callbacks end the training; without one, raises ValueError.
         """
         terminators = [cb for cb in self.callbacks if isinstance(cb, TerminateOnNaN)]
         if not terminators:
             raise ValueError(
-                f"the loss is {loss} at step {batch + 1} of epoch {epoch + 1}: expected a finite "
-                "number. Look for NaN in x or y, or lower the learning rate; with "
+                f"{what} at step {batch + 1} of epoch {epoch + 1}: expected finite numbers. Look "
+                "for NaN or infinity in x, or lower the learning rate; with "
                 "callbacks.TerminateOnNaN() training ends there without an error"
             )
         for callback in terminators:
-            callback.on_invalid_loss(batch, loss)
+            callback.on_not_finite(batch, what)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         for callback in self.callbacks:

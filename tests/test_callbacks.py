@@ -179,13 +179,14 @@ def test_a_hook_that_would_never_be_called_is_refused(hook):
 
 def test_a_loss_that_is_not_finite_is_an_error():
     with pytest.raises(ValueError, match="the loss is nan at step 5 of epoch 3"):
-        CallbackList(EarlyStopping(), Model(), {}).on_invalid_loss(2, 4, math.nan)
+        CallbackList(EarlyStopping(), Model(), {}).on_not_finite(2, 4, "the loss is nan")
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_terminate_on_nan_stops_training_instead(verbose, capsys):
     model = Model()
-    CallbackList([TerminateOnNaN()], model, {"verbose": verbose}).on_invalid_loss(0, 4, math.inf)
+    hooks = CallbackList([TerminateOnNaN()], model, {"verbose": verbose})
+    hooks.on_not_finite(0, 4, "the loss is inf")
     assert model.stop_training
     assert ("Batch 4: the loss is inf" in capsys.readouterr().out) == bool(verbose)
 

@@ -196,7 +196,9 @@ def with_nan(n, at):
 @pytest.mark.parametrize(("at", "step"), [(0, 1), (9, 2), (22, 5)])
 def test_a_loss_that_is_nan_is_an_error_with_epoch_and_step(at, step, isa):
     x, y = with_nan(23, at)
-    with pytest.raises(ValueError, match=f"the loss is nan at step {step} of epoch 3: .* NaN in x"):
+    with pytest.raises(
+        ValueError, match=f"the loss is nan at step {step} of epoch 3: .* NaN or inf"
+    ):
         compiled(small).fit(x, y, batch_size=5, shuffle=False, epochs=4, initial_epoch=2, verbose=0)
     with pytest.raises(ValueError, match="the loss is nan"):
         compiled(small).train_on_batch(x, y)
@@ -211,6 +213,18 @@ def test_a_pixel_that_is_not_finite_is_an_error_at_the_latest_in_the_next_step(n
     x[7, 14, 14] = value
     with pytest.raises(ValueError, match="the loss is (nan|inf) at step (2|3) of epoch 1"):
         compiled(LENETS[name]).fit(x, y, batch_size=5, shuffle=False, verbose=0)
+
+
+def test_weights_that_the_last_step_leaves_not_finite_are_an_error():
+    x, y = digits(10)
+    x = x.astype(np.float32)
+    x[7, 14, 14] = np.inf
+    message = "weights are NaN or infinite at step 2 of epoch 1: expected finite"
+    with pytest.raises(ValueError, match=message):
+        compiled(LENETS["classic"]).fit(x, y, batch_size=5, shuffle=False, verbose=0)
+    model = compiled(LENETS["classic"])
+    model.fit(x, y, 5, 3, shuffle=False, verbose=0, callbacks=callbacks.TerminateOnNaN())
+    assert len(model.history.history["loss"]) == 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -90,9 +90,10 @@ class Sequential(LayerStack):
         validation_split: the share of the samples, from the end, that is kept for it. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
-        Raises ValueError when the loss is no longer finite, unless a callbacks.TerminateOnNaN
-        ends the training; RuntimeError while another thread trains this model. What other threads
-        predict, evaluate or save meanwhile is of the weights after some whole step.
+        Raises ValueError when the loss is no longer finite, or weights are not after an epoch,
+        unless a callbacks.TerminateOnNaN ends the training; RuntimeError while another thread
+        trains this model. What other threads predict, evaluate or save meanwhile is of the weights
+        after some whole step.
         """
         images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
@@ -250,7 +251,9 @@ class Sequential(LayerStack):
             invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
             if invalid.size:
                 batch = done + int(invalid[0])
-                hooks.on_invalid_loss(epoch, batch, float(loss_sums[batch]))
+                hooks.on_not_finite(epoch, batch, f"the loss is {loss_sums[batch]}")
+            elif end == steps and not np.isfinite(self._parameters).all():
+                hooks.on_not_finite(epoch, end - 1, "weights are NaN or infinite")
             progress.update(end, logs)
             if hooks.wants_batches:
                 hooks.on_train_batch_end(done, logs)
