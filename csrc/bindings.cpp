@@ -14,6 +14,7 @@
 #include "arrays.h"
 #include "dispatch.h"
 #include "gil.h"
+#include "interrupt.h"
 #include "memory.h"
 #include "network.h"
 
@@ -101,6 +102,22 @@ py::array_t<float> images_like(const py::array& like, Shape s) {
       {like.shape(0), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
 }
 
+// Calls work(interrupt) without the GIL, inside the gate, and again while Ctrl-C interrupts it.
+// Python's handler runs in between, where it may use the model; what it raises ends the call.
+template <class Work>
+void interruptible(const Network& network, bool writes, Work work) {
+  for (;;) {
+    {
+      GilReleased released;
+      Interrupt interrupt([&] { return released.interrupted(); });
+      const Gate::Pass pass(network.gate(), writes);
+      work(interrupt);
+      if (!interrupt.came()) return;
+    }
+    handle_interrupt();
+  }
+}
+
 // Into y, so that one call allocates nothing but what the caller keeps.
 void predict(const Network& network, const py::object& y, const py::object& parameters,
              const py::array& x, int threads) {
@@ -113,11 +130,10 @@ void predict(const Network& network, const py::object& y, const py::object& para
                           " values for each image, got shape " + shape_text(outputs));
   float* data = outputs.mutable_data();
   positive("threads", threads);
-  if (count > 0) {
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
-    network.predict(data, p, view, count, threads);
-  }
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.predict(data, p, view, count, threads, interrupt);
+    });
 }
 
 std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
@@ -130,11 +146,10 @@ std::pair<double, std::int64_t> evaluate(const Network& network, const py::objec
   positive("threads", threads);
   double sum = 0.0;
   std::int64_t correct = 0;
-  if (count > 0) {
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
-    network.evaluate(&sum, &correct, p, view, count, targets, loss, threads);
-  }
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.evaluate(&sum, &correct, p, view, count, targets, loss, threads, interrupt);
+    });
   return {sum, correct};
 }
 
@@ -152,11 +167,10 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   auto* gradient_data = static_cast<float*>(parameter_gradient.mutable_data());
   const std::int64_t count = x.shape(0);
   positive("threads", threads);
-  if (count > 0) {
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
-    network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads);
-  }
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads, interrupt);
+    });
   return {std::move(dx), std::move(parameter_gradient)};
 }
 
@@ -239,9 +253,10 @@ py::array curvature(const Network& network, const py::object& parameters, const 
   if (indices.size() > 0) {
     const std::int64_t* first = indices.data();
     const std::int64_t count = indices.size();
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
-    network.curvature(data, p, view, first, count, loss, affine ? &*affine : nullptr, threads);
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.curvature(data, p, view, first, count, loss, affine ? &*affine : nullptr, threads,
+                        interrupt);
+    });
   }
   return result;
 }
@@ -258,10 +273,10 @@ py::array distort(const Network& network, const py::array& x, const py::object& 
       {py::ssize_t(count), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
   float* data = y.mutable_data();
   positive("threads", threads);
-  if (count > 0) {
-    const GilReleased released;
-    network.distort(data, view, images, count, affine, threads);
-  }
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.distort(data, view, images, count, affine, threads, interrupt);
+    });
   return std::move(y);
 }
 
@@ -284,7 +299,7 @@ std::pair<py::array, py::array> train(
   const auto affine = random_affine(network, distortion);
   call.distortion = affine ? &*affine : nullptr;
   call.batch_size = positive("batch_size", batch_size);
-  const std::int64_t steps = (call.count + batch_size - 1) / batch_size;
+  const std::int64_t steps = call.steps();
   const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
   if (rates.size() != steps)
     throw py::value_error("learning_rates must have one rate for each of the " +
@@ -300,13 +315,13 @@ std::pair<py::array, py::array> train(
   py::array_t<std::int64_t> correct(steps);
   call.losses = losses.mutable_data();
   call.correct = correct.mutable_data();
-  if (steps > 0) {
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), true);
-    call.optimizer.iterations = *steps_done;
-    network.train(call, threads);
-    *steps_done += steps;  // here, where no signal comes between weights and count
-  }
+  if (steps > 0)
+    interruptible(network, true, [&](Interrupt& interrupt) {
+      call.optimizer.iterations = *steps_done;
+      const std::int64_t done = network.train(call, threads, interrupt);
+      *steps_done += done;  // here, where no signal comes between weights and count
+      call.skip(done);
+    });
   return {std::move(losses), std::move(correct)};
 }
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "interrupt.h"
 #include "network.h"
 #include "team.h"
 #include "worker.h"
@@ -38,6 +39,7 @@ struct Network::CurvatureWorker {
     }
     for (int i = layers; i-- > network.first_trainable_;) {
       const Layer& layer = *network.layers_[i];
+      if (forward.interrupted(2 * layer.cost())) break;
       const float* x = forward.output(i);
       if (!layer.tensors.empty()) network.isa_.square(squares, x, layer.in.size());
       float* hy = buffer + plan.gradients[turn];
@@ -51,7 +53,7 @@ struct Network::CurvatureWorker {
 
 void Network::curvature(float* curvature, const float* parameters, const ImageView& x,
                         const std::int64_t* order, std::int64_t count, Loss loss,
-                        const RandomAffine* distortion, int threads) const {
+                        const RandomAffine* distortion, int threads, Interrupt& interrupt) const {
   const Plan& plan = *single_;
   const int layers = layers_before_loss(loss), parts = int(parts_.size());
   std::size_t largest = 0;
@@ -76,18 +78,22 @@ void Network::curvature(float* curvature, const float* parameters, const ImageVi
   run_team(threads, [&](const Member& member) {
     float* buffer = workspace->threads[member.thread].get();
     float* records = workspace->records.get();
-    const Worker forward{*this, plan, parameters, buffer, records, std::size_t(slab_units)};
-    const Worker backward{*this, plan, squared.get(), buffer, records, std::size_t(slab_units)};
-    const CurvatureWorker worker{
-        forward, backward, squares.get() + member.thread * (aligned_floats(largest) + kSlack)};
+    const int thread = member.thread;
+    const std::size_t units = slab_units;
+    const Worker forward{*this, plan, parameters, buffer, interrupt, thread, records, units};
+    const Worker backward{*this, plan, squared.get(), buffer, interrupt, thread, records, units};
+    const CurvatureWorker worker{forward, backward,
+                                 squares.get() + thread * (aligned_floats(largest) + kSlack)};
     for (std::int64_t slab = 0; slab < count; slab += kSlab) {
       const std::int64_t end = std::min(slab + kSlab, count);
       member.for_each(int(end - slab), [&](int unit) {
+        if (forward.interrupted(double(input_.size()))) return;
         forward.pack(x, UnitImages(slab + unit, end, 1, order), distortion,
                      workspace->originals_of(member.thread));
         forward.forward_all(layers);
         worker.backward_all(layers, loss, unit);
       });
+      if (interrupt.came()) return;
       member.for_each(
           parts, [&](int part) { forward.sum_part(curvature, part, int(end - slab), slab > 0); });
     }

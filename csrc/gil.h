@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 namespace pylenet {
@@ -14,18 +15,38 @@ namespace pylenet {
 class GilReleased {
  public:
   GilReleased() : state_(PyEval_SaveThread()) {}
-  ~GilReleased() {
+  ~GilReleased() { retake(); }
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+
+  // On Python's main thread: whether Ctrl-C was pressed and its handler has not run. Then it is for
+  // the caller to run it (handle_interrupt), for Python has forgotten it.
+  bool interrupted() {
+    retake();
+    const bool pressed = PyOS_InterruptOccurred() != 0;
+    state_ = PyEval_SaveThread();
+    return pressed;
+  }
+
+ private:
+  void retake() {
     try {
       PyEval_RestoreThread(state_);
     } catch (...) {
       for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
     }
   }
-  GilReleased(const GilReleased&) = delete;
-  GilReleased& operator=(const GilReleased&) = delete;
 
- private:
   PyThreadState* state_;
 };
+
+// Runs Python's handler of Ctrl-C as Python would have; throws what it raises. With
+// PyErr_SetInterrupt instead, whoever listens to signal.set_wakeup_fd would hear of it twice.
+inline void handle_interrupt() {
+  const auto handler = pybind11::module_::import("signal").attr("getsignal")(SIGINT);
+  if (!PyCallable_Check(handler.ptr())) return;
+  auto* frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
+  handler(SIGINT, pybind11::reinterpret_borrow<pybind11::object>(frame ? frame : Py_None));
+}
 
 }  // namespace pylenet

@@ -19,6 +19,8 @@ namespace {
 constexpr std::int64_t kSlab = 1024;
 static_assert(kSlab % kBlock == 0);
 
+constexpr double kPixelCost = 10.0;  // of distorting, in vector operations
+
 OptimizerStep optimizer_step_at(const TrainCall& call, std::int64_t step) {
   const Optimizer& o = call.optimizer;
   const double rate = call.learning_rates[step];
@@ -30,6 +32,15 @@ OptimizerStep optimizer_step_at(const TrainCall& call, std::int64_t step) {
 }
 
 }  // namespace
+
+void TrainCall::skip(std::int64_t steps) {
+  const std::int64_t images = std::min(steps * batch_size, count);
+  order += images;
+  count -= images;
+  learning_rates += steps;
+  losses += steps;
+  correct += steps;
+}
 
 Network::~Network() = default;
 
@@ -83,10 +94,12 @@ int Network::layers_before_loss(Loss loss) const {
 template <class Use>
 void Network::forward_units(const Plan& plan, const Workspace& workspace, const float* parameters,
                             const ImageView& x, std::int64_t count, int layers, int threads,
-                            Use use) const {
+                            Interrupt& interrupt, Use use) const {
   run_team(threads, [&](const Member& member) {
-    const Worker worker{*this, plan, parameters, workspace.threads[member.thread].get()};
+    float* buffer = workspace.threads[member.thread].get();
+    const Worker worker{*this, plan, parameters, buffer, interrupt, member.thread};
     member.for_each(plan.units_of(count), [&](int unit) {
+      if (worker.interrupted(double(input_.size()))) return;
       const std::int64_t first = std::int64_t(unit) * plan.kernels.lanes;
       const UnitImages images(first, count, plan.kernels.lanes);
       worker.pack(x, images);
@@ -97,12 +110,12 @@ void Network::forward_units(const Plan& plan, const Workspace& workspace, const 
 }
 
 void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
-                      int threads) const {
+                      int threads, Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
   const int layers = int(layers_.size());
   threads = team_size(threads, plan.units_of(count), cost(plan));
   const Lease workspace(*this, plan, threads, 0, 0);
-  forward_units(plan, *workspace, parameters, x, count, layers, threads,
+  forward_units(plan, *workspace, parameters, x, count, layers, threads, interrupt,
                 [&](const Worker& worker, std::int64_t first, const UnitImages& images) {
                   plan.kernels.unpack(y + first * output().size(), worker.output(layers),
                                       images.count, output());
@@ -111,12 +124,12 @@ void Network::predict(float* y, const float* parameters, const ImageView& x, std
 
 void Network::evaluate(double* loss, std::int64_t* correct, const float* parameters,
                        const ImageView& x, std::int64_t count, const Targets& targets, Loss which,
-                       int threads) const {
+                       int threads, Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
   const int layers = layers_before_loss(which);
   threads = team_size(threads, plan.units_of(count), cost(plan));
   const Lease workspace(*this, plan, threads, 0, count);
-  forward_units(plan, *workspace, parameters, x, count, layers, threads,
+  forward_units(plan, *workspace, parameters, x, count, layers, threads, interrupt,
                 [&](const Worker& worker, std::int64_t first, const UnitImages& images) {
                   worker.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
                               targets, images, which, layers, 1.0f);
@@ -130,7 +143,8 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
 }
 
 void Network::gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
-                       const ImageView& dy, std::int64_t count, int threads) const {
+                       const ImageView& dy, std::int64_t count, int threads,
+                       Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
   const int lanes = plan.kernels.lanes, layers = int(layers_.size()), parts = int(parts_.size());
   const int slab_units = plan.units_of(std::min(count, kSlab));
@@ -141,11 +155,14 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
                         plan,
                         parameters,
                         workspace->threads[member.thread].get(),
+                        interrupt,
+                        member.thread,
                         workspace->records.get(),
                         std::size_t(slab_units)};
     for (std::int64_t slab = 0; slab < count; slab += kSlab) {
       const std::int64_t end = std::min(slab + kSlab, count);
       member.for_each(plan.units_of(end - slab), [&](int unit) {
+        if (worker.interrupted(double(input_.size()))) return;
         const std::int64_t first = slab + std::int64_t(unit) * lanes;
         const UnitImages images(first, end, lanes);
         worker.pack(x, images);
@@ -153,35 +170,35 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
         plan.kernels.pack(worker.output_gradient(), dy, images.index, images.count, output(), 1.0f,
                           -0.0f);
         float* unit_dx = worker.backward_all(layers, unit, true);
+        if (interrupt.came()) return;  // then dx may be in another place
         plan.kernels.rescale(unit_dx, unit_dx, input_.size(), scale_, -0.0f);
         plan.kernels.unpack(dx + first * input_.size(), unit_dx, images.count, input_);
       });
+      if (interrupt.came()) return;
       member.for_each(
           parts, [&](int part) { worker.sum_part(gradient, part, int(end - slab), slab > 0); });
     }
   });
 }
 
-void Network::train(const TrainCall& call, int threads) const {
-  const std::int64_t steps = (call.count + call.batch_size - 1) / call.batch_size;
+std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& interrupt) const {
   const std::int64_t largest = std::min<std::int64_t>({call.batch_size, call.count, kSlab});
   const Plan& plan = plan_for(largest);
   const int lanes = plan.kernels.lanes, layers = layers_before_loss(call.loss);
   const int parts = int(parts_.size());
+  const double pack_cost = double(input_.size()) * (call.distortion ? kPixelCost : 1.0);
   threads = team_size(threads, plan.units_of(largest), 3 * cost(plan));
   Lease workspace(*this, plan, threads, plan.units_of(largest), largest);
   if (call.distortion) workspace.reserve_originals(threads);
   float* gradient = workspace->gradient.get();
   const Optimizer& optimizer = call.optimizer;
 
+  std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
-    const Worker worker{*this,
-                        plan,
-                        call.parameters,
-                        workspace->threads[member.thread].get(),
-                        workspace->records.get(),
-                        std::size_t(plan.units_of(largest))};
-    for (std::int64_t step = 0; step < steps; step++) {
+    const Worker worker{
+        *this,     plan,          call.parameters,          workspace->threads[member.thread].get(),
+        interrupt, member.thread, workspace->records.get(), std::size_t(plan.units_of(largest))};
+    for (std::int64_t step = 0; step < call.steps(); step++) {
       const std::int64_t begin = step * call.batch_size;
       const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
       const float scale = 1.0f / float(end - begin);
@@ -189,6 +206,7 @@ void Network::train(const TrainCall& call, int threads) const {
       for (std::int64_t slab = begin; slab < end; slab += kSlab) {
         const std::int64_t slab_end = std::min(slab + kSlab, end);
         member.for_each(plan.units_of(slab_end - slab), [&](int unit) {
+          if (worker.interrupted(pack_cost)) return;
           const std::int64_t first = slab + std::int64_t(unit) * lanes;
           const UnitImages images(first, slab_end, lanes, call.order);
           worker.pack(call.x, images, call.distortion, workspace->originals_of(member.thread));
@@ -198,6 +216,7 @@ void Network::train(const TrainCall& call, int threads) const {
                       scale);
           worker.backward_all(layers, unit, false);
         });
+        if (interrupt.came()) return;  // all threads: thread 0 asks again among the next units
 
         // Every unit is done: sum the gradient's parts, update what each part covers. One more
         // "part" sums the metrics.
@@ -218,21 +237,24 @@ void Network::train(const TrainCall& call, int threads) const {
                               gradient + r.begin, r.end - r.begin, update);
         });
       }
+      if (member.thread == 0) done = step + 1;
     }
   });
+  return done;
 }
 
 void Network::distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
-                      const RandomAffine& distortion, int threads) const {
-  constexpr int kPixelCost = 10;  // vector operations
+                      const RandomAffine& distortion, int threads, Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
   const int lanes = plan.kernels.lanes;
-  threads = team_size(threads, plan.units_of(count), double(kPixelCost * input_.size()));
+  threads = team_size(threads, plan.units_of(count), kPixelCost * double(input_.size()));
   Lease workspace(*this, plan, threads, 0, 0);
   workspace.reserve_originals(threads);
   run_team(threads, [&](const Member& member) {
-    const Worker worker{*this, plan, nullptr, workspace->threads[member.thread].get()};
+    float* buffer = workspace->threads[member.thread].get();
+    const Worker worker{*this, plan, nullptr, buffer, interrupt, member.thread};
     member.for_each(plan.units_of(count), [&](int unit) {
+      if (worker.interrupted(kPixelCost * double(input_.size()))) return;
       const std::int64_t first = std::int64_t(unit) * lanes;
       const UnitImages images(first, count, lanes, order);
       worker.pack(x, images, &distortion, workspace->originals_of(member.thread));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gate.h"
+#include "interrupt.h"
 #include "kernels.h"
 #include "layers.h"
 #include "memory.h"
@@ -39,6 +40,9 @@ struct TrainCall {
   Optimizer optimizer;
   double* losses;         // [step] sum over the batch
   std::int64_t* correct;  // [step]
+
+  std::int64_t steps() const { return (count + batch_size - 1) / batch_size; }
+  void skip(std::int64_t steps);  // the first so many, which are done
 };
 
 struct PhaseTime {
@@ -79,31 +83,35 @@ class Network {
   Shape output_of(std::size_t spec) const { return outputs_.at(spec); }
   std::size_t bytes_per_thread() const;
 
+  // A call that was interrupted has written nothing that counts: it is to be made again, or not.
+
   // y [image][h][w][c].
   void predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
-               int threads) const;
+               int threads, Interrupt& interrupt) const;
 
   // Losses summed over the images, and how many of their arg max are right.
   void evaluate(double* loss, std::int64_t* correct, const float* parameters, const ImageView& x,
-                std::int64_t count, const Targets& targets, Loss which, int threads) const;
+                std::int64_t count, const Targets& targets, Loss which, int threads,
+                Interrupt& interrupt) const;
 
   // dx [image][h][w][c] and the flat gradient, both float32, for a given dy like predict's y.
   void gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
-                const ImageView& dy, std::int64_t count, int threads) const;
+                const ImageView& dy, std::int64_t count, int threads, Interrupt& interrupt) const;
 
-  void train(const TrainCall& call, int threads) const;
+  // Returns how many steps were done, each whole: all of them unless it was interrupted.
+  std::int64_t train(const TrainCall& call, int threads, Interrupt& interrupt) const;
 
   // The diagonal of the loss's Gauss-Newton Hessian, mean over the images x[order], like the
   // gradient; no labels are needed. distortion: of the images; null for none. Throws
   // std::invalid_argument where a layer or the loss has none.
   void curvature(float* curvature, const float* parameters, const ImageView& x,
                  const std::int64_t* order, std::int64_t count, Loss loss,
-                 const RandomAffine* distortion, int threads) const;
+                 const RandomAffine* distortion, int threads, Interrupt& interrupt) const;
 
   // y [image][h][w][c]: the images x[order], `count` of them, as training with this distortion
   // gives them to the first layer after a leading Rescaling.
   void distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
-               const RandomAffine& distortion, int threads) const;
+               const RandomAffine& distortion, int threads, Interrupt& interrupt) const;
 
   // Where the time of one training step goes on this thread, on all of x's images (a unit at
   // most); means over `repeats`.
@@ -131,7 +139,7 @@ class Network {
   template <class Use>
   void forward_units(const Plan& plan, const Workspace& workspace, const float* parameters,
                      const ImageView& x, std::int64_t count, int layers, int threads,
-                     Use use) const;
+                     Interrupt& interrupt, Use use) const;
 
   static constexpr double kSingleCost = 0.12;  // one image alone, against 16 in lanes: measured
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "interrupt.h"
 #include "network.h"
 #include "team.h"
 #include "worker.h"
@@ -55,8 +56,9 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
   const Plan& plan = plan_for(count);
   const int layers = layers_before_loss(loss);
   const Lease workspace(*this, plan, 1, 1, count);
+  Interrupt never([] { return false; });
   const Worker worker{
-      *this, plan, parameters, workspace->threads[0].get(), workspace->records.get(), 1};
+      *this, plan, parameters, workspace->threads[0].get(), never, 0, workspace->records.get(), 1};
   const UnitImages images(0, count, plan.kernels.lanes);
   const auto scratch = aligned_zeros<float>(parameter_floats_);  // updated in place of parameters
   OptimizerStep sgd{};

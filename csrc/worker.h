@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "interrupt.h"
 #include "network.h"
 
 namespace pylenet {
@@ -95,6 +96,8 @@ struct Network::Worker {
   const Plan& plan;
   const float* parameters;
   float* buffer;
+  Interrupt& interrupt;
+  int thread;
   float* records = nullptr;
   std::size_t record_units = 0;
 
@@ -104,6 +107,10 @@ struct Network::Worker {
   float* scratch() const { return buffer + plan.scratch; }
   float* output(int layers) const { return buffer + plan.values[layers]; }
   float* output_gradient() const { return buffer + plan.gradients[0]; }
+
+  // Whether to give the call up, before `work` more vector operations. What an interrupted pass
+  // leaves behind is nobody's result.
+  bool interrupted(double work) const { return interrupt.came_before(work, thread); }
 
   void pack(const ImageView& x, const UnitImages& images) const {
     plan.kernels.pack(buffer, x, images.index, images.count, network.input_, network.scale_,
@@ -140,13 +147,15 @@ struct Network::Worker {
   }
 
   void forward_all(int layers) const {
-    for (int i = 0; i < layers; i++) forward(i);
+    for (int i = 0; i < layers && !interrupted(network.layers_[i]->cost()); i++) forward(i);
   }
   // From dy in output_gradient(); returns where dx stands, if it is wanted.
   float* backward_all(int layers, std::size_t unit, bool want_dx) const {
     int turn = 0;
-    for (int i = layers; i-- > (want_dx ? 0 : network.first_trainable_);)
+    for (int i = layers; i-- > (want_dx ? 0 : network.first_trainable_);) {
+      if (interrupted(2 * network.layers_[i]->cost())) break;
       turn = backward(i, unit, turn, want_dx);
+    }
     return buffer + plan.gradients[turn];
   }
 

@@ -1,18 +1,245 @@
 """Ctrl-C: KeyboardInterrupt soon, inside any call, with the model left usable."""
 
+import math
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from time import perf_counter, sleep
 
+import numpy as np
 import pytest
+from nets import compiled, state
+from tolerance import assert_same_bits
+
+import pylenet
+from pylenet import callbacks, layers, ops, optimizers
 
 SCRIPT = Path(__file__).parent / "reliability" / "interrupt.py"
+SHAPE = (64, 64, 3)
+LONG = 1.2  # seconds: what the calls below take at least, on any machine
+EARLY = 0.2  # of a call's time: when Ctrl-C comes
+SOON = 0.4  # of a call's time: how long after that the call has ended, in one of TRIES
+TRIES = 5
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def net():
+    return pylenet.Sequential(
+        [
+            layers.Conv2D(8, 5, activation="relu", input_shape=SHAPE),
+            layers.MaxPooling2D(4),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+
+
+def images(n):
+    """So many, all the same one in memory, and their labels."""
+    image = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
+    return np.broadcast_to(image, (n, *SHAPE)), np.arange(n) % 10
+
+
+DISTORTION = pylenet.augmentation.RandomAffine(rotation_factor=0.02, zoom_factor=0.08, seed=1)
+KERNEL = np.random.default_rng(0).normal(size=(13, 13, 3, 16)).astype(np.float32)
+
+
+class Training:
+    """A model, and `fit(n)`, which trains it on n images, `batches` of them an epoch."""
+
+    def __init__(self, optimizer, batches=1, epochs=1, augmentation=None):
+        self.model = compiled(net, optimizer)
+        self._batches, self._epochs, self._augmentation = batches, epochs, augmentation
+
+    def fit(self, n, callback=None):
+        x, y = images(n)
+        batch_size = -(-n // self._batches)
+        self.model.fit(
+            x,
+            y,
+            batch_size,
+            self._epochs,
+            0,
+            callback,
+            shuffle=False,
+            augmentation=self._augmentation,
+        )
+
+    def buffers(self):
+        """What a step changes: weights and slots, of which SDLM's one is made before the steps."""
+        optimizer = self.model.optimizer
+        slots = () if optimizer.kind == "sdlm" else optimizer.slots
+        return (state(self.model), *(slot.copy() for slot in slots))
+
+
+TRAININGS = {
+    "sgd": lambda: Training("sgd"),
+    "adam": lambda: Training("adam"),
+    "distorted": lambda: Training("sgd", augmentation=DISTORTION),
+    "curvature": lambda: Training(optimizers.SDLM(0.01, samples=10**6)),
+    "one of several": lambda: Training("adam", batches=2, epochs=2),
+}
+
+
+def predict_at_once(n):
+    """In one call into C++, however long: model.predict makes many short ones."""
+    model, y = compiled(net), np.empty((n, 10), np.float32)
+    model._network.predict(y, model._parameters, images(n)[0], pylenet.get_num_threads())
+
+
+def evaluate_at_once(n):
+    model, (x, y) = compiled(net), images(n)
+    loss, threads = model._core_loss(), pylenet.get_num_threads()
+    model._network.evaluate(model._parameters, x, y.astype(np.int32), loss, threads)
+
+
+def conv2d_backward(n):
+    dy = np.broadcast_to(np.float32(0.1), (n, 52, 52, 16))
+    ops.conv2d_backward(dy, images(n)[0], KERNEL)
+
+
+OTHERS = {
+    "predict": predict_at_once,
+    "evaluate": evaluate_at_once,
+    "conv2d_backward": conv2d_backward,
+}
+
+
+def seconds_of(call, n):
+    started = perf_counter()
+    call(n)
+    return perf_counter() - started
+
+
+def long_enough(call):
+    """For how many images the call takes LONG on this machine, and how long it then takes."""
+    n, seconds = 16, 0.0
+    while seconds < LONG:
+        n = math.ceil(n * min(8.0, max(1.2, 1.2 * LONG / max(seconds, 1e-3))))
+        seconds = seconds_of(call, n)
+    return n, min(seconds, seconds_of(call, n))
+
+
+def interrupted(call, after):
+    """How many seconds after Ctrl-C the call ended by it; infinity where it ended before."""
+    sent, ended = [], False
+
+    def send():
+        sleep(after)
+        sent.append(perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        call()
+        ended = True
+        sender.join()
+        sleep(60)  # until the signal comes
+    except KeyboardInterrupt:
+        waited = math.inf if ended else perf_counter() - sent[0]
+    sender.join()
+    return waited
+
+
 def test_ctrl_c_interrupts_large_calls_long_before_their_end_and_leaves_the_model_usable():
     """The calls would take minutes. The limit is four times what is promised: others work too."""
     command = [sys.executable, str(SCRIPT), "--limit", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_step_that_is_interrupted_has_not_happened(name, threads_restored):
+    pylenet.set_num_threads(2)
+    n, seconds = long_enough(lambda n: TRAININGS[name]().fit(n))
+    whole, after_steps = TRAININGS[name](), []
+    whole.model.optimizer.build(whole.model._parameters.size, whole.model._identity)
+    record = callbacks.Callback()
+    record.on_train_batch_begin = lambda batch, logs=None: after_steps.append(whole.buffers())
+    whole.fit(n, record)
+    after_steps.append(whole.buffers())
+
+    for _ in range(TRIES):
+        training = TRAININGS[name]()
+        waited = interrupted(lambda: training.fit(n), EARLY * seconds)  # noqa: B023
+        done = training.model.optimizer.iterations
+        assert_same_bits(training.buffers(), after_steps[done])
+        if waited < SOON * seconds:
+            break
+    assert waited < SOON * seconds
+    assert done < len(after_steps) - 1
+    if done == 0:
+        training.fit(n)
+        assert_same_bits(training.buffers(), after_steps[-1])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_one_long_call_is_interrupted_long_before_its_end(name, threads_restored):
+    pylenet.set_num_threads(2)
+    n, seconds = long_enough(OTHERS[name])
+    waited = min(interrupted(lambda: OTHERS[name](n), EARLY * seconds) for _ in range(TRIES))
+    assert waited < SOON * seconds
+
+
+class Stop(Exception):
+    """What a handler of somebody's own raises."""
+
+
+@pytest.fixture
+def on_interrupt():
+    """Sets the handler of SIGINT for a test."""
+    former = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, former)
+
+
+def test_a_handler_that_does_not_raise_may_use_the_model_and_changes_no_bits(on_interrupt):
+    n, seconds = long_enough(lambda n: Training("adam").fit(n))
+    whole, training, seen = Training("adam"), Training("adam"), []
+    whole.fit(n)
+    x, _ = images(3)
+
+    def handler(number, frame):
+        seen.append((number, state(training.model), training.model.predict(x)))
+        assert frame.f_code.co_name == "_steps"
+
+    on_interrupt(handler)
+    sender = threading.Timer(EARLY * seconds, os.kill, (os.getpid(), signal.SIGINT))
+    sender.start()
+    training.fit(n)
+    sender.join()
+    ((number, weights, outputs),) = seen
+    assert number == signal.SIGINT
+    assert_same_bits(weights, state(Training("adam").model))
+    assert_same_bits(outputs, Training("adam").model.predict(x))
+    assert_same_bits(training.buffers(), whole.buffers())
+
+
+def test_what_a_handler_raises_ends_the_call(on_interrupt):
+    n, seconds = long_enough(OTHERS["predict"])
+
+    def handler(number, frame):
+        raise Stop
+
+    on_interrupt(handler)
+    sender = threading.Timer(EARLY * seconds, os.kill, (os.getpid(), signal.SIGINT))
+    sender.start()
+    with pytest.raises(Stop):
+        OTHERS["predict"](n)
+    sender.join()
+
+
+def test_ctrl_c_does_not_end_what_another_thread_computes():
+    n, seconds = long_enough(lambda n: Training("adam").fit(n))
+    whole, training = Training("adam"), Training("adam")
+    whole.fit(n)
+    worker = threading.Thread(target=training.fit, args=(n,))
+    worker.start()
+    assert interrupted(worker.join, EARLY * seconds) < math.inf
+    worker.join()
+    assert_same_bits(training.buffers(), whole.buffers())

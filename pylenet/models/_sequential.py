@@ -16,7 +16,7 @@ from ..augmentation import RandomAffine
 from . import _data
 from ._stack import LayerStack
 
-CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress, Ctrl-C wait for it
+CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 
 

@@ -13,7 +13,7 @@ from ..layers import AlwaysTrainable, Input, Layer, Shape, assign_weights, sampl
 from ._trainer import TrainerLock
 
 EVALUATION_CHUNK = 4096  # samples in one call, at most
-EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which Ctrl-C waits for
+EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other threads wait for
 
 
 class LayerStack(AlwaysTrainable):

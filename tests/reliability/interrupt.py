@@ -44,6 +44,7 @@ def calls(model):
     yield "evaluate", lambda: model.evaluate(x, y)
     yield "fit, batch 32", lambda: model.fit(x, y, 32, 1, 0)
     yield "fit, batch 128", lambda: model.fit(x, y, 128, 1, 0)
+    yield "fit, one step", lambda: model.fit(x, y, N, 1, 0)
     yield "fit, validating", lambda: model.fit(x[:32], y[:32], 32, 1, 0, validation_data=(x, y))
 
 

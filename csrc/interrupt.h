@@ -1,0 +1,48 @@
+// Giving up a call half-way: the thread that made it asks now and then whether it should, and all
+// threads of its team see what it heard.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <utility>
+
+namespace pylenet {
+
+class Interrupt {
+ public:
+  // asked: whether to give up. Called on the calling thread alone, some 25 times a second of work;
+  // it may wait, as for the GIL.
+  explicit Interrupt(std::function<bool()> asked) : asked_(std::move(asked)) {}
+
+  bool came() const { return came_.load(std::memory_order_relaxed); }
+
+  // The same for thread `thread` of a team, which goes on to do `work` vector operations. Thread 0,
+  // which is the calling one, asks. What all threads decide together by came() stays as it is only
+  // until thread 0 asks again.
+  bool came_before(double work, int thread) {
+    if (thread == 0 && (work_ += work) >= kWork) look();
+    return came();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr double kWork = 2e6;  // between looks at the clock: a millisecond or so
+  static constexpr std::chrono::milliseconds kPeriod{40};  // between questions
+
+  void look() {
+    work_ = 0.0;
+    const auto now = Clock::now();
+    if (asked_at_ == Clock::time_point()) asked_at_ = now;
+    if (now - asked_at_ < kPeriod) return;
+    if (asked_()) came_.store(true, std::memory_order_relaxed);
+    asked_at_ = Clock::now();
+  }
+
+  const std::function<bool()> asked_;
+  double work_ = 0.0;
+  Clock::time_point asked_at_;
+  alignas(64) std::atomic<bool> came_{false};  // apart from what thread 0 writes all the time
+};
+
+}  // namespace pylenet
