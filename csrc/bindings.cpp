@@ -110,8 +110,8 @@ void interruptible(const Network& network, bool writes, Work work) {
     {
       GilReleased released;
       Interrupt interrupt([&] { return released.interrupted(); });
-      const Gate::Pass pass(network.gate(), writes);
-      work(interrupt);
+      const Gate::Pass pass(network.gate(), writes, interrupt);
+      if (!interrupt.came()) work(interrupt);
       if (!interrupt.came()) return;
     }
     handle_interrupt();
@@ -330,9 +330,8 @@ py::array snapshot(const Network& network, const py::object& parameters) {
   const float* from = parameters_of(network, parameters);
   py::array copy = zeros(network.parameter_floats());
   auto* to = static_cast<float*>(copy.mutable_data());
-  const GilReleased released;
-  const Gate::Pass pass(network.gate(), false);
-  std::copy_n(from, network.parameter_floats(), to);
+  interruptible(network, false,
+                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
   return copy;
 }
 
@@ -341,9 +340,8 @@ void assign(const Network& network, const py::object& parameters, const py::obje
   auto flat = exactly<FloatVector>("parameters", parameters);
   float* to = flat_buffer("parameters", flat, network.parameter_floats());
   const float* from = parameters_of(network, values);
-  const GilReleased released;
-  const Gate::Pass pass(network.gate(), true);
-  std::copy_n(from, network.parameter_floats(), to);
+  interruptible(network, true,
+                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
 }
 
 py::list tensors(const Network& network, std::size_t layer) {
@@ -371,11 +369,9 @@ py::dict profile(const Network& network, const py::object& parameters, const py:
     throw py::value_error("x must hold from 1 to " + std::to_string(network.lanes()) +
                           " images, got " + std::to_string(count));
   StepTimes times;
-  {
-    const GilReleased released;
-    const Gate::Pass pass(network.gate(), false);
+  interruptible(network, false, [&](Interrupt&) {
     times = network.profile(p, view, count, targets, loss, repeats);
-  }
+  });
   py::list layers;
   for (const LayerTimes& t : times.layers)
     layers.append(

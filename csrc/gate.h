@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "interrupt.h"
 #include "team.h"
 
 namespace pylenet {
@@ -21,22 +22,35 @@ class Gate {
   };
 
  public:
-  // Inside for as long as it lives. Writers that wait go before readers that come later. To be
-  // made without the GIL: it may wait for one call of another thread.
+  // Inside for as long as it lives, unless `interrupt` has come while it waited, which may be as
+  // long as one call of another thread takes: it is to be made without the GIL. Writers that wait
+  // go before readers that come later.
   class Pass {
    public:
-    Pass(Gate& gate, bool writes) : writes_(writes) {
+    Pass(Gate& gate, bool writes, Interrupt& interrupt) : writes_(writes) {
       std::unique_lock<std::mutex> lock(fork_safe_mutex());
       State& s = gate.present_state();
       state_ = &s;
       s.waiting_writers += writes_;
-      s.changed.wait(lock,
-                     [&] { return !s.writing && (writes_ ? s.readers : s.waiting_writers) == 0; });
+      const auto open = [&] {
+        return !s.writing && (writes_ ? s.readers : s.waiting_writers) == 0;
+      };
+      while (!(inside_ = s.changed.wait_for(lock, Interrupt::kPeriod, open))) {
+        lock.unlock();
+        const bool give_up = interrupt.ask();
+        lock.lock();
+        if (give_up) break;
+      }
       s.waiting_writers -= writes_;
+      if (!inside_) {
+        s.changed.notify_all();
+        return;
+      }
       s.readers += !writes_;
       s.writing = writes_;
     }
     ~Pass() {
+      if (!inside_) return;
       const std::lock_guard<std::mutex> lock(fork_safe_mutex());
       state_->readers -= !writes_;
       state_->writing = false;
@@ -47,6 +61,7 @@ class Gate {
 
    private:
     const bool writes_;
+    bool inside_ = false;
     State* state_;
   };
 

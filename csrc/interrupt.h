@@ -15,6 +15,8 @@ class Interrupt {
   // it may wait, as for the GIL.
   explicit Interrupt(std::function<bool()> asked) : asked_(std::move(asked)) {}
 
+  static constexpr std::chrono::milliseconds kPeriod{40};  // between questions
+
   bool came() const { return came_.load(std::memory_order_relaxed); }
 
   // The same for thread `thread` of a team, which goes on to do `work` vector operations. Thread 0,
@@ -25,17 +27,22 @@ class Interrupt {
     return came();
   }
 
+  // Asks now, on the calling thread.
+  bool ask() {
+    if (asked_()) came_.store(true, std::memory_order_relaxed);
+    return came();
+  }
+
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr double kWork = 2e6;  // between looks at the clock: a millisecond or so
-  static constexpr std::chrono::milliseconds kPeriod{40};  // between questions
 
   void look() {
     work_ = 0.0;
     const auto now = Clock::now();
     if (asked_at_ == Clock::time_point()) asked_at_ = now;
     if (now - asked_at_ < kPeriod) return;
-    if (asked_()) came_.store(true, std::memory_order_relaxed);
+    ask();
     asked_at_ = Clock::now();
   }
 

@@ -234,6 +234,29 @@ def test_what_a_handler_raises_ends_the_call(on_interrupt):
     sender.join()
 
 
+@pytest.mark.parametrize("use", ["predict", "get_weights", "set_weights"])
+def test_waiting_for_another_thread_s_step_is_interrupted_and_the_step_is_not(use):
+    n, seconds = long_enough(lambda n: Training("adam").fit(n))
+    whole = Training("adam")
+    whole.fit(n)
+    for _ in range(TRIES):
+        training = Training("adam")
+        arguments = {
+            "predict": (images(3)[0],),
+            "get_weights": (),
+            "set_weights": (training.model.get_weights(),),
+        }[use]
+        worker = threading.Thread(target=training.fit, args=(n,))
+        worker.start()
+        sleep(EARLY * seconds)  # so that the step has begun
+        waited = interrupted(lambda: getattr(training.model, use)(*arguments), EARLY * seconds)  # noqa: B023
+        worker.join()
+        assert_same_bits(training.buffers(), whole.buffers())
+        if waited < SOON * seconds:
+            break
+    assert waited < SOON * seconds
+
+
 def test_ctrl_c_does_not_end_what_another_thread_computes():
     n, seconds = long_enough(lambda n: Training("adam").fit(n))
     whole, training = Training("adam"), Training("adam")
