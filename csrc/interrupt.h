@@ -19,9 +19,9 @@ class Interrupt {
 
   bool came() const { return came_.load(std::memory_order_relaxed); }
 
-  // The same for thread `thread` of a team, which goes on to do `work` vector operations. Thread 0,
-  // which is the calling one, asks. What all threads decide together by came() stays as it is only
-  // until thread 0 asks again.
+  // The same for thread `thread` of a team, before it does `work` vector operations. Thread 0,
+  // which is the calling one, asks. Threads that must all do the same look at came() where thread 0
+  // cannot be asking: when they have waited for each other, before they wait again.
   bool came_before(double work, int thread) {
     if (thread == 0 && (work_ += work) >= kWork) look();
     return came();

@@ -216,7 +216,7 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
                       scale);
           worker.backward_all(layers, unit, false);
         });
-        if (interrupt.came()) return;  // all threads: thread 0 asks again among the next units
+        if (interrupt.came()) return;  // all threads: thread 0 does not ask among the parts
 
         // Every unit is done: sum the gradient's parts, update what each part covers. One more
         // "part" sums the metrics.
