@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 import pytest
+import sanitizer
 from hypothesis import configuration
 
 # `python -m pytest` puts the current folder first, where the sources have no compiled part.
@@ -73,7 +74,7 @@ def run_python(tmp_path):
             env=clean | env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=sanitizer.seconds(120),
         )
 
     return run

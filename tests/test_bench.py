@@ -9,6 +9,7 @@ from dataclasses import replace
 import nets
 import numpy as np
 import pytest
+import sanitizer
 
 import pylenet
 from pylenet import _core, cli
@@ -38,7 +39,7 @@ def bench(*arguments, cwd, **env):
         env=kept | hidden | {"PYLENET_DATA": ""} | env,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=sanitizer.seconds(300),
     )
 
 
@@ -247,6 +248,7 @@ def test_nothing_but_the_json_file_is_left_behind(measured):
     assert text.endswith("\nWritten: out.json\n")
 
 
+@sanitizer.minutes
 def test_a_forced_instruction_set_is_the_one_that_is_measured(tmp_path):
     isa = _core.available_isas()[0]
     done = bench("--quick", "--threads", 1, "--json", "o", cwd=tmp_path, PYLENET_ISA=isa)
@@ -321,6 +323,7 @@ def test_training_ends_with_the_first_epoch_that_reaches_the_goal(threads_restor
     assert reached[-1] > 0.9
 
 
+@sanitizer.minutes
 def test_a_fresh_process_trains_mnist_to_the_goal(mnist):
     (run,) = accuracy.runs(1, replace(FULL, runs=1))
     assert run.seed == 1

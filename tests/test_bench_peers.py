@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sanitizer
 
 import _measure
 import peers
@@ -174,6 +175,7 @@ def command(tmp_path, *arguments):
     )
 
 
+@sanitizer.minutes
 def test_a_run_without_peers_measures_pylenet_alone(tmp_path):
     options = ["--quick", "--data", "synthetic", "--seconds", "0.02", "--threads", "1"]
     done = command(tmp_path, *options, "--json", "found.json")

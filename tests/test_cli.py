@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sanitizer
 from datasets_tiny import NAMES, idx
 from tolerance import assert_same_bits
 
@@ -50,7 +51,7 @@ def pylenet_command(*arguments, cwd, command=(sys.executable, "-m", "pylenet"), 
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=sanitizer.seconds(120),
     )
 
 

@@ -4,6 +4,7 @@ import os
 import platform
 
 import pytest
+import sanitizer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -91,8 +92,7 @@ print(sum(s == 0 for s in statuses), "of", len(statuses))
     ("threads", "forks"), [(0, 50), (4, 200)], ids=["alone", "beside four busy threads"]
 )
 def test_forked_children_and_theirs_compute_the_same_and_none_hangs(threads, forks, run_python):
-    if "libasan" in os.environ.get("LD_PRELOAD", ""):
-        forks //= 10  # each takes a second of processor time there
+    forks = sanitizer.fewer(forks)  # each takes a second of processor time there
     done = run_python(FORKS.format(threads=threads, forks=forks), PYTHONWARNINGS="ignore")
     assert done.stdout == f"{forks} of {forks}\n", done.stderr
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import sanitizer
 
 from pylenet import utils
 from pylenet._recipes import MODERN_RECIPES, RECIPES
@@ -10,6 +11,7 @@ from pylenet._recipes import MODERN_RECIPES, RECIPES
 ALL = {**RECIPES, **MODERN_RECIPES}
 
 
+@sanitizer.minutes
 @pytest.mark.parametrize(
     ("name", "rate", "epochs", "least"),
     [

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import sanitizer
 
 SCRIPT = Path(__file__).parent / "reliability" / "memory.py"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@sanitizer.own_memory
 def test_memory_is_flat_over_20000_predicts_and_50_fits():
     done = subprocess.run(
         [sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=500, cwd="/"

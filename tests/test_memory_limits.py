@@ -1,14 +1,14 @@
 """Memory and threads that cannot be had: MemoryError or fewer threads, never the end."""
 
-import os
 import sys
 
 import pytest
+import sanitizer
 
-address_limits = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or "libasan" in os.environ.get("LD_PRELOAD", ""),
-    reason="needs Linux's RLIMIT_AS, which AddressSanitizer cannot live with",
-)
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's RLIMIT_AS"),
+    sanitizer.own_memory,
+]
 
 # Prints what came of each call with only so much memory, in a process that is left whole.
 LIMITED = """
@@ -46,7 +46,6 @@ print("whole" if np.isfinite(model.predict(x)).all() else "spoilt")
 """
 
 
-@address_limits
 @pytest.mark.parametrize("warm", [False, True], ids=["first calls", "later calls"])
 @pytest.mark.parametrize("megabytes", [0.1, 1, 3, 6, 12, 25, 50])
 def test_memory_that_cannot_be_had_is_a_memory_error_and_the_model_goes_on(
@@ -62,7 +61,6 @@ def test_memory_that_cannot_be_had_is_a_memory_error_and_the_model_goes_on(
     assert results[-1] == "MemoryError"
 
 
-@address_limits
 def test_where_no_more_threads_can_be_started_fewer_do_the_work(run_python):
     code = """
 import resource

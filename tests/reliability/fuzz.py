@@ -190,6 +190,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000, help="mutations of each kind of file")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--growth", type=int, default=200, help="MB that memory may grow by")
     options = parser.parse_args()
     warnings.simplefilter("error")
     failures = 0
@@ -212,7 +213,7 @@ def main():
         print(f"{name:<10} {len(inputs):6} systematic, {options.count:6} random: {counts}")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{failures} failures; memory grew by {grown:.0f} MB")
-    return int(failures > 0 or grown > 200)
+    return int(failures > 0 or grown > options.growth)
 
 
 if __name__ == "__main__":
