@@ -368,7 +368,7 @@ py::dict profile(const Network& network, const py::object& parameters, const py:
   if (count < 1 || count > network.lanes())
     throw py::value_error("x must hold from 1 to " + std::to_string(network.lanes()) +
                           " images, got " + std::to_string(count));
-  StepTimes times;
+  StepTimes times{};
   interruptible(network, false, [&](Interrupt&) {
     times = network.profile(p, view, count, targets, loss, repeats);
   });
