@@ -66,12 +66,17 @@ def padding(value: object) -> str:
     return _check.one_of("padding", lowered, ("valid", "same"))
 
 
-def fits_image(name: str, window: tuple[int, int], image: Sequence[int], padding: str) -> None:
-    """Raise ValueError where a window does not fit into an image (height, width, ...)."""
-    if padding == "valid" and (window[0] > image[0] or window[1] > image[1]):
+def fits_image(
+    name: str, window: tuple[int, int], image: Sequence[int], padding: str | None
+) -> None:
+    """Raise ValueError where a window does not fit into an image (height, width, ...).
+
+    padding: None for a layer that has no such argument.
+    """
+    if padding != "same" and (window[0] > image[0] or window[1] > image[1]):
+        hint = "" if padding is None else ", unless padding is 'same'"
         raise ValueError(
-            f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}, "
-            "unless padding is 'same'"
+            f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}{hint}"
         )
 
 
@@ -96,15 +101,19 @@ def _before_and_after(value: Any) -> tuple[int, int]:
 
 def connection_table(value: Any) -> tuple[tuple[int, ...], ...]:
     """For each filter the input channels that feed it, ascending."""
-    if not isinstance(value, (tuple, list)) or not value:
+    if not isinstance(value, (tuple, list)):
         raise TypeError(
             f"connections must be a list of lists, the input channels of each filter, got {value!r}"
         )
+    if not value:
+        raise ValueError(f"connections must hold a list for each filter, got {value!r}")
     table = []
     for inputs in value:
         if not isinstance(inputs, (tuple, list)):
             raise TypeError(f"connections must hold a list for each filter, got {inputs!r}")
-        channels = sorted(_check.integer("connections", channel, 0) for channel in inputs)
+        channels = sorted(
+            _check.integer("a channel in connections", channel, 0) for channel in inputs
+        )
         if not channels or len(set(channels)) < len(channels):
             raise ValueError(
                 f"connections must hold one channel or more for each filter, none twice, "
@@ -117,14 +126,15 @@ def connection_table(value: Any) -> tuple[tuple[int, ...], ...]:
 def code_strings(value: Any) -> tuple[str, ...]:
     """Codes (units, in) of +1 and -1, or strings of + and -, as strings."""
     if isinstance(value, np.ndarray):
-        if value.ndim != 2 or not value.size or not np.isin(value, (-1, 1)).all():
-            raise ValueError(
-                f"codes must be +1 and -1 in an array (units, in), got shape {value.shape}"
-            )
+        if value.ndim != 2 or not value.size:
+            raise ValueError(f"codes must be an array (units, in), got shape {value.shape}")
+        if not (right := np.isin(value, (-1, 1))).all():
+            raise ValueError(f"codes must be +1 and -1, got {value[~right][0]!r}")
         return tuple("".join("+" if v > 0 else "-" for v in row) for row in value)
     if not isinstance(value, (tuple, list)) or not all(isinstance(code, str) for code in value):
         raise TypeError(f"codes must be an array (units, in) or a list of strings, got {value!r}")
     codes = tuple(value)
-    if not codes or len(set(map(len, codes))) > 1 or not set("".join(codes)) <= set("+-"):
+    lengths = set(map(len, codes))
+    if len(lengths) != 1 or lengths == {0} or not set("".join(codes)) <= set("+-"):
         raise ValueError(f"codes must be strings of + and -, all of one length, got {value!r}")
     return codes

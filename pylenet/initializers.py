@@ -135,7 +135,7 @@ class FanInUniform(Initializer):
     """
 
     def __init__(self, scale: float = 2.4, seed: int | None = None) -> None:
-        self.scale = _check.real("scale", scale, "(0, inf)")
+        self.scale = _check.real32("scale", scale, "(0, inf)")
         self.seed = None if seed is None else _check.integer("seed", seed, 0)
 
     def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:

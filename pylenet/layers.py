@@ -284,14 +284,13 @@ class Conv2D(_Weighted):
             )
 
     def _arguments(self) -> dict[str, Any]:
-        own = {} if self.connections is None else {"connections": self.connections}
         return {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
             **self._weighted_arguments(),
-            **own,
+            "connections": self.connections,
         }
 
     def _connections(self, inputs: Shape, outputs: Shape) -> int:
@@ -304,19 +303,20 @@ class Conv2D(_Weighted):
     def _initial(self, name: str, shape: Shape) -> NDArray[np.float32]:
         if name != "kernel" or self.connections is None:
             return super()._initial(name, shape)
-        kernel = np.empty(shape, np.float32)
-        links = sorted((i, o) for o, inputs in enumerate(self.connections) for i in inputs)
-        for o, inputs in enumerate(self.connections):
-            own = [position for position, link in enumerate(links) if link[1] == o]
-            kernel[..., own] = super()._initial(name, (*shape[:2], len(inputs), 1))[..., 0]
-        return kernel
+        channels = max(map(max, self.connections)) + 1
+        full = np.empty((*shape[:2], channels, self.filters), np.float32)
+        table = np.zeros((channels, self.filters), bool)
+        for o, inputs in enumerate(map(list, self.connections)):
+            full[:, :, inputs, o] = super()._initial(name, (*shape[:2], len(inputs), 1))[..., 0]
+            table[inputs, o] = True
+        return full[:, :, table]
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         image_shape(self, input_shape)
         if self.connections is not None and max(map(max, self.connections)) >= input_shape[2]:
             raise ValueError(
-                f"connections must be of the {input_shape[2]} input channels, "
-                f"got channel {max(map(max, self.connections))}"
+                f"connections must hold input channels from 0 to {input_shape[2] - 1}, "
+                f"got {max(map(max, self.connections))}"
             )
         _arrays.fits_image("kernel_size", self.kernel_size, input_shape, self.padding)
         return self._with_activation(
@@ -470,7 +470,7 @@ class Subsampling2D(Layer):
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         image_shape(self, input_shape)
-        _arrays.fits_image("pool_size", self.pool_size, input_shape, "valid")
+        _arrays.fits_image("pool_size", self.pool_size, input_shape, None)
         spec = {"kind": self.kind, "window": self.pool_size, "strides": self.strides}
         return [spec, *_activation_spec(self.activation)]
 
@@ -520,8 +520,7 @@ class RBF(Layer):
         return ["  ".join(code[start : start + columns] for code in drawn) for start in starts]
 
     def _arguments(self) -> dict[str, Any]:
-        shape = {} if self.code_shape is None else {"code_shape": self.code_shape}
-        return {"codes": self.codes, **shape}
+        return {"codes": self.codes, "code_shape": self.code_shape}
 
     def _specs(self, input_shape: Shape) -> list[dict[str, Any]]:
         flat_shape(self, input_shape)

@@ -305,7 +305,7 @@ def _pool(
     shape = _images(x)
     window = _arrays.pair("pool_size", pool_size)
     padding = _arrays.padding(padding)
-    _arrays.fits_image("pool_size", window, shape, padding)
+    _arrays.fits_image("pool_size", window, shape, None if kind == "subsample2d" else padding)
     spec = {
         "window": window,
         "strides": window if strides is None else _arrays.pair("strides", strides),

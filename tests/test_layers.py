@@ -349,14 +349,15 @@ WEIGHTED = {
     "bias_initializer": INITIALIZERS,
     "kernel_regularizer": [("l2", TypeError)],
 }
-TABLES = [(3, TypeError), ("01", TypeError), ([], TypeError), ([0, 1], TypeError)]
+TABLES = [(3, TypeError), ("01", TypeError), ([], ValueError), ([0, 1], TypeError)]
 TABLES += [([[0]], ValueError), ([[0], []], ValueError), ([[0], [1, 1]], ValueError)]
 TABLES += [([[0], [-1]], ValueError), ([[0], [1.0]], TypeError)]
 CODES = [(3, TypeError), ("+-", TypeError), ([1, -1], TypeError), ([], ValueError)]
 CODES += [(["+-", "+"], ValueError), (["+ "], ValueError), (np.array([1, -1]), ValueError)]
-CODES += [(np.array([[1, 0]]), ValueError)]
+CODES += [(np.array([[1, 0]]), ValueError), ([""], ValueError), (["", "+"], ValueError)]
 SIDES = [("3", TypeError), (1.0, TypeError), (-1, ValueError), (None, TypeError)]
 SIDES += [((1, 2, 3), ValueError), (((1, 2), (1, 2, 3)), ValueError), (10**9, ValueError)]
+SIDES += [(np.array([1, 2]), TypeError)]
 POOL = {"pool_size": PAIRS, "strides": PAIRS, "padding": PADDINGS}
 ARGUMENTS = {
     Rescaling: ({"scale": 1.0}, {"scale": NUMBERS, "offset": NUMBERS}),
@@ -422,14 +423,14 @@ def test_softmax_over_an_image_is_refused():
         (Conv2D(2, 3), (9, 9), r"Conv2D takes images .*got \(9, 9\)"),
         (MaxPooling2D(), (9,), "MaxPooling2D takes images"),
         (Subsampling2D(), (9,), "Subsampling2D takes images"),
-        (Subsampling2D(5), (4, 6, 1), "pool_size .*must not be larger than the image"),
+        (Subsampling2D(5), (4, 6, 1), "pool_size .*must not be larger than the image, 4 x 6$"),
         (ZeroPadding2D(), (9, 9), "ZeroPadding2D takes images"),
         (RBF(["+-"]), (4, 4, 1), "RBF.*takes flat input .*put a Flatten before it"),
         (RBF(["+-"]), (3,), r"codes of 2 values takes as many inputs, got \(3,\)"),
         (
             Conv2D(1, 3, connections=[[2]]),
             (4, 4, 2),
-            "connections .*got channel 2",
+            "connections must hold input channels from 0 to 1, got 2",
         ),
         (AveragePooling2D(), (9, 9), "AveragePooling2D takes images"),
         (Dense(3), (4, 4, 1), "Dense.*takes flat input .*got .*put a Flatten before it"),
