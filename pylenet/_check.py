@@ -12,7 +12,10 @@ def real(name: str, value: object, within: str = "(-inf, inf)") -> float:
     """`value` as a float inside the interval written in `within`, e.g. "[0, 1)"."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number in {within}, got one beyond float64") from None
     low, high = (float(end) for end in within[1:-1].split(","))
     above = number >= low if within[0] == "[" else number > low
     below = number <= high if within[-1] == "]" else number < high
@@ -31,9 +34,12 @@ def real32(name: str, value: object, within: str) -> float:
 
 def integer(name: str, value: Any, at_least: int) -> int:
     """`value` as an int not below `at_least`."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    number = operator.index(value)
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if number < at_least:
         raise ValueError(f"{name} must be an integer >= {at_least}, got {number}")
     return number

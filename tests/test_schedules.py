@@ -6,7 +6,12 @@ import math
 import pytest
 
 from pylenet.optimizers import schedules
-from pylenet.optimizers.schedules import CosineDecay, OneCycle, PiecewiseConstantDecay
+from pylenet.optimizers.schedules import (
+    CosineDecay,
+    EpochwiseConstant,
+    OneCycle,
+    PiecewiseConstantDecay,
+)
 
 ALL = [
     CosineDecay(0.1, 1000),
@@ -15,6 +20,7 @@ ALL = [
     PiecewiseConstantDecay([], [0.3]),
     OneCycle(0.004, 2814),
     OneCycle(0.05, 10, warmup_fraction=0.5),
+    EpochwiseConstant([0.3, 0.1]),
 ]
 
 
@@ -103,6 +109,7 @@ def test_a_schedule_without_call_or_config_says_what_to_override():
         (lambda: PiecewiseConstantDecay([1, 2], [0.1, 0.2]), "values must hold one number more"),
         (lambda: PiecewiseConstantDecay([2, 2], [1, 2, 3]), "boundaries must be strictly incr"),
         (lambda: PiecewiseConstantDecay([2], [1, -2]), "values must be a number in"),
+        (lambda: EpochwiseConstant([10**400]), "values must be a number in .*, got one beyond"),
         (lambda: OneCycle(float("nan"), 10), "max_learning_rate must be"),
         (lambda: OneCycle(0.1, 0), "total_steps must be an integer >= 1, got 0"),
         (lambda: OneCycle(0.1, 10, warmup_fraction=1.0), "warmup_fraction must be"),
@@ -119,6 +126,9 @@ def test_a_value_out_of_range_is_named(make, message):
         (lambda: CosineDecay(True, 10), "initial_learning_rate must be a number, got True"),
         (lambda: CosineDecay(0.1, 10.0), "decay_steps must be an integer, got 10.0"),
         (lambda: PiecewiseConstantDecay([1], ["a", "b"]), "values must be a number"),
+        (lambda: PiecewiseConstantDecay(1, [0.1, 0.2]), "boundaries must be a list of numbers"),
+        (lambda: EpochwiseConstant(0.1), "values must be a list of numbers, got 0.1"),
+        (lambda: EpochwiseConstant("12"), "values must be a list of numbers, got '12'"),
         (lambda: OneCycle(0.1, True), "total_steps must be an integer, got True"),
     ],
 )

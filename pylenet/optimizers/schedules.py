@@ -6,7 +6,7 @@ CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import _check
@@ -99,8 +99,8 @@ class PiecewiseConstantDecay(_BuiltIn):
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
-        self.boundaries = [_check.real("boundaries", b) for b in boundaries]
-        self.values = [_check.real("values", v, "[0, inf)") for v in values]
+        self.boundaries = _numbers("boundaries", boundaries)
+        self.values = _numbers("values", values, "[0, inf)")
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"values must hold one number more than boundaries ({len(self.boundaries)}), "
@@ -123,7 +123,7 @@ class EpochwiseConstant(_BuiltIn):
     """
 
     def __init__(self, values: Sequence[float]) -> None:
-        self.values = [_check.real("values", v, "[0, inf)") for v in values]
+        self.values = _numbers("values", values, "[0, inf)")
         if not self.values:
             raise ValueError("values must hold one rate or more, got none")
 
@@ -162,6 +162,12 @@ class OneCycle(_BuiltIn):
             "total_steps": self.total_steps,
             "warmup_fraction": self.warmup_fraction,
         }
+
+
+def _numbers(name: str, values: Any, within: str = "(-inf, inf)") -> list[float]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list of numbers, got {values!r}")
+    return [_check.real(name, value, within) for value in values]
 
 
 _CLASSES = {
