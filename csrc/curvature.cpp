@@ -59,14 +59,16 @@ void Network::curvature(float* curvature, const float* parameters, const ImageVi
   std::size_t largest = 0;
   for (int i = first_trainable_; i < layers; i++) {
     const Layer& layer = *layers_[i];
-    if (!layer.has_curvature() && !(i + 1 == layers && layer.joins_loss(loss)))
-      throw std::invalid_argument("layer " + std::to_string(specs_[i]) +
-                                  " has no second derivatives that the method could use");
+    const char* reason = layer.without_curvature();
+    if (reason && !(i + 1 == layers && layer.joins_loss(loss)))
+      throw std::invalid_argument("optimizer SDLM cannot take second derivatives through " +
+                                  std::string(reason));
     largest = std::max(largest, layer.in.size());
   }
   if (loss.kind == LossKind::kCrossEntropyFromProbabilities)
     throw std::invalid_argument(
-        "cross-entropy has second derivatives after a softmax or of logits");
+        "optimizer SDLM needs a loss with second derivatives: cross-entropy after a softmax or of "
+        "logits, got that of other probabilities");
 
   const auto squared = aligned_zeros<float>(parameter_floats_);
   isa_.square(squared.get(), parameters, parameter_floats_);

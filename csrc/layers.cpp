@@ -333,10 +333,12 @@ class AveragePool2DLayer final : public Pool2DLayer {
     if (dx) pass.kernels.average_pool2d_backward(dx, dy, x, shape_, below_);
   }
   // Where no window is cut off, so that one square of 1 / cells serves all.
-  bool has_curvature() const override {
-    return shape_.pad_top == 0 && shape_.pad_left == 0 &&
-           (shape_.out_height - 1) * shape_.stride_height + shape_.pool_height <= in.height &&
-           (shape_.out_width - 1) * shape_.stride_width + shape_.pool_width <= in.width;
+  const char* without_curvature() const override {
+    const bool whole =
+        shape_.pad_top == 0 && shape_.pad_left == 0 &&
+        (shape_.out_height - 1) * shape_.stride_height + shape_.pool_height <= in.height &&
+        (shape_.out_width - 1) * shape_.stride_width + shape_.pool_width <= in.width;
+    return whole ? nullptr : "average pooling over windows that are cut off";
   }
   void curvature(const Pass& pass, float* hx, float* hy, const float* x, const float*,
                  const float* y) const override {
@@ -396,7 +398,9 @@ class ActivationLayer final : public Layer {
   void backward(const Pass& pass, float*, float* dy, const float*, const float* y) const override {
     pass.kernels.activation_backward(dy, y, kind_, out.size());
   }
-  bool has_curvature() const override { return kind_ != ActivationKind::kSoftmax; }
+  const char* without_curvature() const override {
+    return kind_ == ActivationKind::kSoftmax ? "a softmax that is not part of the loss" : nullptr;
+  }
   void curvature(const Pass& pass, float*, float* hy, const float*, const float*,
                  const float* y) const override {
     square_derivative(pass, hy, y, kind_, out.size());

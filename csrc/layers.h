@@ -78,7 +78,8 @@ class Layer {
                          const float* /*x_squared*/, const float* y) const {
     backward(pass, hx, hy, x, y);
   }
-  virtual bool has_curvature() const { return true; }
+  // What this layer is, where there is no such pass through it; else null.
+  virtual const char* without_curvature() const { return nullptr; }
   // Whether `loss` and this layer, the last one, count as one function of the layer's input. Then
   // hx are what its second derivatives cannot exceed.
   virtual bool joins_loss(Loss /*loss*/) const { return false; }

@@ -127,7 +127,7 @@ class RBFLayer final : public Layer {
   }
   double cost() const override { return double(inputs_) * outputs_; }
 
-  bool has_curvature() const override { return false; }
+  const char* without_curvature() const override { return "an RBF that is not part of the loss"; }
   bool joins_loss(Loss loss) const override { return loss.kind == LossKind::kMaximumAPosteriori; }
   void curvature_with_loss(float* hx) const override { std::fill_n(hx, inputs_, kCurvatureBound); }
 

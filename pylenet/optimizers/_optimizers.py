@@ -236,9 +236,12 @@ class SDLM(Optimizer):
 
     h is the diagonal of the Gauss-Newton Hessian, estimated anew before each epoch of fit on the
     first `samples` samples of its order, and before the first step outside of fit on its batch.
-    The method takes one sample a step: fit(batch_size=1). slots: 1 / (mu + h). Training raises
-    ValueError for models without this Hessian: with softmax or RBF layers that are not part of the
-    loss, with average pooling over cut-off windows, or cross-entropy of other probabilities.
+    Under an RBF layer it begins with the most that the loss's second derivatives can be where its
+    inputs lie within +-1.7159, as scaled_tanh's do; for others that is no bound, and the rates may
+    be too high. The method takes one sample a step: fit(batch_size=1). mu: a number > 1e-38. slots:
+    1 / (mu + h). Training raises ValueError where h is NaN, and for models without this Hessian:
+    with softmax or RBF layers that are not part of the loss, with average pooling over cut-off
+    windows, or cross-entropy of other probabilities.
     Source: LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998, appendix C.
     """
 
@@ -255,7 +258,7 @@ class SDLM(Optimizer):
     ) -> None:
         rate = EpochwiseConstant(RATES_1998) if learning_rate is None else learning_rate
         super().__init__(rate, weight_decay=weight_decay, name=name)
-        self.mu = _check.real32("mu", mu, "(0, inf)")
+        self.mu = _check.real32("mu", mu, "(1e-38, inf)")  # 1 / mu is a float32
         self.samples = _check.integer("samples", samples, 1)
 
     @property
@@ -265,8 +268,15 @@ class SDLM(Optimizer):
     def prepare(self, epoch: int | None, curvature: Callable[[int], NDArray[np.float32]]) -> None:
         super().prepare(epoch, curvature)
         (gain,) = self.slots
-        if epoch is not None or not gain.any():
-            np.divide(1, self.mu + curvature(self.samples), out=gain)
+        if epoch is None and gain.any():
+            return
+        h = curvature(self.samples)
+        if np.isnan(h).any():
+            raise ValueError(
+                "the Hessian's diagonal is nan: expected numbers. Look for NaN, infinity and very "
+                "large numbers in x and in the weights"
+            )
+        np.divide(1, self.mu + h, out=gain)
 
     def _arguments(self) -> dict[str, Any]:
         return {"mu": self.mu, "samples": self.samples}

@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from pylenet import Sequential, layers
+from pylenet import Sequential, layers, optimizers
 from pylenet.models import lenet5_modern
 
 N = 1_000_000  # images, all the same one in memory
@@ -46,6 +46,8 @@ def calls(model):
     yield "fit, batch 128", lambda: model.fit(x, y, 128, 1, 0)
     yield "fit, one step", lambda: model.fit(x, y, N, 1, 0)
     yield "fit, validating", lambda: model.fit(x[:32], y[:32], 32, 1, 0, validation_data=(x, y))
+    model.compile(optimizers.SDLM(samples=N), "sparse_categorical_crossentropy")
+    yield "fit, its Hessian", lambda: model.fit(x, y, 1, 1, 0)
 
 
 def interrupted(call, after):
