@@ -35,7 +35,7 @@ inline Random4 philox(Random4 counter, std::uint64_t key) {
 // Between 0 and 1, never either.
 inline double unit(std::uint32_t word) { return (word + 0.5) * 0x1p-32; }
 // Between -1 and 1, never either.
-inline double symmetric(std::uint32_t word) { return (2.0 * word + 1.0) * 0x1p-32 - 1.0; }
+inline double symmetric(std::uint32_t word) { return 2.0 * unit(word) - 1.0; }
 
 // Our own, the same on every machine; |x| up to a full turn, to 1e-12.
 inline void cosine_sine(double* cosine, double* sine, double x) {

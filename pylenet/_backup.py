@@ -144,9 +144,7 @@ class BackupAndRestore(Callback):
         generator.bit_generator.state = state["random"]
         augmentation, seed = self.model._augmentation, state["augmentation_seed"]
         if augmentation is not None:
-            seed = _check.integer("augmentation_seed", seed, 0)
-            if seed >= 2**64:
-                raise ValueError(f"augmentation_seed must be below 2**64, got {seed}")
+            seed = _check.unsigned("augmentation_seed", seed, 64)
         self._accept(state)
 
         optimizer = self.model.optimizer

@@ -45,6 +45,14 @@ def integer(name: str, value: Any, at_least: int) -> int:
     return number
 
 
+def unsigned(name: str, value: Any, bits: int) -> int:
+    """`value` as an unsigned integer of so many bits."""
+    number = integer(name, value, 0)
+    if number >= 2**bits:
+        raise ValueError(f"{name} must be below 2**{bits}, got {number}")
+    return number
+
+
 def boolean(name: str, value: object) -> bool:
     """`value` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):

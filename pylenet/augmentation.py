@@ -55,7 +55,7 @@ class RandomAffine:
         self._seed_is_given = seed is not None
         if seed is None:
             seed = int(_random.generator().integers(2**63))
-        self.seed = _below_power("seed", seed, 64)
+        self.seed = _check.unsigned("seed", seed, 64)
 
     def __call__(self, images: NDArray[Any], *, epoch: int = 0) -> NDArray[np.float32]:
         """The images as training sees them in this epoch: float32, of the same shape.
@@ -97,13 +97,5 @@ class RandomAffine:
             "translation": self.translation_factor,
             "fill": self.fill_value,
             "seed": self.seed,
-            "epoch": _below_power("epoch", epoch, 32),
+            "epoch": _check.unsigned("epoch", epoch, 32),
         }
-
-
-def _below_power(name: str, value: Any, bits: int) -> int:
-    """`value` as an unsigned integer of so many bits."""
-    number = _check.integer(name, value, 0)
-    if number >= 2**bits:
-        raise ValueError(f"{name} must be below 2**{bits}, got {number}")
-    return number
