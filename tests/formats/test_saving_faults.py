@@ -15,7 +15,7 @@ from tolerance import assert_same_bits
 
 from pylenet.models import load_model
 
-SCRIPTS = Path(__file__).parent / "reliability"
+SCRIPTS = Path(__file__).parents[1] / "reliability"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 

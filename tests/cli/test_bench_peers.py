@@ -20,7 +20,7 @@ from _report import results
 from _work import Work
 from pylenet.models import lenet5_modern
 
-COMMAND = Path(__file__).parents[1] / "bench" / "peers.py"
+COMMAND = Path(__file__).parents[2] / "bench" / "peers.py"
 TRAIN, INFERENCE = Work("train", "modern", 8, 1), Work("inference", "modern", 1, 1)
 
 

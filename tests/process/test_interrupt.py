@@ -17,7 +17,7 @@ from tolerance import assert_same_bits
 import pylenet
 from pylenet import callbacks, layers, ops, optimizers
 
-SCRIPT = Path(__file__).parent / "reliability" / "interrupt.py"
+SCRIPT = Path(__file__).parents[1] / "reliability" / "interrupt.py"
 SHAPE = (64, 64, 3)
 LONG = 1.2  # seconds: what the calls below take at least, on any machine
 EARLY = 0.2  # of a call's time: when Ctrl-C comes

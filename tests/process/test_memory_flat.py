@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sanitizer
 
-SCRIPT = Path(__file__).parent / "reliability" / "memory.py"
+SCRIPT = Path(__file__).parents[1] / "reliability" / "memory.py"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

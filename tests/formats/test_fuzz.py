@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sanitizer
 
-SCRIPT = Path(__file__).parent / "reliability" / "fuzz.py"
+SCRIPT = Path(__file__).parents[1] / "reliability" / "fuzz.py"
 
 
 def test_mutated_files_are_refused_or_loaded_and_nothing_else():
