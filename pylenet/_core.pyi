@@ -13,6 +13,10 @@ def built_isas() -> list[str]: ...
 def available_isas() -> list[str]: ...
 def active_isa() -> str: ...
 def set_isa(name: str) -> None: ...
+def activations() -> tuple[str, ...]: ...
+def describe(
+    node: Mapping[str, Any], input_shape: tuple[int, int, int], offset: int
+) -> tuple[tuple[int, int, int], list[tuple[str, int, tuple[int, ...]]], int]: ...
 def peak_flops(threads: int, seconds: float) -> float: ...
 
 class LossKind:
@@ -26,7 +30,12 @@ class Loss:
 
 class Network:
     def __init__(
-        self, input_shape: tuple[int, ...], layers: Sequence[Mapping[str, Any]]
+        self,
+        input_shape: tuple[int, int, int],
+        nodes: Sequence[Mapping[str, Any]],
+        *,
+        scale: float = 1.0,
+        offset: float = -0.0,
     ) -> None: ...
     @property
     def isa(self) -> str: ...
@@ -36,10 +45,8 @@ class Network:
     def parameter_floats(self) -> int: ...
     @property
     def bytes_per_thread(self) -> int: ...
-    def tensors(self, layer: int) -> list[tuple[str, int, tuple[int, ...]]]: ...
     def snapshot(self, parameters: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def assign(self, parameters: NDArray[np.float32], values: NDArray[np.float32]) -> None: ...
-    def output_shape(self, layer: int) -> tuple[int, int, int]: ...
     def predict(
         self,
         y: NDArray[np.float32],
@@ -58,13 +65,13 @@ class Network:
     def gradient(
         self, parameters: NDArray[np.float32], x: NDArray[Any], dy: NDArray[Any], threads: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
-    def curvature(
+    def hessian(
         self,
         parameters: NDArray[np.float32],
         x: NDArray[Any],
         order: NDArray[np.int64],
         loss: Loss | LossKind,
-        distortion: Mapping[str, float | int] | None,
+        augmentation: Mapping[str, float | int] | None,
         threads: int,
     ) -> NDArray[np.float32]: ...
     def profile(
@@ -88,13 +95,13 @@ class Network:
         slots: Sequence[NDArray[np.float32]],
         iterations: NDArray[np.int64],
         learning_rates: NDArray[np.float32],
-        distortion: Mapping[str, float | int] | None,
+        augmentation: Mapping[str, float | int] | None,
         threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def distort(
         self,
         x: NDArray[Any],
         order: NDArray[np.int64],
-        distortion: Mapping[str, float | int],
+        augmentation: Mapping[str, float | int],
         threads: int,
     ) -> NDArray[np.float32]: ...

@@ -175,6 +175,7 @@ print(np.float32(1e-45) > 0, np.float32(1e-38) * np.float32(1e-3) > 0)
 # The kernels' symbols
 
 CSRC = Path(__file__).parent.parent / "csrc"
+KERNELS = CSRC / "kernels" / "kernels.cpp"
 COMPILER = shutil.which("c++") or shutil.which("g++")
 
 
@@ -186,7 +187,7 @@ def isa_flags():
     return {isa: flags.split() for isa, flags in calls}
 
 
-@pytest.mark.skipif(not (CSRC / "kernels.cpp").is_file(), reason="the sources are not here")
+@pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
 @pytest.mark.skipif(not (COMPILER and shutil.which("nm")), reason="no C++ compiler, or no nm")
 @pytest.mark.parametrize("isa", [isa for isa in isa_flags() if isa in _core.built_isas()])
 def test_an_instruction_set_s_object_defines_its_table_and_nothing_else(isa, tmp_path):
@@ -195,10 +196,10 @@ def test_an_instruction_set_s_object_defines_its_table_and_nothing_else(isa, tmp
     Unoptimised, so that no function that could be a symbol hides by being inlined.
     """
     command = [COMPILER, "-std=c++17", "-O0", "-w", f"-DPYLENET_ISA={isa}", *isa_flags()[isa]]
-    source, target = str(CSRC / "kernels.cpp"), str(tmp_path / "kernels.o")
+    source, target = str(KERNELS), str(tmp_path / "kernels.o")
     # Without what a sanitizer's build has put before every program.
     plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    command += ["-fno-exceptions", "-c", source, "-o", target]
+    command += ["-fno-exceptions", "-I", str(CSRC), "-c", source, "-o", target]
     subprocess.run(command, check=True, env=plain)
     listed = subprocess.run(
         ["nm", "--extern-only", "--defined-only", target],
@@ -216,3 +217,36 @@ def test_the_sources_are_tested_for_symbols_of_every_instruction_set_that_was_bu
     if not (CSRC.parent / "CMakeLists.txt").is_file():
         pytest.skip("the sources are not here")
     assert set(isa_flags()) >= set(_core.built_isas())
+
+
+# The wings of csrc: each may include itself and what stands below it.
+WINGS = ("kernels", "runtime", "layers", "network", "bindings")
+BESIDES = {"kernels": {"cstddef", "cstdint", "cstring", "utility", "immintrin.h", "arm_neon.h"}}
+
+
+@pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_of_the_sources_includes_only_itself_and_those_below(wing):
+    below = WINGS[: WINGS.index(wing) + 1]
+    files = [path for path in (CSRC / wing).rglob("*") if path.suffix in {".h", ".cpp"}]
+    assert files
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        own = re.findall(r'^#include "(.*)"', text, re.MULTILINE)
+        assert all(name.split("/")[0] in below for name in own), (path, own)
+        assert all((CSRC / name).is_file() for name in own), (path, own)
+        foreign = set(re.findall(r"^#include <(.*)>", text, re.MULTILINE))
+        assert foreign <= BESIDES.get(wing, foreign), (path, foreign)
+        if wing != "bindings":
+            assert not any("pybind11" in name or "Python" in name for name in foreign), path
+
+
+@pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
+def test_every_folder_of_the_sources_is_a_wing():
+    assert {path.name for path in CSRC.iterdir()} == set(WINGS)
+
+
+@pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
+def test_both_layouts_of_the_kernels_have_files_of_the_same_names():
+    names = [{path.name for path in (CSRC / "kernels" / n).iterdir()} for n in ("lanes", "single")]
+    assert names[0] == names[1]

@@ -1,0 +1,15 @@
+// The extension module pylenet._core.
+#include "bindings/bind.h"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "pylenet's compiled part: planned networks over kernels for each instruction set.";
+  m.attr("__version__") = PYLENET_VERSION;
+  m.attr("COMPILER") = PYLENET_COMPILER;
+#ifdef _OPENMP
+  m.attr("OPENMP") = _OPENMP;
+#else
+  m.attr("OPENMP") = 0;
+#endif
+  pylenet::bind_instruction_sets(m);
+  pylenet::bind_network(m);
+}

@@ -1,0 +1,378 @@
+// Networks: checks, pointers, the GIL. No arithmetic.
+#include "network/network.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/bind.h"
+#include "bindings/gil.h"
+#include "bindings/settings.h"
+#include "runtime/interrupt.h"
+#include "runtime/memory.h"
+
+namespace pylenet {
+namespace {
+
+py::array zeros(std::size_t size) {
+  auto memory = aligned_zeros<float>(size);
+  float* data = memory.release();
+  const py::capsule owner(data, [](void* p) { AlignedDelete()(p); });
+  return py::array_t<float>({py::ssize_t(size)}, {py::ssize_t(sizeof(float))}, data, owner);
+}
+
+std::tuple<int, int, int> hwc(Shape s) { return {s.height, s.width, s.channels}; }
+Shape shape_of(std::tuple<int, int, int> hwc) {
+  const auto [height, width, channels] = hwc;
+  return {channels, height, width};
+}
+
+std::unique_ptr<Network> make_network(std::tuple<int, int, int> input,
+                                      const std::vector<py::dict>& nodes, float scale,
+                                      float offset) {
+  std::vector<Settings> settings;
+  for (const py::dict& node : nodes) settings.push_back(settings_of(node));
+  return std::make_unique<Network>(shape_of(input), settings, scale, offset);
+}
+
+// One layer alone: its output shape, its tensors (name, offset, shape), where the next one's begin.
+py::tuple describe(const py::dict& node, std::tuple<int, int, int> input, std::size_t offset) {
+  const auto layer = make_layer(settings_of(node), shape_of(input), offset);
+  py::list tensors;
+  for (const Tensor& t : layer->tensors)
+    tensors.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape))));
+  return py::make_tuple(hwc(layer->out), tensors, layer->end());
+}
+
+const float* parameters_of(const Network& network, const py::object& object) {
+  const auto a = exactly<FloatVector>("parameters", object);
+  if (std::size_t(a.size()) != network.parameter_floats())
+    throw py::value_error("parameters must have " + std::to_string(network.parameter_floats()) +
+                          " values, got " + std::to_string(a.size()));
+  return a.data();
+}
+
+// An array (n, height, width, channels), or (n, features) where `like` is one.
+py::array_t<float> images_like(const py::array& like, Shape s) {
+  if (like.ndim() == 2) return py::array_t<float>({like.shape(0), py::ssize_t(s.channels)});
+  return py::array_t<float>(
+      {like.shape(0), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
+}
+
+// Calls work(interrupt) without the GIL, inside the gate, and again while Ctrl-C interrupts it.
+// Python's handler runs in between, where it may use the model; what it raises ends the call.
+template <class Work>
+void interruptible(const Network& network, bool writes, Work work) {
+  for (;;) {
+    {
+      GilReleased released;
+      Interrupt interrupt([&] { return released.interrupted(); });
+      const Gate::Pass pass(network.gate(), writes, interrupt);
+      if (!interrupt.came()) work(interrupt);
+      if (!interrupt.came()) return;
+    }
+    handle_interrupt();
+  }
+}
+
+// Into y, so that one call allocates nothing but what the caller keeps.
+void predict(const Network& network, const py::object& y, const py::object& parameters,
+             const py::array& x, int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const std::int64_t count = x.shape(0);
+  auto outputs = exactly<FloatVector>("y", y);
+  if (std::size_t(outputs.size()) != count * size_of(network.output()))
+    throw py::value_error("y must have " + std::to_string(size_of(network.output())) +
+                          " values for each image, got shape " + shape_text(outputs));
+  float* data = outputs.mutable_data();
+  positive("threads", threads);
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.predict(data, p, view, count, threads, interrupt);
+    });
+}
+
+std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
+                                         const py::array& x, const py::array& y, Loss loss,
+                                         int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const Targets targets = targets_of(y, x.shape(0), int(size_of(network.output())));
+  const std::int64_t count = x.shape(0);
+  positive("threads", threads);
+  double sum = 0.0;
+  std::int64_t correct = 0;
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.evaluate(&sum, &correct, p, view, count, targets, loss, threads, interrupt);
+    });
+  return {sum, correct};
+}
+
+std::pair<py::array, py::array> gradient(const Network& network, const py::object& parameters,
+                                         const py::array& x, const py::array& dy, int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const ImageView dy_view = image_view("dy", dy, network.output());
+  if (x.shape(0) != dy.shape(0))
+    throw py::value_error("dy must have as many images as x, " + std::to_string(x.shape(0)) +
+                          ", got " + std::to_string(dy.shape(0)));
+  py::array_t<float> dx = images_like(x, network.input());
+  py::array parameter_gradient = zeros(network.parameter_floats());
+  float* dx_data = dx.mutable_data();
+  auto* gradient_data = static_cast<float*>(parameter_gradient.mutable_data());
+  const std::int64_t count = x.shape(0);
+  positive("threads", threads);
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads, interrupt);
+    });
+  return {std::move(dx), std::move(parameter_gradient)};
+}
+
+// The indices of images, each checked.
+IndexVector order_of(const py::object& object, std::int64_t images) {
+  auto order = exactly<IndexVector>("order", object);
+  for (std::int64_t i = 0; i < order.size(); i++)
+    if (order.data()[i] < 0 || order.data()[i] >= images)
+      throw py::value_error("order must hold indices from 0 to " + std::to_string(images - 1) +
+                            ", got " + std::to_string(order.data()[i]));
+  return order;
+}
+
+Optimizer optimizer_of(const Network& network, const py::dict& d,
+                       const std::vector<py::object>& slots) {
+  Optimizer o{};
+  const auto kind = d["kind"].cast<std::string>();
+  if (kind != "sgd" && kind != "adam" && kind != "sdlm")
+    throw py::value_error("optimizer kind must be 'sgd', 'adam' or 'sdlm', got '" + kind + "'");
+  const bool sgd = kind == "sgd", adam = kind == "adam";
+  o.kind = adam ? OptimizerStep::kAdam : sgd ? OptimizerStep::kSgd : OptimizerStep::kSdlm;
+  o.weight_decay = d["weight_decay"].cast<float>();
+  o.momentum = sgd ? d["momentum"].cast<float>() : 0.0f;
+  o.nesterov = sgd && d["nesterov"].cast<bool>();
+  o.beta_1 = adam ? d["beta_1"].cast<float>() : 0.0f;
+  o.beta_2 = adam ? d["beta_2"].cast<float>() : 0.0f;
+  o.epsilon = adam ? d["epsilon"].cast<float>() : 0.0f;
+  const std::size_t wanted = adam ? 2 : !sgd || d["momentum"].cast<double>() != 0.0 ? 1 : 0;
+  if (slots.size() != wanted)
+    throw py::value_error("the optimizer needs " + std::to_string(wanted) + " slots, got " +
+                          std::to_string(slots.size()));
+  float* data[2] = {nullptr, nullptr};
+  for (std::size_t i = 0; i < wanted; i++) {
+    auto slot = exactly<FloatVector>("slot", slots[i]);
+    data[i] = flat_buffer("slot", slot, network.parameter_floats());
+  }
+  o.slot_1 = data[0];
+  o.slot_2 = data[1];
+  return o;
+}
+
+double factor(const py::dict& d, const char* name) {
+  const auto value = d[name].cast<double>();
+  if (!(value >= 0.0 && value <= 1.0))
+    throw py::value_error(std::string(name) + " must be from 0 to 1, got " + std::to_string(value));
+  return value;
+}
+
+std::optional<RandomAffine> random_affine(const Network& network,
+                                          const std::optional<py::dict>& given) {
+  if (!given) return std::nullopt;
+  const py::dict& d = *given;
+  constexpr std::size_t kMost = 1 << 24;  // positions in sixteen images are 32-bit numbers
+  if (framed_floats(network.input()) > kMost)
+    throw py::value_error("images to be distorted must have at most " + std::to_string(kMost) +
+                          " values with a frame of three pixels");
+  RandomAffine a{};
+  a.rate = factor(d, "rate");
+  a.rotation = factor(d, "rotation");
+  a.zoom = factor(d, "zoom");
+  a.squeeze = factor(d, "squeeze");
+  a.shear = factor(d, "shear");
+  a.translation = factor(d, "translation");
+  a.fill = d["fill"].cast<float>();
+  a.seed = d["seed"].cast<std::uint64_t>();
+  a.epoch = d["epoch"].cast<std::uint32_t>();
+  return a;
+}
+
+py::array hessian(const Network& network, const py::object& parameters, const py::array& x,
+                  const py::object& order, Loss loss, const std::optional<py::dict>& augmentation,
+                  int threads) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const IndexVector indices = order_of(order, x.shape(0));
+  const auto affine = random_affine(network, augmentation);
+  py::array result = zeros(network.parameter_floats());
+  auto* data = static_cast<float*>(result.mutable_data());
+  positive("threads", threads);
+  if (indices.size() > 0) {
+    const std::int64_t* first = indices.data();
+    const std::int64_t count = indices.size();
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.hessian(data, p, view, first, count, loss, affine ? &*affine : nullptr, threads,
+                      interrupt);
+    });
+  }
+  return result;
+}
+
+py::array distort(const Network& network, const py::array& x, const py::object& order,
+                  const py::dict& augmentation, int threads) {
+  const ImageView view = image_view("x", x, network.input());
+  const IndexVector indices = order_of(order, x.shape(0));
+  const std::int64_t* images = indices.data();
+  const std::int64_t count = indices.size();
+  const RandomAffine affine = *random_affine(network, augmentation);
+  const Shape s = network.input();
+  py::array_t<float> y(
+      {py::ssize_t(count), py::ssize_t(s.height), py::ssize_t(s.width), py::ssize_t(s.channels)});
+  float* data = y.mutable_data();
+  positive("threads", threads);
+  if (count > 0)
+    interruptible(network, false, [&](Interrupt& interrupt) {
+      network.distort(data, view, images, count, affine, threads, interrupt);
+    });
+  return std::move(y);
+}
+
+// Trains on the images x[order], batch after batch. Returns each step's loss, summed over its
+// batch, and how many of its images were right.
+std::pair<py::array, py::array> train(
+    const Network& network, const py::object& parameters, const py::array& x, const py::array& y,
+    const py::object& order, int batch_size, Loss loss, const py::dict& optimizer,
+    const std::vector<py::object>& slots, const py::object& iterations,
+    const py::object& learning_rates, const std::optional<py::dict>& augmentation, int threads) {
+  TrainCall call{};
+  auto flat = exactly<FloatVector>("parameters", parameters);
+  call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
+  call.x = image_view("x", x, network.input());
+  call.targets = targets_of(y, x.shape(0), int(size_of(network.output())));
+  call.loss = loss;
+  const IndexVector indices = order_of(order, x.shape(0));
+  call.order = indices.data();
+  call.count = indices.size();
+  const auto affine = random_affine(network, augmentation);
+  call.augmentation = affine ? &*affine : nullptr;
+  call.batch_size = positive("batch_size", batch_size);
+  const std::int64_t steps = call.steps();
+  const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
+  if (rates.size() != steps)
+    throw py::value_error("learning_rates must have one rate for each of the " +
+                          std::to_string(steps) + " steps, got " + std::to_string(rates.size()));
+  call.learning_rates = rates.data();
+  call.optimizer = optimizer_of(network, optimizer, slots);
+  auto counter = exactly<IndexVector>("iterations", iterations);
+  if (counter.size() != 1) throw py::value_error("iterations must hold one number");
+  std::int64_t* steps_done = counter.mutable_data();
+  positive("threads", threads);
+
+  py::array_t<double> losses(steps);
+  py::array_t<std::int64_t> correct(steps);
+  call.losses = losses.mutable_data();
+  call.correct = correct.mutable_data();
+  if (steps > 0)
+    interruptible(network, true, [&](Interrupt& interrupt) {
+      call.optimizer.iterations = *steps_done;
+      const std::int64_t done = network.train(call, threads, interrupt);
+      *steps_done += done;  // here, where no signal comes between weights and count
+      call.skip(done);
+    });
+  return {std::move(losses), std::move(correct)};
+}
+
+// A copy of parameters that no call is writing to.
+py::array snapshot(const Network& network, const py::object& parameters) {
+  const float* from = parameters_of(network, parameters);
+  py::array copy = zeros(network.parameter_floats());
+  auto* to = static_cast<float*>(copy.mutable_data());
+  interruptible(network, false,
+                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
+  return copy;
+}
+
+// Copies values into parameters while no call reads or writes them.
+void assign(const Network& network, const py::object& parameters, const py::object& values) {
+  auto flat = exactly<FloatVector>("parameters", parameters);
+  float* to = flat_buffer("parameters", flat, network.parameter_floats());
+  const float* from = parameters_of(network, values);
+  interruptible(network, true,
+                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
+}
+
+// As a dict, so that Python names what it takes.
+py::dict profile(const Network& network, const py::object& parameters, const py::array& x,
+                 const py::array& y, Loss loss, int repeats) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  const Targets targets = targets_of(y, x.shape(0), int(size_of(network.output())));
+  const std::int64_t count = x.shape(0);
+  positive("repeats", repeats);
+  if (count < 1 || count > network.lanes())
+    throw py::value_error("x must hold from 1 to " + std::to_string(network.lanes()) +
+                          " images, got " + std::to_string(count));
+  StepTimes times{};
+  interruptible(network, false, [&](Interrupt&) {
+    times = network.profile(p, view, count, targets, loss, repeats);
+  });
+  py::list layers;
+  for (const LayerTimes& t : times.layers)
+    layers.append(
+        py::dict(py::arg("node") = t.node,
+                 py::arg("forward") = py::make_tuple(t.forward.seconds, t.forward.work),
+                 py::arg("backward") = py::make_tuple(t.backward.seconds, t.backward.work),
+                 py::arg("update") = py::make_tuple(t.update.seconds, t.update.work)));
+  return py::dict(py::arg("images") = times.images, py::arg("pack") = times.pack,
+                  py::arg("loss") = times.loss, py::arg("layers") = layers);
+}
+
+}  // namespace
+
+void bind_network(py::module_& m) {
+  m.def("zeros", &zeros, py::arg("size"));
+  m.def("describe", &describe, py::arg("node"), py::arg("input_shape"), py::arg("offset"));
+  py::enum_<LossKind>(m, "LossKind")
+      .value("CROSS_ENTROPY_FROM_LOGITS", LossKind::kCrossEntropyFromLogits)
+      .value("CROSS_ENTROPY_FROM_PROBABILITIES", LossKind::kCrossEntropyFromProbabilities)
+      .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError)
+      .value("MAXIMUM_A_POSTERIORI", LossKind::kMaximumAPosteriori);
+  py::class_<Loss>(m, "Loss").def(py::init<LossKind, float>(), py::arg("kind"),
+                                  py::arg("constant") = 0.0f);
+  py::implicitly_convertible<LossKind, Loss>();
+  py::class_<Network>(m, "Network")
+      .def(py::init(&make_network), py::arg("input_shape"), py::arg("nodes"), py::kw_only(),
+           py::arg("scale") = 1.0f, py::arg("offset") = -0.0f)
+      .def_property_readonly("isa", &Network::isa)
+      .def_property_readonly("lanes", &Network::lanes)
+      .def_property_readonly("parameter_floats", &Network::parameter_floats)
+      .def_property_readonly("bytes_per_thread", &Network::bytes_per_thread)
+      .def("snapshot", &snapshot, py::arg("parameters"))
+      .def("assign", &assign, py::arg("parameters"), py::arg("values"))
+      .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
+           py::arg("threads"))
+      .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
+           py::arg("loss"), py::arg("threads"))
+      .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
+           py::arg("threads"))
+      .def("hessian", &hessian, py::arg("parameters"), py::arg("x"), py::arg("order"),
+           py::arg("loss"), py::arg("augmentation"), py::arg("threads"))
+      .def("profile", &profile, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("loss"),
+           py::arg("repeats"))
+      .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
+           py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
+           py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"),
+           py::arg("augmentation"), py::arg("threads"))
+      .def("distort", &distort, py::arg("x"), py::arg("order"), py::arg("augmentation"),
+           py::arg("threads"));
+}
+
+}  // namespace pylenet

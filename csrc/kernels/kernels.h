@@ -1,0 +1,152 @@
+// The compute contract: what kernels are given, their layouts, and the kernels of one instruction
+// set.
+//
+// Kernels work on a *group* of images, in one of two layouts, each with a table of its own:
+//
+// - *Lanes*: as many images as the machine's vector has floats (4, 8 or 16), one image per SIMD
+//   lane. Buffers are [channel][row][column][lane]: kernels are plain vertical arithmetic whatever
+//   the number of channels.
+// - *Single*: one image alone, [row][column][channel], with channels in the lanes where it pays.
+//
+// Sixteen images are a *block*: 16 / lanes groups. Sums over images are taken in an order that only
+// the block fixes (see lane_sums in vec.h), so that every layout, every instruction set and any
+// number of threads agree.
+//
+// Rules for all kernels: arguments are outputs, scratch, inputs, shape. Outputs are overwritten
+// unless a comment says "adds". A group's buffers are aligned to a vector and have kSlack floats
+// after their end, which kernels may read and write. Weights and gradients are in Keras's layout,
+// need no alignment, and are never padded: nothing beyond them is touched. Kernels allocate nothing
+// and throw nothing. One output is one float32 accumulator, summed in the order the comment gives;
+// layouts and register tiles change speed, never bits.
+//
+// Functions here have internal linkage: they are compiled for every instruction set, and the linker
+// might take one for another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pylenet {
+
+constexpr int kBlock = 16;          // images whose gradients are summed as one tree
+constexpr std::size_t kAlign = 64;  // bytes; every parameter tensor starts on a multiple
+constexpr int kSlack = 16;          // floats: the widest vector
+
+enum class ElementType { kUint8, kFloat32, kFloat64 };
+
+// Every activation: its kind, its name, its function (see activation.h).
+#define PYLENET_ACTIVATIONS(X)              \
+  X(kLinear, "linear", Linear)              \
+  X(kRelu, "relu", Relu)                    \
+  X(kScaledTanh, "scaled_tanh", ScaledTanh) \
+  X(kSigmoid, "sigmoid", Sigmoid)           \
+  X(kSoftmax, "softmax", Softmax)           \
+  X(kTanh, "tanh", Tanh)
+
+enum class ActivationKind {
+#define PYLENET_KIND(kind, name, Function) kind,
+  PYLENET_ACTIVATIONS(PYLENET_KIND)
+#undef PYLENET_KIND
+};
+struct Activation {
+  ActivationKind kind = ActivationKind::kLinear;
+  float parameter = 0.0f;  // of kinds that have one
+};
+
+enum class LossKind {
+  kCrossEntropyFromLogits,         // softmax inside: log-sum-exp, gradient p - t
+  kCrossEntropyFromProbabilities,  // Keras's formula: rows normalised, then clipped to [eps, 1 -
+                                   // eps]
+  kMeanSquaredError,
+  kMaximumAPosteriori,  // of distances: y_t + log(e^-constant + sum of e^-y); the least one is
+                        // right
+};
+struct Loss {
+  LossKind kind;
+  float constant;  // kMaximumAPosteriori's
+};
+
+// Images in the caller's memory, read in place: any strides (bytes), any alignment.
+struct ImageView {
+  const void* data;
+  ElementType type;
+  std::ptrdiff_t image_stride, row_stride, column_stride, channel_stride;
+};
+
+struct Shape {  // of one image's values
+  int channels, height, width;
+};
+
+namespace {  // so that every file has its own
+inline std::size_t size_of(Shape s) { return std::size_t(s.channels) * s.height * s.width; }
+}  // namespace
+
+// A strided correlation over an input that already contains its padding.
+struct ConvShape {
+  int in_channels, in_height, in_width;
+  int out_channels, out_height, out_width;
+  int kernel_height, kernel_width, stride_height, stride_width;
+};
+
+// Windows are clipped to the image: padding is never materialised.
+struct PoolShape {
+  int channels, in_height, in_width, out_height, out_width;
+  int pool_height, pool_width, stride_height, stride_width, pad_top, pad_left;
+};
+
+// What a loss compares with: exactly one of the pointers is set.
+struct Targets {
+  const std::int32_t* labels;  // [image]
+  const float* rows;           // [image][classes]
+};
+
+// A random affine distortion: what each image's map is drawn from, uniformly between -limit and
+// limit (see draw in affine.h).
+struct RandomAffine {
+  double rate;           // chance of an image to be distorted at all
+  double rotation;       // full turns
+  double zoom, squeeze;  // of the size; squeezing makes one side longer, the other shorter
+  double shear;          // columns a row
+  double translation;    // of height and width
+  float fill;            // outside the image
+  std::uint64_t seed;    // with the epoch and the image's index, all that the map depends on
+  std::uint32_t epoch;
+};
+
+struct OptimizerStep {
+  enum Kind { kSgd, kAdam, kSdlm } kind;
+  float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
+  float weight_decay;   // decoupled: w -= w * weight_decay * learning_rate, before the update
+  float momentum;
+  bool nesterov;
+  float beta_1, beta_2, epsilon, adam_rate;
+};
+
+struct Kernels {
+  int lanes;  // images in a group
+
+#define PYLENET_KERNEL(name, arguments) void(*name) arguments;
+#include "kernels/kernel_list.h"
+#undef PYLENET_KERNEL
+};
+
+// What is compiled once for each instruction set.
+struct InstructionSet {
+  const char* name;
+  Kernels lanes, single;
+
+  // Second derivatives of one image's loss with respect to y (single layout), the same for every
+  // label. Not for kCrossEntropyFromProbabilities.
+  void (*loss_hessian)(float* h, const float* y, Loss loss, int classes);
+  // y = x^2 for whole vectors: up to kSlack floats more than `size`.
+  void (*square)(float* y, const float* x, std::size_t size);
+
+  // One step of the optimizer on `size` parameters. slot_1, slot_2: its state, null if unused.
+  void (*optimizer_step)(float* parameters, float* slot_1, float* slot_2, const float* gradient,
+                         std::size_t size, const OptimizerStep& step);
+  // For measuring: as many multiply-adds as the machine can do at once, one after the other,
+  // `rounds` times. Returns how many one round is; *sink keeps them from being optimised away.
+  int (*multiply_adds)(float* sink, std::int64_t rounds);
+};
+
+}  // namespace pylenet

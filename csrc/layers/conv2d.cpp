@@ -1,0 +1,180 @@
+// 2-D convolution, with all channels connected or by a table.
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "layers/layer.h"
+#include "layers/slide.h"
+#include "runtime/memory.h"
+
+namespace pylenet {
+
+namespace {
+
+// Positions in [in][out] of the links, ascending, from the inputs that feed each output.
+std::vector<int> links_of(const std::vector<std::vector<int>>& connections, int in, int out) {
+  if (connections.empty()) return {};
+  if (int(connections.size()) != out)
+    throw std::invalid_argument("connections must be given for each of the " + std::to_string(out) +
+                                " filters, got " + std::to_string(connections.size()));
+  std::vector<int> links;
+  for (int o = 0; o < out; o++)
+    for (const int i : connections[o]) {
+      if (i >= in)
+        throw std::invalid_argument("connections must be from 0 to " + std::to_string(in - 1) +
+                                    ", got " + std::to_string(i));
+      links.push_back(i * out + o);
+    }
+  std::sort(links.begin(), links.end());
+  if (links.empty() || std::adjacent_find(links.begin(), links.end()) != links.end())
+    throw std::invalid_argument("connections must hold each link once, and one at least");
+  return links;
+}
+
+class Conv2D final : public SummedLayer {
+ public:
+  Conv2D(const Settings& settings, Shape in, std::size_t offset)
+      : Conv2D(settings, in, offset,
+               Slide(settings, "kernel_size", settings.flag("same_padding"), in)) {}
+
+  void forward(const Call& call, float* y, const float* x) const override {
+    const float* weights = kernel(call);
+    call.kernels.conv2d_forward(y, padded_input(call, x), weights, tensor(call, 1), shape_,
+                                activation_);
+  }
+  void backward(const Call& call, float* dx, float* dy, const float* x,
+                const float* y) const override {
+    if (!derivative_taken_) undo_activation(call, dy, y);
+    contract(call, dx, dy, x);
+  }
+  void hessian(const Call& call, float* hx, float* hy, const float*, const float* x_squared,
+               const float* y) const override {
+    if (!derivative_taken_) undo_activation_squared(call, hy, y);
+    contract(call, hx, hy, x_squared);
+  }
+
+  Activation give_derivative() override {
+    derivative_taken_ = true;
+    return activation_;
+  }
+
+  std::size_t forward_scratch(int lanes) const override {
+    return links_.empty() ? (padded_ ? padded_floats(lanes) : 0) : all_scratch(lanes);
+  }
+  std::size_t backward_scratch(int lanes) const override { return all_scratch(lanes); }
+  double cost() const override {
+    return double(size_of(out)) * in.channels * shape_.kernel_height * shape_.kernel_width;
+  }
+
+ private:
+  Conv2D(const Settings& settings, Shape in, std::size_t offset, const Slide& slide)
+      : SummedLayer(
+            in, {settings.integer("filters", 1, kMostValues), slide.rows.out, slide.columns.out},
+            offset, settings.activation("activation")),
+        shape_{in.channels,
+               in.height + slide.rows.before + slide.rows.after,
+               in.width + slide.columns.before + slide.columns.after,
+               out.channels,
+               out.height,
+               out.width,
+               slide.rows.window,
+               slide.columns.window,
+               slide.rows.stride,
+               slide.columns.stride},
+        top_(slide.rows.before),
+        left_(slide.columns.before),
+        padded_(shape_.in_height != in.height || shape_.in_width != in.width) {
+    const int height = shape_.kernel_height, width = shape_.kernel_width, filters = out.channels;
+    check_weights("conv2d", double(in.channels) * height * width * filters);
+    check_size({in.channels, shape_.in_height, shape_.in_width});
+    check_size({filters, out.height, shape_.in_width + width - 1});
+    links_ = links_of(settings.table("connections"), in.channels, filters);
+    if (links_.empty())
+      add_tensor("kernel", {height, width, in.channels, filters});
+    else
+      add_tensor("kernel", {height, width, int(links_.size())});
+    if (settings.flag("use_bias")) add_tensor("bias", {filters});
+  }
+
+  // Backward but for the activation; the same for gradients and the Hessian.
+  void contract(const Call& call, float* dx, const float* dy, const float* x) const {
+    if (call.records.first) {
+      float* own = record(call);
+      float* dbias = tensors.size() > 1 ? own + tensors[1].offset - tensors[0].offset : nullptr;
+      float* dkernel = links_.empty() ? own : full_kernel(call);
+      call.kernels.conv2d_backward_kernel(dkernel, dbias, padded_input(call, x), dy, shape_);
+      clear_gaps(own);
+      if (!links_.empty())
+        for_each_link([&](std::size_t full, std::size_t stored) { own[stored] = dkernel[full]; });
+    }
+    if (dx)
+      call.kernels.conv2d_backward_input(dx, call.scratch, dy, kernel(call), shape_, in.height,
+                                         in.width, top_, left_);
+  }
+
+  // Calls f(position in the full kernel, position among the stored weights) for each weight.
+  template <class F>
+  void for_each_link(F f) const {
+    const std::size_t tap = std::size_t(shape_.in_channels) * shape_.out_channels;
+    std::size_t stored = 0;
+    for (std::size_t full = 0; full < full_kernel_floats(); full += tap)
+      for (const int link : links_) f(full + link, stored++);
+  }
+  std::size_t full_kernel_floats() const {
+    return std::size_t(shape_.kernel_height) * shape_.kernel_width * shape_.in_channels *
+           shape_.out_channels;
+  }
+
+  // Scratch: the padded input, or what the kernel for the input's gradient needs; then, with links,
+  // the full kernel.
+  std::size_t padded_floats(int lanes) const {
+    return std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width * lanes;
+  }
+  // Backward, dy with zeros between and around: [out_channels][out_height][spread width]. For one
+  // image the kernel turned around, too: [row][column][out][in channels rounded up to vectors].
+  std::size_t spread_floats(int lanes) const {
+    const std::size_t spread = std::size_t(shape_.out_channels) * shape_.out_height *
+                               (shape_.in_width + shape_.kernel_width - 1);
+    if (lanes > 1) return spread * lanes;
+    return spread + 2 * kSlack +
+           std::size_t(shape_.kernel_height) * shape_.kernel_width * shape_.out_channels *
+               (shape_.in_channels + kSlack);
+  }
+  std::size_t full_kernel_offset(int lanes) const {
+    return aligned_floats(std::max(padded_floats(lanes), spread_floats(lanes)) + kSlack);
+  }
+  std::size_t all_scratch(int lanes) const {
+    return full_kernel_offset(lanes) + (links_.empty() ? 0 : full_kernel_floats() + kSlack);
+  }
+  float* full_kernel(const Call& call) const {
+    return call.scratch + full_kernel_offset(call.kernels.lanes);
+  }
+
+  // With a table of connections the stored weights are spread out, and missing ones are zero: the
+  // full kernels take two thirds more multiply-adds in LeNet's, yet less time than gathering.
+  const float* kernel(const Call& call) const {
+    const float* stored = tensor(call, 0);
+    if (links_.empty()) return stored;
+    float* full = full_kernel(call);
+    std::memset(full, 0, full_kernel_floats() * sizeof(float));
+    for_each_link([&](std::size_t to, std::size_t from) { full[to] = stored[from]; });
+    return full;
+  }
+  const float* padded_input(const Call& call, const float* x) const {
+    if (!padded_) return x;
+    call.kernels.pad2d(call.scratch, x, in, shape_.in_height, shape_.in_width, top_, left_);
+    return call.scratch;
+  }
+
+  ConvShape shape_;
+  int top_, left_;
+  bool padded_;
+  std::vector<int> links_;  // of one tap, positions in [in][out]; empty where all are connected
+  bool derivative_taken_ = false;
+};
+
+const Registered<Conv2D> kConv2D("conv2d");
+
+}  // namespace
+
+}  // namespace pylenet

@@ -1,0 +1,105 @@
+// Dense layers, of flat input or of an image, which is flattened in Keras's order: a convolution
+// whose window is the whole image is one. For LeNet-5's of 1998 and one image that is 8 times
+// faster than the convolution's kernels.
+#include <algorithm>
+#include <cstring>
+
+#include "layers/layer.h"
+#include "runtime/memory.h"
+
+namespace pylenet {
+
+namespace {
+
+// Records: inputs, [group][in][lane], and dy as rows, [image][row_stride].
+class Dense final : public ActivatedLayer {
+ public:
+  Dense(const Settings& settings, Shape in, std::size_t offset)
+      : ActivatedLayer(in, {settings.integer("units", 1, kMostValues), 1, 1}, offset,
+                       settings.activation("activation")),
+        inputs_(int(size_of(in))),
+        outputs_(out.channels),
+        row_stride_(int(aligned_floats(outputs_))) {
+    check_weights("dense", double(inputs_) * outputs_);
+    add_tensor("kernel", {inputs_, outputs_});
+    if (settings.flag("use_bias")) add_tensor("bias", {outputs_});
+  }
+
+  void forward(const Call& call, float* y, const float* x) const override {
+    if (!flat()) {
+      call.kernels.flatten(call.scratch, x, in);
+      x = call.scratch;
+    }
+    call.kernels.dense_forward(y, x, tensor(call, 0), tensor(call, 1), inputs_, outputs_);
+    activate(call, y);
+  }
+  void backward(const Call& call, float* dx, float* dy, const float* x,
+                const float* y) const override {
+    undo_activation(call, dy, y);
+    contract(call, dx, dy, x);
+  }
+  void hessian(const Call& call, float* hx, float* hy, const float*, const float* x_squared,
+               const float* y) const override {
+    undo_activation_squared(call, hy, y);
+    contract(call, hx, hy, x_squared);
+  }
+
+  std::size_t forward_scratch(int lanes) const override {
+    return flat() ? 0 : std::size_t(inputs_) * lanes;
+  }
+  double cost() const override { return double(inputs_) * outputs_; }
+  RecordFloats record_floats(int lanes) const override {
+    return {std::size_t(inputs_) * lanes, std::size_t(row_stride_) * lanes};
+  }
+
+  bool contracts_in_parts() const override { return true; }
+  int parts() const override { return kernel_parts() + int(tensors.size()) - 1; }
+  Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
+                 int images, bool add) const override {
+    if (part == kernel_parts()) {
+      const Tensor& bias = tensors[1];
+      kernels.dense_backward_bias(gradient + bias.offset, records.second, images, outputs_,
+                                  row_stride_, add);
+      return {bias.offset, bias.offset + bias.size()};
+    }
+    const int begin = part * kPartRows;
+    const int end = std::min(begin + kPartRows, inputs_);
+    const std::size_t offset = tensors[0].offset;
+    kernels.dense_backward_kernel(gradient + offset, records.first, records.second, images, inputs_,
+                                  outputs_, row_stride_, begin, end, add);
+    return {offset + std::size_t(begin) * outputs_, offset + std::size_t(end) * outputs_};
+  }
+
+ private:
+  static constexpr int kPartRows = 16;  // 16 x 120 weights over 128 images: some 10 microseconds
+
+  // Backward but for the activation; the same for gradients and the Hessian.
+  void contract(const Call& call, float* dx, const float* dy, const float* x) const {
+    const Kernels& kernels = call.kernels;
+    if (call.records.first) {
+      const std::size_t input_floats = std::size_t(inputs_) * kernels.lanes;
+      const std::size_t row_floats = std::size_t(row_stride_) * kernels.lanes;
+      float* inputs = call.records.first + call.group * input_floats;
+      if (flat())
+        std::memcpy(inputs, x, input_floats * sizeof(float));
+      else
+        kernels.flatten(inputs, x, in);
+      kernels.dense_rows(call.records.second + call.group * row_floats, dy, outputs_, row_stride_);
+    }
+    if (!dx) return;
+    float* flat_dx = flat() ? dx : call.scratch;
+    kernels.dense_backward_input(flat_dx, dy, tensor(call, 0), inputs_, outputs_);
+    if (!flat()) kernels.unflatten(dx, flat_dx, in);
+  }
+
+  bool flat() const { return in.height * in.width == 1; }
+  int kernel_parts() const { return (inputs_ + kPartRows - 1) / kPartRows; }
+
+  int inputs_, outputs_, row_stride_;
+};
+
+const Registered<Dense> kDense("dense");
+
+}  // namespace
+
+}  // namespace pylenet

@@ -1,0 +1,180 @@
+// A layer of a planned network: its shapes, where its parameters lie in the flat buffer, and which
+// kernels to call for one group of images. Made once; nothing here allocates afterwards.
+//
+// A new layer is a class in one of this folder's files, with a constructor that reads its own
+// settings, and one `Registered` that gives it a kind.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "layers/settings.h"
+
+namespace pylenet {
+
+struct Tensor {  // one parameter tensor, in Keras's layout
+  std::string name;
+  std::size_t offset;  // floats from the start of the flat buffer
+  std::vector<int> shape;
+  std::size_t size() const;
+};
+
+// What a step's backward passes leave behind for a layer's gradient: one or two arrays, each with
+// one record for each group.
+using RecordFloats = std::array<std::size_t, 2>;  // of one group in each; 0 for no array
+struct Records {
+  float *first, *second;  // [group][floats]; null where no gradient of parameters is wanted
+};
+
+// What a layer needs for one group, besides its input and output.
+struct Call {
+  const Kernels& kernels;
+  const float* parameters;
+  float* scratch;
+  Records records;    // of this layer
+  std::size_t group;  // whose record is written
+};
+
+struct Range {
+  std::size_t begin, end;
+};
+
+class Layer {
+ public:
+  // offset: where its parameters begin in the flat buffer.
+  Layer(Shape in, Shape out, std::size_t offset) : in(in), out(out), end_(offset) {}
+  virtual ~Layer() = default;
+
+  const Shape in, out;
+  std::vector<Tensor> tensors;
+  std::size_t end() const { return end_; }  // where the next layer's parameters begin
+
+  virtual void forward(const Call& call, float* y, const float* x) const = 0;
+  // dx is null where nobody wants it. dy may be used up.
+  virtual void backward(const Call& call, float* dx, float* dy, const float* x,
+                        const float* y) const = 0;
+
+  // Backward for the diagonal of the Gauss-Newton Hessian: hx and the record from hy, by squares of
+  // everything that backward multiplies with. `call` has the squared parameters; x_squared is null
+  // for a layer without.
+  virtual void hessian(const Call& call, float* hx, float* hy, const float* x,
+                       const float* x_squared, const float* y) const = 0;
+  // What this layer is, where there is no such way through it; else null.
+  virtual const char* without_hessian() const { return nullptr; }
+
+  // Whether `loss` is computed from this layer's input where it is the last one.
+  virtual bool is_part_of(Loss /*loss*/) const { return false; }
+  // The same for the Hessian alone, whose hx are then what its second derivatives cannot exceed.
+  virtual bool hessian_is_part_of(Loss /*loss*/) const { return false; }
+  virtual void hessian_with_loss(float* /*hx*/) const {}
+
+  // The activation that this layer computes of its output, whose derivative the layer above takes
+  // from now on; linear where it has none to give.
+  virtual Activation give_derivative() { return {}; }
+  // Takes over the derivative from `below`, which this layer stands on, where one pass over the
+  // gradient is saved by it.
+  virtual void take_derivative(Layer& /*below*/) {}
+
+  virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
+  virtual bool needs_output() const { return false; }  // backward reads y: it must not change
+  // Of scratch, for one group; kernels may use kSlack floats more.
+  virtual std::size_t forward_scratch(int /*lanes*/) const { return 0; }
+  virtual std::size_t backward_scratch(int lanes) const { return forward_scratch(lanes); }
+  // Multiply-adds of a forward pass on one image; operations of another kind where it has none.
+  virtual double cost() const { return double(size_of(out)); }
+  virtual RecordFloats record_floats(int /*lanes*/) const { return {0, 0}; }
+
+  // Whether the parts below contract over images, a multiply-add a weight and image, or only add up
+  // what the groups' backward passes have contracted.
+  virtual bool contracts_in_parts() const { return false; }
+  // The step's gradient comes in parts, which threads take in any order: part `part`, summed over
+  // `images` images' records into the flat gradient (adding if `add`). Returns where it wrote.
+  virtual int parts() const { return 0; }
+  virtual Range sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
+                         int /*images*/, bool /*add*/) const {
+    return {0, 0};
+  }
+
+ protected:
+  void add_tensor(const char* name, const std::vector<int>& shape);
+  const float* tensor(const Call& call, std::size_t i) const {  // null where there is none
+    return i < tensors.size() ? call.parameters + tensors[i].offset : nullptr;
+  }
+
+  std::size_t end_;
+};
+
+// How many groups so many images are.
+inline int groups_of(std::int64_t images, const Kernels& kernels) {
+  return int((images + kernels.lanes - 1) / kernels.lanes);
+}
+
+// A layer whose output goes through an activation, a function of one value.
+class ActivatedLayer : public Layer {
+ public:
+  ActivatedLayer(Shape in, Shape out, std::size_t offset, Activation activation)
+      : Layer(in, out, offset), activation_(activation) {}
+  bool needs_output() const override { return activation_.kind != ActivationKind::kLinear; }
+
+ protected:
+  void activate(const Call& call, float* y) const;
+  // dy becomes the gradient of what went into the activation, hy its Hessian.
+  void undo_activation(const Call& call, float* dy, const float* y) const;
+  void undo_activation_squared(const Call& call, float* hy, const float* y) const;
+
+  const Activation activation_;
+};
+
+// A layer whose backward passes leave the gradient of a group, to be summed over the groups: its
+// record is like its tensors in the flat buffer.
+class SummedLayer : public ActivatedLayer {
+ public:
+  using ActivatedLayer::ActivatedLayer;
+  RecordFloats record_floats(int) const override { return {span(), 0}; }
+  int parts() const override { return int((span() + kPartFloats - 1) / kPartFloats); }
+  Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
+                 int images, bool add) const override;
+
+ protected:
+  float* record(const Call& call) const { return call.records.first + call.group * span(); }
+  // Zeroes what lies between a record's tensors: it is summed and updated with them.
+  void clear_gaps(float* record) const;
+
+ private:
+  static constexpr std::size_t kPartFloats = 512;  // a few microseconds of work for one thread
+  std::size_t span() const { return end_ - tensors[0].offset; }
+};
+
+// One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.
+constexpr int kMostValues = 1 << 26;
+
+// Throws std::invalid_argument unless one image of this shape is of a size that can be computed.
+void check_size(Shape s);
+// Throws std::invalid_argument unless a layer can have so many weights.
+void check_weights(const std::string& kind, double weights);
+// Throws std::invalid_argument unless the layer's input is flat.
+void check_flat(const std::string& what, Shape in);
+
+using MakeLayer = std::unique_ptr<Layer> (*)(const Settings& settings, Shape in,
+                                             std::size_t offset);
+void register_kind(const char* kind, MakeLayer make);
+
+// Makes a class a kind of layer as soon as the library is loaded.
+template <class Class>
+struct Registered {
+  explicit Registered(const char* kind) {
+    register_kind(kind, [](const Settings& settings, Shape in, std::size_t offset) {
+      return std::unique_ptr<Layer>(std::make_unique<Class>(settings, in, offset));
+    });
+  }
+};
+
+// The layer that `settings` describe, on inputs of shape `in`, its parameters from `offset` on.
+// Throws std::invalid_argument where settings and shape do not fit.
+std::unique_ptr<Layer> make_layer(const Settings& settings, Shape in, std::size_t offset);
+
+}  // namespace pylenet

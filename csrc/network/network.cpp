@@ -1,0 +1,52 @@
+#include "network/network.h"
+
+#include <algorithm>
+
+#include "network/worker.h"
+#include "runtime/dispatch.h"
+
+namespace pylenet {
+
+namespace {
+
+// The rewrites of training. (Those of inference, which every use of a network shares, are Python's:
+// pylenet/models/_graph.py.) A pooling layer takes the derivative of the activation below it, so
+// that the largest gradient of the network is written once; and see Network::layers_before.
+void rewrite_for_training(const Layers& layers) {
+  for (std::size_t i = 1; i < layers.size(); i++) layers[i]->take_derivative(*layers[i - 1]);
+}
+
+}  // namespace
+
+Network::~Network() = default;
+
+Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset)
+    : isa_(active_isa()), input_(input), scale_(scale), offset_(offset) {
+  check_size(input);
+  for (const Settings& node : nodes)
+    layers_.push_back(make_layer(node, output(), layers_.empty() ? 0 : layers_.back()->end()));
+  if (!layers_.empty()) parameter_floats_ = layers_.back()->end();
+  rewrite_for_training(layers_);
+  for (std::size_t i = 0; i < layers_.size(); i++) {
+    cost_ += layers_[i]->cost();
+    for (int part = 0; part < layers_[i]->parts(); part++) parts_.emplace_back(i, part);
+  }
+  first_trainable_ = parts_.empty() ? int(layers_.size()) : int(parts_.front().first);
+  lanes_ = std::make_unique<Plan>(isa_.lanes, input_, layers_);
+  single_ = std::make_unique<Plan>(isa_.single, input_, layers_);
+}
+
+std::size_t Network::bytes_per_thread() const {
+  return std::max(lanes_->floats, single_->floats) * sizeof(float);
+}
+
+int Network::layers_before(Loss loss) const {
+  const bool joined = !layers_.empty() && layers_.back()->is_part_of(loss);
+  return int(layers_.size()) - joined;
+}
+
+std::size_t framed_floats(Shape s) {
+  return std::size_t(s.channels) * (s.height + 3) * (s.width + 3);
+}
+
+}  // namespace pylenet

@@ -1,0 +1,170 @@
+// A planned network: layers, buffers and gradient parts laid out once, then driven over batches.
+// A network holds no parameters: they are the caller's flat buffer, so one network serves any
+// number of Python's threads at the same time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "layers/layer.h"
+#include "layers/settings.h"
+#include "network/plan.h"
+#include "runtime/gate.h"
+#include "runtime/interrupt.h"
+#include "runtime/memory.h"
+
+namespace pylenet {
+
+struct Optimizer {
+  OptimizerStep::Kind kind;
+  float weight_decay, momentum;
+  bool nesterov;
+  float beta_1, beta_2, epsilon;
+  float *slot_1, *slot_2;   // like the parameters; null where unused
+  std::int64_t iterations;  // steps taken before this call
+};
+
+struct TrainCall {
+  float* parameters;
+  ImageView x;
+  Targets targets;
+  Loss loss;
+  const RandomAffine* augmentation;  // of the images; null for none
+  const std::int64_t* order;         // images in the order of training
+  std::int64_t count;                // how many; the last step may be a smaller batch
+  int batch_size;
+  const float* learning_rates;  // [step]
+  Optimizer optimizer;
+  double* losses;         // [step] sum over the batch
+  std::int64_t* correct;  // [step]
+
+  std::int64_t steps() const { return (count + batch_size - 1) / batch_size; }
+  void skip(std::int64_t steps);  // the first so many, which are done
+};
+
+struct PhaseTime {
+  double seconds;  // for one group
+  double work;     // multiply-adds an image; 0 where it has none
+};
+
+struct LayerTimes {
+  std::size_t node;  // of those given to the constructor
+  // update: the sums of the parameters' gradient and a step of plain SGD.
+  PhaseTime forward, backward, update;
+};
+
+struct StepTimes {
+  int images;         // of one group
+  double pack, loss;  // seconds
+  std::vector<LayerTimes> layers;
+};
+
+// Floating-point operations a second of nothing but multiply-adds (two operations each), with the
+// instruction set in force.
+double peak_flops(int threads, double seconds);
+
+// Floats of an image in the frame that distortion wants around it.
+std::size_t framed_floats(Shape s);
+
+class Network {
+ public:
+  // nodes: one for each layer. scale, offset: what is done to each value while images are packed.
+  // Throws std::invalid_argument where a layer does not fit what comes before it.
+  Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset);
+  ~Network();
+
+  const char* isa() const { return isa_.name; }
+  int lanes() const { return isa_.lanes.lanes; }
+  Shape input() const { return input_; }
+  Shape output() const { return layers_.empty() ? input_ : layers_.back()->out; }
+  std::size_t parameter_floats() const { return parameter_floats_; }
+  std::size_t bytes_per_thread() const;
+
+  // A call that was interrupted has written nothing that counts: it is to be made again, or not.
+
+  // y [image][h][w][c].
+  void predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
+               int threads, Interrupt& interrupt) const;
+
+  // Losses summed over the images, and how many of their arg max are right.
+  void evaluate(double* loss, std::int64_t* correct, const float* parameters, const ImageView& x,
+                std::int64_t count, const Targets& targets, Loss which, int threads,
+                Interrupt& interrupt) const;
+
+  // dx [image][h][w][c] and the flat gradient, both float32, for a given dy like predict's y.
+  void gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
+                const ImageView& dy, std::int64_t count, int threads, Interrupt& interrupt) const;
+
+  // Returns how many steps were done, each whole: all of them unless it was interrupted.
+  std::int64_t train(const TrainCall& call, int threads, Interrupt& interrupt) const;
+
+  // The diagonal of the loss's Gauss-Newton Hessian, mean over the images x[order], like the
+  // gradient; no labels are needed. augmentation: of the images; null for none. Throws
+  // std::invalid_argument where a layer or the loss has none.
+  void hessian(float* hessian, const float* parameters, const ImageView& x,
+               const std::int64_t* order, std::int64_t count, Loss loss,
+               const RandomAffine* augmentation, int threads, Interrupt& interrupt) const;
+
+  // y [image][h][w][c]: the images x[order], `count` of them, as training with this
+  // augmentation gives them to the first layer.
+  void distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
+               const RandomAffine& augmentation, int threads, Interrupt& interrupt) const;
+
+  // Where the time of one training step goes on this thread, on all of x's images (a group at
+  // most); means over `repeats`.
+  StepTimes profile(const float* parameters, const ImageView& x, std::int64_t count,
+                    const Targets& targets, Loss loss, int repeats) const;
+
+  // For callers whose threads share parameters: predict, evaluate and gradient read, train writes.
+  Gate& gate() const { return gate_; }
+
+ private:
+  struct Workspace;
+  class Lease;
+  struct Worker;
+  struct Trainer;
+  struct HessianWorker;
+
+  // Few images are computed one by one: a group costs as much as if it were full.
+  const Plan& plan_for(std::int64_t images) const {
+    return images * 2 <= lanes() ? *single_ : *lanes_;
+  }
+  // Of a forward pass on one group, in multiply-adds of vectors; backward costs about twice as
+  // much.
+  double cost(const Plan& plan) const {
+    return plan.kernels.lanes > 1 ? cost_ : cost_ * kSingleCost;
+  }
+  // Calls use(worker, first image, the group's images) for each group, after `layers` layers.
+  template <class Use>
+  void forward_groups(const Plan& plan, const Workspace& workspace, const float* parameters,
+                      const ImageView& x, std::int64_t count, int layers, int threads,
+                      Interrupt& interrupt, Use use) const;
+
+  // Throws std::invalid_argument where there is no Hessian; returns the largest input of its
+  // layers.
+  std::size_t check_hessian(Loss loss) const;
+  // Of turning one group into lanes, in vector operations.
+  double pack_cost(const TrainCall& call) const;
+  // How many layers run before the loss, which may be computed from the last one's input.
+  int layers_before(Loss loss) const;
+
+  static constexpr double kSingleCost = 0.12;  // one image alone, against 16 in lanes: measured
+
+  const InstructionSet& isa_;
+  const Shape input_;
+  const float scale_, offset_;
+  Layers layers_;
+  double cost_ = 0.0;
+  int first_trainable_ = 0;
+  std::size_t parameter_floats_ = 0;
+  std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
+  std::unique_ptr<const Plan> lanes_, single_;      // for many images, for one
+  mutable Gate gate_;
+  std::mutex& mutex_ = fork_safe_mutex();
+  mutable std::vector<std::unique_ptr<Workspace>> idle_;  // kept for the next call
+};
+
+}  // namespace pylenet

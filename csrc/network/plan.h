@@ -1,0 +1,43 @@
+// Where everything of one group lies in a buffer, and everything of a step in the records: decided
+// once for each of the two layouts, when the network is built.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layers/layer.h"
+
+namespace pylenet {
+
+using Layers = std::vector<std::unique_ptr<Layer>>;
+
+// Of one layer, in floats from the start of a group's buffer. In place, x and y may be one, and so
+// may dx and dy.
+struct Place {
+  std::size_t x, y, dy, dx;
+};
+
+class Plan {
+ public:
+  Plan(const Kernels& kernels, Shape input, const Layers& layers);
+
+  const Kernels& kernels;
+
+  std::vector<Place> places;                     // [layer]
+  std::size_t output, output_gradient, scratch;  // like a place's
+  std::size_t forward_floats = 0;                // of a buffer that nothing goes back through
+  std::size_t floats = 0;                        // of a buffer for both ways
+  std::size_t record_floats = 0;                 // of one group's records, all layers'
+
+  // The records of one layer among those of all, which have room for `groups`.
+  Records records(float* all, std::size_t groups, std::size_t layer) const;
+
+  int groups_of(std::int64_t images) const { return pylenet::groups_of(images, kernels); }
+
+ private:
+  std::size_t reserve(std::size_t floats_wanted);
+
+  std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before
+};
+
+}  // namespace pylenet

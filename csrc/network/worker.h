@@ -1,0 +1,206 @@
+// Inside the network: the memory of a call, and one thread's way through the layers with one group.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "network/network.h"
+#include "runtime/interrupt.h"
+
+namespace pylenet {
+
+// Records of a step are kept for at most this many images at a time; a larger batch adds up in
+// slabs, in the same order, hence to the same bits. A multiple of kBlock.
+constexpr std::int64_t kSlab = 1024;
+static_assert(kSlab % kBlock == 0);
+
+constexpr double kPixelCost = 10.0;  // of distorting, in vector operations
+
+// What one call works in; kept for the next one.
+struct Network::Workspace {
+  struct Buffer {
+    AlignedArray<float> data;
+    std::size_t floats = 0;
+
+    // Makes it at least so large; new memory is zero, and what was there is lost.
+    void reserve(std::size_t wanted) {
+      if (wanted <= floats) return;
+      data = aligned_zeros<float>(wanted);
+      floats = wanted;
+    }
+  };
+
+  std::vector<Buffer> threads;  // each thread's, for the group that it works on
+  std::vector<Buffer> frames;   // each thread's, around images that are distorted
+  Buffer records, gradient;
+  std::vector<float> losses;
+  std::vector<std::int32_t> correct;
+
+  float* frames_of(int thread) const {
+    return thread < int(frames.size()) ? frames[thread].data.get() : nullptr;
+  }
+  std::size_t bytes() const {
+    std::size_t floats = records.floats + gradient.floats + losses.size() + correct.size();
+    for (const Buffer& buffer : threads) floats += buffer.floats;
+    for (const Buffer& buffer : frames) floats += buffer.floats;
+    return floats * sizeof(float);
+  }
+};
+
+// Takes an idle workspace, or a new one, makes it large enough, and gives it back.
+class Network::Lease {
+ public:
+  struct Wanted {
+    int threads;
+    bool backward = false;        // whether anything goes back
+    int record_groups = 0;        // of how many groups the records are kept at once
+    std::size_t loss_images = 0;  // of how many images the losses are kept
+    bool frames = false;          // whether images are distorted
+  };
+
+  Lease(const Network& network, const Plan& plan, const Wanted& wanted) : network_(network) {
+    {
+      const std::lock_guard<std::mutex> lock(network.mutex_);
+      if (!network.idle_.empty()) {
+        workspace_ = std::move(network.idle_.back());
+        network.idle_.pop_back();
+      }
+    }
+    if (!workspace_) workspace_ = std::make_unique<Workspace>();
+    Workspace& w = *workspace_;
+    reserve(w.threads, wanted.threads, wanted.backward ? plan.floats : plan.forward_floats);
+    if (wanted.frames)
+      reserve(w.frames, wanted.threads,
+              framed_floats(network.input_) * plan.kernels.lanes + kSlack);
+    w.records.reserve(plan.record_floats * wanted.record_groups);
+    if (wanted.record_groups) w.gradient.reserve(network.parameter_floats_);
+    if (wanted.loss_images > w.losses.size()) {
+      w.losses.resize(wanted.loss_images);
+      w.correct.resize(wanted.loss_images);
+    }
+  }
+  ~Lease() {
+    if (workspace_->bytes() > kMostKept) return;
+    try {
+      const std::lock_guard<std::mutex> lock(network_.mutex_);
+      network_.idle_.push_back(std::move(workspace_));
+    } catch (const std::bad_alloc&) {  // then the next call makes a new one
+    }
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  Workspace* operator->() const { return workspace_.get(); }
+  Workspace& operator*() const { return *workspace_; }
+
+ private:
+  static constexpr std::size_t kMostKept = std::size_t(1) << 28;  // bytes
+
+  static void reserve(std::vector<Workspace::Buffer>& buffers, int count, std::size_t floats) {
+    if (int(buffers.size()) < count) buffers.resize(count);
+    for (int i = 0; i < count; i++) buffers[i].reserve(floats);
+  }
+
+  const Network& network_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+// The images of one group: `first` and the following ones, in the order of memory or in `order`.
+struct GroupImages {
+  std::int64_t consecutive[kBlock];
+  const std::int64_t* index;
+  int count;
+
+  GroupImages(std::int64_t first, std::int64_t end, int lanes, const std::int64_t* order = nullptr)
+      : index(order ? order + first : consecutive),
+        count(int(std::min<std::int64_t>(lanes, end - first))) {
+    for (int i = 0; i < count; i++) consecutive[i] = first + i;
+  }
+};
+
+// One thread with its buffer. `records`: of all groups and layers, null where none are kept.
+struct Network::Worker {
+  const Network& network;
+  const Plan& plan;
+  const float* parameters;
+  float* buffer;
+  Interrupt& interrupt;
+  int thread;
+  float* records = nullptr;
+  std::size_t record_groups = 0;
+
+  Call call(std::size_t layer, std::size_t group) const {
+    return {plan.kernels, parameters, buffer + plan.scratch,
+            plan.records(records, record_groups, layer), group};
+  }
+  // What layer `layer` is given; the network's output where there is no such layer.
+  float* input(int layer) const {
+    const auto& places = plan.places;
+    return buffer + (layer < int(places.size()) ? places[layer].x : plan.output);
+  }
+  float* output_gradient() const { return buffer + plan.output_gradient; }
+  float* input_gradient() const {
+    return plan.places.empty() ? output_gradient() : buffer + plan.places[0].dx;
+  }
+
+  // Whether to give the call up, before `work` more vector operations. What an interrupted pass
+  // leaves behind is nobody's result.
+  bool interrupted(double work) const { return interrupt.came_before(work, thread); }
+
+  // augmentation: null for none; frames: room for the images that are distorted.
+  void pack(const ImageView& x, const GroupImages& images,
+            const RandomAffine* augmentation = nullptr, float* frames = nullptr) const {
+    const Network& n = network;
+    if (augmentation)
+      plan.kernels.pack_affine(buffer, frames, x, images.index, images.count, n.input_, n.scale_,
+                               n.offset_, *augmentation);
+    else
+      plan.kernels.pack(buffer, x, images.index, images.count, n.input_, n.scale_, n.offset_);
+  }
+
+  void forward(std::size_t i) const {
+    const Layer& layer = *network.layers_[i];
+    const Place& place = plan.places[i];
+    const float* x = buffer + place.x;
+    float* y = buffer + place.y;
+    if (layer.in_place() && x != y)
+      std::memcpy(y, x, size_of(layer.out) * plan.kernels.lanes * sizeof(float));
+    layer.forward(call(i, 0), y, x);
+  }
+
+  // dx is left out where nobody wants it.
+  void backward(std::size_t i, std::size_t group, bool want_dx) const {
+    const Place& place = plan.places[i];
+    float* dx = want_dx || int(i) > network.first_trainable_ ? buffer + place.dx : nullptr;
+    network.layers_[i]->backward(call(i, group), dx, buffer + place.dy, buffer + place.x,
+                                 buffer + place.y);
+  }
+
+  void forward_all(int layers) const {
+    for (int i = 0; i < layers && !interrupted(network.layers_[i]->cost()); i++) forward(i);
+  }
+  // From dy in output_gradient() to the first layer with parameters, or through all if dx is
+  // wanted.
+  void backward_all(int layers, std::size_t group, bool want_dx) const {
+    for (int i = layers; i-- > (want_dx ? 0 : network.first_trainable_);) {
+      if (interrupted(2 * network.layers_[i]->cost())) break;
+      backward(i, group, want_dx);
+    }
+  }
+
+  void loss(float* dy, float* losses, std::int32_t* correct, const Targets& targets,
+            const GroupImages& images, Loss loss, int layers, float scale) const {
+    plan.kernels.loss(dy, losses, correct, buffer + plan.scratch, input(layers), targets,
+                      images.index, images.count, loss, int(size_of(network.output())), scale);
+  }
+
+  // Part `part` of the gradient, summed over `images` images' records.
+  Range sum_part(float* gradient, int part, int images, bool add) const {
+    const auto& [layer, own] = network.parts_[part];
+    return network.layers_[layer]->sum_part(
+        plan.kernels, plan.records(records, record_groups, layer), gradient, own, images, add);
+  }
+};
+
+}  // namespace pylenet

@@ -1,0 +1,22 @@
+// Which instruction set's kernels run: the best one built that this processor supports, or the one
+// that was asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace pylenet {
+
+std::vector<std::string> built_isas();      // slowest first
+std::vector<std::string> available_isas();  // those of them that this processor runs
+
+// The one in force. At first use: PYLENET_ISA if set, else the last of available_isas().
+// Throws std::invalid_argument where PYLENET_ISA names none that is available.
+const InstructionSet& active_isa();
+
+// Forces one for networks built from now on. Throws like active_isa.
+void set_isa(const std::string& name);
+
+}  // namespace pylenet
