@@ -76,11 +76,12 @@ def left_over(folder: Path, prefix: str, seconds: float = STALE_SECONDS) -> list
     """What lies in `folder` under names that begin so, and was not written to for so long."""
     old = time.time() - seconds
     left = []
-    for path in folder.iterdir():
-        if path.name.startswith(prefix):
-            with contextlib.suppress(OSError):  # its owner has just removed it
-                if path.lstat().st_mtime <= old:
-                    left.append(path)
+    with contextlib.suppress(OSError):  # a folder that this process may not list
+        for path in folder.iterdir():
+            if path.name.startswith(prefix):
+                with contextlib.suppress(OSError):  # its owner has just removed it
+                    if path.lstat().st_mtime <= old:
+                        left.append(path)
     return left
 
 

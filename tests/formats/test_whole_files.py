@@ -205,35 +205,41 @@ def test_torn_files_of_a_long_name_are_swept_away_and_those_of_its_neighbour_sta
 
 
 @pytest.fixture
-def nobody():
-    """Permissions bind this process, root or not."""
+def folder_of_mode():
+    """Makes a folder with a "file", then binds this process, root or not, by the folder's mode."""
     is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    yield
-    if is_root:
-        os.seteuid(0)
+    with tempfile.TemporaryDirectory() as name:  # tmp_path lies where only its owner may enter
 
+        def make(mode):
+            folder = Path(name)
+            (folder / "file").write_bytes(b"old")
+            folder.chmod(mode)
+            if is_root:
+                os.seteuid(65534)
+            return folder
 
-@pytest.fixture
-def read_only_folder():
-    """A folder that nobody may write to; not in tmp_path, which only its owner may enter."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "file").write_bytes(b"old")
-        folder.chmod(0o555)
-        yield folder
-        folder.chmod(0o700)
+        try:
+            yield make
+        finally:
+            if is_root:
+                os.seteuid(0)
+            os.chmod(name, 0o700)
 
 
 @pytest.mark.parametrize("name", ["file", "new"])
-def test_in_a_read_only_folder_the_error_names_the_target(read_only_folder, name, nobody):
-    path = read_only_folder / name
+def test_in_a_read_only_folder_the_error_names_the_target(name, folder_of_mode):
+    path = folder_of_mode(0o555) / name
     with pytest.raises(PermissionError) as info:
         tiny().save(path)
     assert info.value.filename == str(path)
-    assert ".tmp" not in str(info.value)
     assert info.value.filename2 is None
+    assert ".tmp" not in str(info.value)
+
+
+def test_a_folder_that_may_be_written_to_and_not_listed_will_do(folder_of_mode):
+    path = folder_of_mode(0o333) / "new"
+    tiny().save(path)
+    load_model(path)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
