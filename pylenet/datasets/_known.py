@@ -77,14 +77,14 @@ NAMES = (
 _SHAPES: tuple[tuple[int, ...], ...] = ((60000, 28, 28), (60000,), (10000, 28, 28), (10000,))
 
 
-def _files(*sha256: str) -> tuple[IdxFile, ...]:
+def _idx_files(*sha256: str) -> tuple[IdxFile, ...]:
     return tuple(map(IdxFile, NAMES, _SHAPES, sha256))
 
 
 MNIST = DataSet(
     name="mnist",
     title="MNIST",
-    files=_files(
+    files=_idx_files(
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -118,7 +118,7 @@ MNIST = DataSet(
 FASHION_MNIST = DataSet(
     name="fashion_mnist",
     title="Fashion-MNIST",
-    files=_files(
+    files=_idx_files(
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",

