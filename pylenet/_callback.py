@@ -1,7 +1,9 @@
 """The Callback base class, History, TerminateOnNaN and the list that fit drives them through."""
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 Logs: TypeAlias = dict[str, float] | None
 
@@ -94,6 +96,25 @@ class TerminateOnNaN(Callback):
         self.model.stop_training = True
 
 
+_Arguments = ParamSpec("_Arguments")
+
+
+def _on_each(
+    hook: Callable[Concatenate[Callback, _Arguments], None],
+) -> Callable[Concatenate["CallbackList", _Arguments], None]:
+    """The list's method that calls this hook on each callback, with logs even if they are None."""
+    signature = inspect.signature(hook)
+
+    @functools.wraps(hook)
+    def call(self: "CallbackList", /, *args: _Arguments.args, **named: _Arguments.kwargs) -> None:
+        given = signature.bind(self, *args, **named)
+        given.apply_defaults()
+        for callback in self.callbacks:
+            getattr(callback, hook.__name__)(*given.args[1:])
+
+    return call
+
+
 class CallbackList:
     """Calls every hook on `progress`, then the callbacks in their order, then a History.
 
@@ -140,45 +161,16 @@ class CallbackList:
         for callback in terminators:
             callback.on_not_finite(batch, what)
 
-    def on_train_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_begin(logs)
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
-
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_begin(batch, logs)
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_end(batch, logs)
-
-    def on_test_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_begin(logs)
-
-    def on_test_end(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_end(logs)
-
-    def on_predict_begin(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_predict_begin(logs)
-
-    def on_predict_end(self, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            callback.on_predict_end(logs)
+    on_train_begin = _on_each(Callback.on_train_begin)
+    on_train_end = _on_each(Callback.on_train_end)
+    on_epoch_begin = _on_each(Callback.on_epoch_begin)
+    on_epoch_end = _on_each(Callback.on_epoch_end)
+    on_train_batch_begin = _on_each(Callback.on_train_batch_begin)
+    on_train_batch_end = _on_each(Callback.on_train_batch_end)
+    on_test_begin = _on_each(Callback.on_test_begin)
+    on_test_end = _on_each(Callback.on_test_end)
+    on_predict_begin = _on_each(Callback.on_predict_begin)
+    on_predict_end = _on_each(Callback.on_predict_end)
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

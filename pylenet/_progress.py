@@ -1,12 +1,73 @@
-"""What fit, evaluate and predict print: a live line on a terminal, else one line an epoch."""
+"""What is shown while one waits, for fit, evaluate and predict and for a download."""
 
 import sys
 from time import perf_counter
-from typing import Any
+from typing import Any, TextIO
 
 from ._callback import Callback, Logs
 
 REDRAW_SECONDS = 0.1
+
+
+class LiveLine:
+    """A line that is drawn again in place on `stream` while that is a terminal.
+
+    live: whether it is one. Where it is not, nothing is ever due; None is a closed stream.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.live = _is_terminal(stream)
+        self._stream = stream
+        self._length = 0
+        self._drawn_at = perf_counter()
+
+    def due(self) -> bool:
+        """Whether the line was drawn, or made, so long ago that it should be drawn again."""
+        return self.live and perf_counter() - self._drawn_at >= REDRAW_SECONDS
+
+    def draw(self, line: str, *, wrap: bool = False) -> None:
+        """Put `line` in the place of what is there, cut to the terminal's width unless `wrap`."""
+        from shutil import get_terminal_size  # not needed to import the package
+
+        self._drawn_at = perf_counter()
+        if not wrap:
+            line = line[: get_terminal_size().columns - 1]
+        print(f"\r{line.ljust(self._length)}", end="", flush=True, file=self._stream)
+        self._length = len(line)
+
+    def close(self) -> None:
+        """Leave the line, if one is drawn, so that what is printed next starts on its own."""
+        if self._length:
+            self._length = 0
+            print(file=self._stream, flush=True)
+
+
+class Download:
+    """Tells on stderr how far a download is: a live line on a terminal, else a line at its start.
+
+    what: its name. Nothing is printed before the first `update`; `close` when it is over.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._title = f"downloading {what}"
+        self._line = LiveLine(sys.stderr)
+        self._begun = False
+
+    def update(self, part: str, done: int, total: int | None) -> None:
+        """Tell that `done` of `total` bytes (None: not known) of `part` have arrived."""
+        begins, self._begun = not self._begun, True
+        if not self._line.live:
+            if begins and sys.stderr is not None:
+                print(self._title, file=sys.stderr, flush=True)
+        elif begins or done == total or self._line.due():
+            amount = f"{done / 1e6:.1f}"
+            if total:
+                amount = f"{100 * min(done, total) // total:3d} %, {amount} of {total / 1e6:.1f}"
+            # The numbers come first, so a narrow terminal cuts off only names.
+            self._line.draw(" ".join(filter(None, (amount, "MB", self._title, part))))
+
+    def close(self) -> None:
+        self._line.close()
 
 
 class ProgressLogger(Callback):
@@ -19,11 +80,9 @@ class ProgressLogger(Callback):
 
     def __init__(self) -> None:
         self._verbose = 0
-        self._live = False
+        self._line = LiveLine(None)
         self._in_fit = False
         self._title = ""
-        self._drawn = ""
-        self._redrawn = 0.0
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
@@ -32,20 +91,13 @@ class ProgressLogger(Callback):
 
     def update(self, step: int, logs: Logs = None) -> None:
         """Tell that `step` steps of the epoch are done, with the means over them."""
-        now = perf_counter()
-        self._step, self._stepped = step, now
-        if self._live and now - self._redrawn >= REDRAW_SECONDS:
-            from shutil import get_terminal_size  # not needed to import the package
-
-            self._redrawn = now
-            width = get_terminal_size().columns
-            self._draw(self._line(logs)[: width - 1])
+        self._step, self._stepped = step, perf_counter()
+        if self._line.due():
+            self._line.draw(self._text(logs))
 
     def close(self) -> None:
         """Leave an unfinished line, if there is one, so that an error message starts on its own."""
-        if self._drawn:
-            self._drawn = ""
-            print()
+        self._line.close()
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._in_fit = True
@@ -74,27 +126,23 @@ class ProgressLogger(Callback):
         self._end(None)
 
     def _begin(self, title: str) -> None:
-        self._live = self._verbose == 1 and _on_terminal()
-        self._step, self._drawn = 0, ""
-        self._started = self._stepped = self._redrawn = perf_counter()
+        self._line = LiveLine(sys.stdout if self._verbose == 1 else None)
+        self._step = 0
+        self._started = self._stepped = perf_counter()
         self._title = title
-        if self._live and title:
+        if self._line.live and title:
             self._title = ""
             print(title, flush=True)
 
     def _end(self, logs: Logs) -> None:
-        line = self._line(logs)
-        if self._live:
-            self._draw(line)
-            self.close()
+        text = self._text(logs)
+        if self._line.live:
+            self._line.draw(text, wrap=True)
+            self._line.close()
         elif self._verbose:
-            print(f"{self._title} - {line}" if self._title else line, flush=True)
+            print(f"{self._title} - {text}" if self._title else text, flush=True)
 
-    def _draw(self, line: str) -> None:
-        print(f"\r{line:{len(self._drawn)}}", end="", flush=True)
-        self._drawn = line
-
-    def _line(self, logs: Logs) -> str:
+    def _text(self, logs: Logs) -> str:
         """As "469/469 - 1.2s - 1.8ms/step - accuracy: 0.9812 - loss: 0.0622"."""
         parts = [
             f"{self._step:{len(str(self._steps))}}/{self._steps}",
@@ -108,14 +156,14 @@ class ProgressLogger(Callback):
 def checked_verbose(verbose: object) -> int:
     """`verbose` as 0, 1 or 2; "auto" is 1 where a person looks on, at a terminal or notebook."""
     if verbose == "auto":
-        return int(_on_terminal() or "ipykernel" in sys.modules)
+        return int(_is_terminal(sys.stdout) or "ipykernel" in sys.modules)
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
     return int(verbose)
 
 
-def _on_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _seconds(seconds: float) -> str:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _threads, utils
-from ..datasets import _places
 from ..datasets._idx import Bytes
 from ..datasets._known import MNIST
-from ..datasets._load import Arrays
+from ..datasets._load import Arrays, Search
 from ..models import Sequential, lenet5_classic, lenet5_modern
 from ..optimizers import SGD
 
@@ -32,12 +31,10 @@ def model_of(form: str, learning_rate: float = 0.001) -> Sequential:
 
 def mnist_on_disk() -> Arrays | None:
     """MNIST where it is on this machine, whole; nothing is fetched."""
-    found: dict[str, Bytes] = {}
-    _places.search(MNIST, found, [])
-    if len(found) < len(MNIST.files):
-        return None
-    x_train, y_train, x_test, y_test = (found[file.name] for file in MNIST.files)
-    return (x_train, y_train), (x_test, y_test)
+    search = Search(MNIST)
+    for _ in search.on_disk():
+        pass  # what is damaged is not used
+    return None if search.missing else search.arrays()
 
 
 def synthetic(count: int) -> Images:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from .. import _config, _threads, losses, utils
 from .._recipes import RECIPES
-from ..datasets import _known, _places
-from ..datasets._idx import Bytes, read_folder
+from ..datasets import _known
+from ..datasets._idx import Bytes
 from ..datasets._known import DataSet
+from ..datasets._load import Search, cache_folder
 from ..layers import RBF, scales_pixels
 from ..models import Sequential, load_model
 from . import _data
@@ -91,26 +92,17 @@ def info(options: argparse.Namespace) -> None:
     _config.show_config()
     for data_set in (_known.MNIST, _known.FASHION_MNIST):
         print(f"{data_set.title + ':':<16}{_whereabouts(data_set)}")
-    cache = _places.cache_folder(data_set)
+    cache = cache_folder(data_set)
     kept = "none: no home folder; set XDG_CACHE_HOME" if cache is None else cache.parent
     print(f"{'cache:':<16}{kept}")
 
 
 def _whereabouts(data_set: DataSet) -> str:
     """The folders whose files loading would take, each file read and checked."""
-    found: dict[str, Bytes] = {}
-    folders = []
-    for folder in _places.places(data_set):
-        before = len(found)
-        try:
-            errors = read_folder(data_set, str(folder), found)
-        except OSError:
-            continue
-        for _, error in errors:
-            if error.other is None:
-                warnings.warn(str(error), stacklevel=2)
-        if len(found) > before:
-            folders.append(str(folder.absolute()))
-        if len(found) == len(data_set.files):
-            return ", ".join(folders)
-    return f"{len(found)} of {len(data_set.files)} files here; to be fetched at first use"
+    search = Search(data_set)
+    for warning in search.on_disk():
+        warnings.warn(warning, stacklevel=2)
+    if search.missing:
+        count = len(data_set.files)
+        return f"{len(search.found)} of {count} files here; to be fetched at first use"
+    return ", ".join(str(folder.absolute()) for folder in search.folders)

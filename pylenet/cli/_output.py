@@ -1,6 +1,5 @@
 """What the commands print, and where they write."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,17 +18,13 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 def checked_file(option: str, path: Path) -> Path:
     """The file that `path` stands for, links followed.
 
-    Raises ValueError where `_files.write_whole` would fail, or would replace what is not a file.
+    Raises ValueError where `_files.write_whole` would fail, or where the file may not be written.
     """
-    place = Path(os.path.realpath(path))
-    if place.is_dir():
-        raise ValueError(f"{option} must be a file, got the folder {str(path)!r}")
-    if place.exists() and not place.is_file():
-        raise ValueError(f"{option} must be a file, got {str(path)!r}, which is a device or pipe")
-    temporary = _files.temporary_name(place)
     try:
+        place = _files.checked(option, path)
         if place.exists():
             place.open("ab").close()
+        temporary = _files.temporary_name(place)
         temporary.touch()
         temporary.unlink()
     except OSError as error:

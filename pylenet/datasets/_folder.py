@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 from pathlib import Path
 
 import numpy as np
 
-from ._idx import BROKEN_GZIP, Bytes, DamagedError, Stream, fill, parse_header
+from ._idx import BROKEN_GZIP, Bytes, DamagedError, Stream, fill, parse_header, unpacked
+from ._known import NAMES
 from ._load import Arrays, checked_path, missing_files
 
-_NAMES = (
-    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-)
 # Bytes that a .gz may unpack to, 80 times MNIST's. A raw file is bound by its own length.
 _GZIP_LIMIT = 1 << 32
 
@@ -41,13 +37,12 @@ def load_folder(path: str | os.PathLike[str]) -> Arrays:
     folder = checked_path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"path must be a folder, but {folder} is not one")
-    names = [name for pair in _NAMES for name in pair]
-    files = {name: file for name in names if (file := _locate(folder, name))}
-    if len(files) < len(names):
+    files = {name: file for name in NAMES if (file := _locate(folder, name))}
+    if len(files) < len(NAMES):
         raise FileNotFoundError(
-            f"path {folder} does not hold a data set: {missing_files(names, files)}"
+            f"path {folder} does not hold a data set: {missing_files(NAMES, files)}"
         )
-    train, test = (_pair(str(files[images]), str(files[labels])) for images, labels in _NAMES)
+    train, test = (_pair(files[images], files[labels]) for images, labels in (NAMES[:2], NAMES[2:]))
     if train[0].shape[1:] != test[0].shape[1:]:
         raise ValueError(
             f"{folder}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}; "
@@ -61,7 +56,7 @@ def _locate(folder: Path, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _pair(images_path: str, labels_path: str) -> tuple[Bytes, Bytes]:
+def _pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
     images, labels = _read(images_path, 3), _read(labels_path, 1)
     if len(images) != len(labels):
         raise ValueError(
@@ -70,15 +65,13 @@ def _pair(images_path: str, labels_path: str) -> tuple[Bytes, Bytes]:
     return images, labels
 
 
-def _read(path: str, axes: int) -> Bytes:
-    with open(path, "rb") as raw:
-        if not path.endswith(".gz"):
-            return _read_stream(raw, axes, path, os.fstat(raw.fileno()).st_size)
-        try:
-            with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
-                return _read_stream(unpacked, axes, path, _GZIP_LIMIT)
-        except BROKEN_GZIP as error:
-            raise DamagedError(f"{path} is damaged: {error}") from None
+def _read(path: Path, axes: int) -> Bytes:
+    limit = _GZIP_LIMIT if path.suffix == ".gz" else path.stat().st_size
+    try:
+        with unpacked(path) as stream:
+            return _read_stream(stream, axes, str(path), limit)
+    except BROKEN_GZIP as error:
+        raise DamagedError(f"{path} is damaged: {error}") from None
 
 
 def _read_stream(stream: Stream, axes: int, path: str, limit: int) -> Bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
+import io
 import struct
 import tokenize
 import zipfile
 import zlib
+from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
@@ -92,18 +93,12 @@ def fill(stream: Stream, array: Bytes) -> int:
     return done
 
 
-def sha256(shape: tuple[int, ...], array: Bytes) -> str:
-    """The sha256 of the IDX file that holds this C-contiguous array."""
-    digest = hashlib.sha256(header(shape))
-    digest.update(array.data)
-    return digest.hexdigest()
-
-
 def check(array: Bytes, file: IdxFile, where: str) -> Bytes:
     """Return the array if its IDX file has the expected sha256, else raise DamagedError."""
-    found = sha256(file.shape, array)
-    if found != file.sha256:
-        raise damaged(where, file, found)
+    digest = hashlib.sha256(header(file.shape))
+    digest.update(array.data)
+    if digest.hexdigest() != file.sha256:
+        raise damaged(where, file, digest.hexdigest())
     return array
 
 
@@ -117,43 +112,37 @@ def damaged(where: str, file: IdxFile, found: str, detail: str = "") -> DamagedE
 
 
 def read_stream(stream: Stream, file: IdxFile, where: str) -> Bytes:
-    """Read the whole of a known IDX file from a binary stream, plain or decompressing."""
-    digest = hashlib.sha256()
+    """Read the whole of a known IDX file, and check its sha256."""
     array: Bytes = np.empty(file.shape, np.uint8)
-    size = 0
-    detail = ""
     try:
-        head = stream.read(4 + 4 * len(file.shape))
-        digest.update(head)
-        size = len(head)
-        got = fill(stream, array)
-        digest.update(array.reshape(-1)[:got].data)
-        size += got
+        head = stream.read(len(header(file.shape)))
+        filled = fill(stream, array)
         longer = bool(stream.read(1))
     except BROKEN_GZIP as error:
         raise damaged(where, file, "a broken gzip stream", f": {error}") from None
     if longer:
         raise damaged(where, file, f"more than {file.size} bytes")
-    if size != file.size:
-        detail = f" ({size} bytes)"
+    digest = hashlib.sha256(head)
+    digest.update(array.reshape(-1)[:filled].data)
     if digest.hexdigest() != file.sha256:
+        size = len(head) + filled
+        detail = f" ({size} bytes)" if size != file.size else ""
         raise damaged(where, file, digest.hexdigest(), detail)
     return array
 
 
-def read_gzip(stream: IO[bytes], file: IdxFile, where: str) -> Bytes:
-    """Read a known IDX file from a gzip stream."""
-    with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
-        return read_stream(unpacked, file, where)
+def unpacked(path: Path) -> io.BufferedReader | gzip.GzipFile:
+    """The file, open for reading; decompressed if its name ends in .gz."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def read_file(path: str, file: IdxFile) -> Bytes:
-    """Read a known IDX file from disk; gzip if the name ends in .gz."""
-    with open(path, "rb") as raw:
-        return (read_gzip if path.endswith(".gz") else read_stream)(raw, file, path)
+def read_file(path: Path, file: IdxFile) -> Bytes:
+    """Read a known IDX file from disk."""
+    with unpacked(path) as stream:
+        return read_stream(stream, file, str(path))
 
 
-def read_npz(source: str | IO[bytes], data_set: DataSet, where: str) -> dict[str, Bytes]:
+def read_npz(source: Path | IO[bytes], data_set: DataSet, where: str) -> dict[str, Bytes]:
     """Read an .npz in Keras's layout; return its four arrays under the IDX files' names."""
     arrays = {}
     try:
@@ -186,29 +175,3 @@ def _read_npy(stream: Stream, file: IdxFile, where: str) -> Bytes:
     if got != array.size:
         raise DamagedError(f"{where} is truncated: expected {array.size} bytes, found {got}")
     return array
-
-
-def read_folder(
-    data_set: DataSet, folder: str, found: dict[str, Bytes]
-) -> list[tuple[str, DamagedError]]:
-    """Add to `found` those files it lacks that `folder` holds: raw, .gz, or in <data set>.npz.
-
-    Returns the damaged ones, as (IDX file name, error). OSError where a file cannot be read.
-    """
-    bad = []
-    for file in data_set.files:
-        for suffix in ("", ".gz"):
-            path = os.path.join(folder, file.name + suffix)
-            if file.name in found or not os.path.isfile(path):
-                continue
-            try:
-                found[file.name] = read_file(path, file)
-            except DamagedError as error:
-                bad.append((file.name, error))
-    path = os.path.join(folder, f"{data_set.name}.npz")
-    if len(found) < len(data_set.files) and os.path.isfile(path):
-        try:
-            found.update(read_npz(path, data_set, path))
-        except DamagedError as error:
-            bad.append((os.path.basename(path), error))
-    return bad

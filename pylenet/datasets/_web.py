@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import io
-import queue
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPException, HTTPResponse
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from ._idx import Bytes, DamagedError, read_gzip, read_npz
-from ._known import DataSet
-from ._meter import Meter
+from .._progress import Download
+from ._idx import DamagedError, read_npz, read_stream
+from ._load import Search
 
 CONNECT_SECONDS = 4.0  # for name look-up, connection and the answer's head together
 _STALL_SECONDS = 20.0
@@ -24,45 +26,40 @@ class _OutOfReachError(OSError):
     """A host that gave no answer at all."""
 
 
-def fetch(data_set: DataSet, found: dict[str, Bytes], tried: list[str]) -> list[str]:
-    """Add to `found` the files it lacks, from the first mirror that has each.
-
-    Appends a line to `tried` for each mirror that failed. Returns what arrived damaged.
-    """
-    bad = []
-    silent = set()
-    for mirror in data_set.mirrors:
+def fetch(search: Search) -> Iterator[str]:
+    """Take the missing files, each from the first mirror that has it; yield what to warn of."""
+    silent: set[str] = set()
+    for mirror in search.data_set.mirrors:
         host = urlsplit(mirror).netloc
-        if len(found) == len(data_set.files):
-            break
+        if not search.missing:
+            return
         if host in silent:
-            tried.append(f"{mirror}: not asked, {host} is out of reach")
+            search.tried.append(f"{mirror}: not asked, {host} is out of reach")
             continue
         try:
-            with Meter(f"{data_set.title} from {mirror}") as meter:
-                _fetch_from(mirror, data_set, found, meter)
+            with closing(Download(f"{search.data_set.title} from {mirror}")) as meter:
+                _fetch_from(mirror, search, meter)
         except DamagedError as error:
-            bad.append(str(error))
-            tried.append(str(error))
+            search.tried.append(str(error))
+            yield str(error)
         except (OSError, HTTPException) as error:
             if isinstance(error, _OutOfReachError):
                 silent.add(host)
-            tried.append(f"{mirror}: {error or type(error).__name__}")
-    return bad
+            search.tried.append(f"{mirror}: {error or type(error).__name__}")
 
 
-def _fetch_from(mirror: str, data_set: DataSet, found: dict[str, Bytes], meter: Meter) -> None:
+def _fetch_from(mirror: str, search: Search, meter: Download) -> None:
     if mirror.endswith(".npz"):
-        limit = sum(file.size for file in data_set.files)
-        found.update(read_npz(_download(mirror, limit, meter), data_set, mirror))
+        limit = sum(file.size for file in search.data_set.files)
+        search.found |= read_npz(_download(mirror, limit, meter), search.data_set, mirror)
         return
-    for file in data_set.files:
-        if file.name not in found:
-            url = f"{mirror}{file.name}.gz"
-            found[file.name] = read_gzip(_download(url, file.size, meter), file, url)
+    for file in search.missing:
+        url = f"{mirror}{file.name}.gz"
+        with gzip.GzipFile(fileobj=_download(url, file.size, meter)) as stream:
+            search.found[file.name] = read_stream(stream, file, url)
 
 
-def _download(url: str, limit: int, meter: Meter) -> io.BytesIO:
+def _download(url: str, limit: int, meter: Download) -> io.BytesIO:
     """The body of `url`; OSError if it is longer than `limit` and some slack, or cut short."""
     body = io.BytesIO()
     name = url.rpartition("/")[2]
@@ -87,31 +84,20 @@ def _open(url: str) -> HTTPResponse:
     A socket's time-out counts for each address of a host anew and not at all for the look-up of
     its name, so a thread does the work, and is left to itself when it takes too long.
     """
-    answers: queue.SimpleQueue[HTTPResponse | Exception] = queue.SimpleQueue()
-    lock = threading.Lock()
-    given_up = False
+    answers: list[HTTPResponse | Exception] = []
 
     def work() -> None:
-        answer: HTTPResponse | Exception
         try:
-            answer = urllib.request.urlopen(url, timeout=_STALL_SECONDS)
+            answers.append(urllib.request.urlopen(url, timeout=_STALL_SECONDS))
         except Exception as error:
-            answer = error
-        with lock:
-            if not given_up:
-                answers.put(answer)
-            elif not isinstance(answer, Exception):
-                answer.close()
+            answers.append(error)
 
-    threading.Thread(target=work, name="pylenet-download", daemon=True).start()
-    try:
-        answer = answers.get(timeout=CONNECT_SECONDS)
-    except queue.Empty:
-        with lock:
-            given_up = True
-        if answers.empty():
-            raise _OutOfReachError(f"no answer within {CONNECT_SECONDS:g} s") from None
-        answer = answers.get()
+    thread = threading.Thread(target=work, name="pylenet-download", daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    if not answers:
+        raise _OutOfReachError(f"no answer within {CONNECT_SECONDS:g} s")
+    (answer,) = answers
     if isinstance(answer, HTTPError):
         answer.close()
         raise OSError(f"HTTP status {answer.code} {answer.reason}")

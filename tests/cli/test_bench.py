@@ -383,7 +383,7 @@ ERRORS = {
     "--json .": "--json must be a file, got the folder '.'",
     "--json nowhere/out.json": "--json must be a file that can be written",
     "--json file/out.json": "--json must be a file that can be written",
-    f"--json {'n' * 250}": "File name too long",
+    f"--json {'n' * 300}": "File name too long",
 }
 
 

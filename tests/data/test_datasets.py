@@ -561,7 +561,7 @@ def test_an_interrupted_write_leaves_no_part_of_a_file(server, world, monkeypatc
 
 def test_what_a_killed_process_left_is_swept_away_after_a_day(server, world):
     cache(world).mkdir(parents=True)
-    old, young = cache(world) / ".old.part", cache(world) / ".young.part"
+    old, young = (cache(world) / f".{NAMES[0]}.{age}.tmp" for age in ("old", "young"))
     for path in (old, young):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
@@ -574,6 +574,24 @@ def test_a_cache_that_cannot_be_written_is_named_and_the_data_returned(server, w
     monkeypatch.setenv("XDG_CACHE_HOME", str(world / "file" / "below"))
     with pytest.warns(UserWarning, match="Tiny could not be kept for the next time: .*below"):
         check(mnist.load_data())
+
+
+def test_a_folder_in_a_files_place_in_the_cache_is_named_and_left_alone(server, world):
+    (cache(world) / NAMES[0]).mkdir(parents=True)
+    with pytest.warns(UserWarning, match=f"could not be kept.*the folder .*{NAMES[0]}"):
+        check(mnist.load_data())
+    assert (cache(world) / NAMES[0]).is_dir()
+
+
+def test_a_link_in_the_cache_stays_and_what_it_leads_to_is_mended(server, world):
+    target = write(world / "far") / NAMES[0]
+    flip(target)
+    cache(world).mkdir(parents=True)
+    (cache(world) / NAMES[0]).symlink_to(target)
+    with pytest.warns(UserWarning, match="is damaged"):
+        check(mnist.load_data())
+    assert (cache(world) / NAMES[0]).is_symlink()
+    assert target.read_bytes() == RAW[NAMES[0]]
 
 
 def test_without_a_home_folder_the_data_is_returned_and_not_kept(server, monkeypatch):

@@ -1,14 +1,14 @@
-"""What the progress logger prints, with a clock and a terminal of our own."""
+"""What is shown while one waits, with a clock and a terminal of our own."""
 
 import io
 import re
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
 from pylenet import _progress
-from pylenet._progress import ProgressLogger, checked_verbose
+from pylenet._progress import Download, ProgressLogger, checked_verbose
 
 LOGS = {"accuracy": 0.98125, "loss": 0.0004}
 
@@ -184,3 +184,40 @@ def test_verbose_auto_prints_where_a_person_looks_on(terminal, monkeypatch):
 def test_another_verbose_is_an_error(wrong):
     with pytest.raises(ValueError, match="verbose must be 0, 1, 2 or 'auto'"):
         logger(wrong)
+
+
+def download(clock, sizes, total):
+    progress = Download("Data")
+    for size in sizes:
+        progress.update("file.gz", size, total)
+        clock.now += 0.03
+    progress.close()
+
+
+def test_a_download_is_drawn_at_once_then_ten_times_a_second_and_when_it_is_done(clock, terminal):
+    with redirect_stderr(terminal):
+        download(clock, range(0, 1_100_000, 100_000), 1_000_000)
+    drawn = re.findall(
+        r"\r *(\d+) %, \S+ of 1\.0 MB downloading Data file\.gz", terminal.getvalue()
+    )
+    assert drawn == ["0", "40", "80", "100"]
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_of_a_download_of_unknown_length_the_megabytes_are_shown(clock, terminal):
+    with redirect_stderr(terminal):
+        download(clock, [1_500_000], None)
+    assert terminal.screen() == ["1.5 MB downloading Data file.gz", ""]
+
+
+def test_away_from_a_terminal_a_download_is_one_line_when_it_begins(clock, capsys):
+    download(clock, [], 9)
+    assert capsys.readouterr() == ("", "")
+    download(clock, [1, 5, 9], 9)
+    assert capsys.readouterr() == ("", "downloading Data\n")
+
+
+def test_without_a_standard_error_a_download_prints_nothing(clock, capsys):
+    with redirect_stderr(None):
+        download(clock, [1, 9], 9)
+    assert capsys.readouterr() == ("", "")
