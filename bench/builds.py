@@ -6,7 +6,8 @@ Each Python is that of an environment with a build installed. A round starts a p
 goes through the works; in every other round the new build comes first. A turn repeats its work for
 `--seconds` and counts the quickest time. Printed are the medians of the rounds, old divided by new
 (above 1 the new build is quicker), the same of the quickest times, and the rounds' least and
-greatest ratio. PYLENET_ISA and PYLENET_NUM_THREADS hold as ever.
+greatest ratio. PYLENET_ISA and PYLENET_NUM_THREADS hold as ever. On a busy machine, take one thread
+and `--processor-time`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 FORMS = ("classic", "modern")
@@ -27,12 +28,13 @@ WORKS = [
     "import",
 ]
 DIGEST = "digest"
-WORKER = "--worker"  # SECONDS IMAGES: be the process of a build
+WORKER = "--worker"  # SECONDS IMAGES CLOCK: be the process of a build
+CLOCKS = {"perf_counter": perf_counter, "process_time": process_time}
 TIME_OF_IMPORT = """
 import numpy, time
-started = time.perf_counter()
+started = time.{clock}()
 import pylenet
-print(time.perf_counter() - started)
+print(time.{clock}() - started)
 """
 
 
@@ -44,14 +46,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help="of a turn")
     parser.add_argument("--images", type=int, default=5000, metavar="N", help="of an epoch")
     parser.add_argument("--work", default="", help="only works with this in their name")
+    parser.add_argument("--processor-time", action="store_true", help="not wall-clock time")
     args = parser.parse_args()
     works = [work for work in WORKS if args.work in work]
     if not works or args.rounds < 1:
         parser.error(f"nothing to time in {args.rounds} rounds; works are {'; '.join(WORKS)}")
+    clock = "process_time" if args.processor_time else "perf_counter"
+    settings = (str(args.seconds), str(args.images), clock)
     times: dict[str, list[list[float]]] = {work: [] for work in works}
     for i in range(args.rounds):
         order = slice(None, None, -1 if i % 2 else 1)
-        builds = [started(python, args.seconds, args.images) for python in (args.old, args.new)]
+        builds = [started(python, settings) for python in (args.old, args.new)]
         if i == 0:
             same = len({ask(build, DIGEST) for build in builds}) == 1
             print(f"weights after short trainings are {'equal' if same else 'NOT EQUAL'}")
@@ -70,9 +75,9 @@ def main() -> None:
         )
 
 
-def started(python: str, seconds: float, images: int) -> subprocess.Popen[str]:
+def started(python: str, settings: tuple[str, ...]) -> subprocess.Popen[str]:
     """The process of a build, away from the sources."""
-    command = [python, __file__, WORKER, str(seconds), str(images)]
+    command = [python, __file__, WORKER, *settings]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, cwd="/")
 
@@ -85,19 +90,19 @@ def ask(build: subprocess.Popen[str], request: str) -> str:
     return build.stdout.readline() or sys.exit("a build's process ended early")
 
 
-def answer(request: str, seconds: float, images: int) -> str | float:
+def answer(request: str, seconds: float, images: int, clock: str) -> str | float:
     """In the process of a build: the digest, or the quickest time of a work in seconds."""
     if request == DIGEST:
         return digest()
     if request == "import":
-        command = [sys.executable, "-c", TIME_OF_IMPORT]
+        command = [sys.executable, "-c", TIME_OF_IMPORT.format(clock=clock)]
         return min(float(subprocess.check_output(command)) for _ in range(5))
-    call, times = prepared(request, images), list[float]()
+    call, now, times = prepared(request, images), CLOCKS[clock], list[float]()
     call()
     while not times or sum(times) < seconds:
-        start = perf_counter()
+        start = now()
         call()
-        times.append(perf_counter() - start)
+        times.append(now() - start)
     return min(times)
 
 
@@ -145,7 +150,8 @@ def model_and_images(form: str, count: int) -> tuple[Any, Any, Any]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [WORKER]:
+        seconds, images, clock = sys.argv[2:]
         for line in sys.stdin:
-            print(answer(line.strip(), float(sys.argv[2]), int(sys.argv[3])), flush=True)
+            print(answer(line.strip(), float(seconds), int(images), clock), flush=True)
     else:
         main()

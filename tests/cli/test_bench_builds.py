@@ -34,7 +34,8 @@ def test_a_build_beside_itself_computes_the_same_and_every_work_is_timed():
 
 
 def test_only_the_works_that_are_asked_for_are_timed():
-    done = run("--rounds", "1", "--seconds", "0", "--work", "classic, predict 128")
+    works = ("--work", "classic, predict 128")
+    done = run("--rounds", "1", "--seconds", "0", "--processor-time", *works)
     assert done.returncode == 0, done.stderr
     assert [line[:27].strip() for line in done.stdout.splitlines()[2:]] == ["classic, predict 128"]
 
