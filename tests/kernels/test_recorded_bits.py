@@ -1,0 +1,26 @@
+"""Weights after fixed trainings, predictions and kernels' results are what was recorded once."""
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sanitizer
+
+from pylenet import _core
+
+SCRIPT = Path(__file__).parents[1] / "reliability" / "bits.py"
+RECORDED = Path(__file__).with_name("bits.json")
+
+
+@sanitizer.minutes
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="recorded on x86-64")
+@pytest.mark.parametrize("isa", _core.available_isas())
+def test_the_bits_are_those_that_were_recorded(isa):
+    command = [sys.executable, str(SCRIPT), "--isa", isa, "--against", str(RECORDED)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/")
+    assert done.returncode == 0, (
+        f"{done.stderr}{done.stdout}If a change of bits is meant, record them anew and say so in "
+        f"CHANGELOG.md: python tests/reliability/bits.py > tests/kernels/{RECORDED.name}"
+    )
