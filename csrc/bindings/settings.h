@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "layers/settings.h"
@@ -14,35 +15,35 @@ namespace pylenet {
 
 namespace py = pybind11;
 
-inline Setting setting_of(const py::handle& value) {
-  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
-  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
-  if (py::isinstance<py::float_>(value)) return value.cast<double>();
-  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
-  const auto items = value.cast<py::sequence>();
-  if (py::len(items) == 0 || py::isinstance<py::int_>(items[0])) return value.cast<Integers>();
-  if (!py::isinstance<py::str>(items[0])) return value.cast<std::vector<Integers>>();
-  if (py::len(items) == 2 && !py::isinstance<py::str>(items[1])) return value.cast<NamedNumber>();
-  return value.cast<std::vector<std::string>>();
+inline void add_to(Setting& setting, const py::handle& value) {
+  if (py::isinstance<py::str>(value)) {
+    setting.texts.push_back(value.cast<std::string>());
+  } else if (!py::isinstance<py::sequence>(value)) {
+    setting.numbers.push_back(value.cast<double>());
+  } else {
+    setting.rows.push_back(value.cast<std::vector<double>>());
+  }
 }
 
 // Of {"kind": ..., setting: value}. Throws ValueError for a value that no setting can have.
 inline Settings settings_of(const py::dict& node) {
-  std::string kind;
   std::map<std::string, Setting> values;
   for (const auto& [key, value] : node) {
-    const auto name = key.cast<std::string>();
+    Setting& setting = values[key.cast<std::string>()];
     try {
-      if (name == "kind")
-        kind = value.cast<std::string>();
+      if (py::isinstance<py::str>(value) || !py::isinstance<py::sequence>(value))
+        add_to(setting, value);
       else
-        values.emplace(name, setting_of(value));
-    } catch (const std::exception&) {
-      throw py::value_error("a layer's setting '" + name +
-                            "' is of the wrong kind or too large: " + std::string(py::repr(value)));
+        for (const auto& item : value.cast<py::sequence>()) add_to(setting, item);
+    } catch (const py::cast_error&) {
+      throw py::value_error("a layer's setting '" + key.cast<std::string>() +
+                            "' is of the wrong kind: " + std::string(py::repr(value)));
     }
   }
-  return Settings(std::move(kind), std::move(values));
+  const auto kind = values.extract("kind");
+  if (kind.empty() || kind.mapped().texts.size() != 1)
+    throw py::value_error("a node must have a kind, as text");
+  return Settings(kind.mapped().texts[0], std::move(values));
 }
 
 }  // namespace pylenet

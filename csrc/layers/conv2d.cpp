@@ -12,19 +12,14 @@ namespace pylenet {
 namespace {
 
 // Positions in [in][out] of the links, ascending, from the inputs that feed each output.
-std::vector<int> links_of(const std::vector<std::vector<int>>& connections, int in, int out) {
+std::vector<int> links_of(const std::vector<std::vector<int>>& connections, int out) {
   if (connections.empty()) return {};
   if (int(connections.size()) != out)
     throw std::invalid_argument("connections must be given for each of the " + std::to_string(out) +
                                 " filters, got " + std::to_string(connections.size()));
   std::vector<int> links;
   for (int o = 0; o < out; o++)
-    for (const int i : connections[o]) {
-      if (i >= in)
-        throw std::invalid_argument("connections must be from 0 to " + std::to_string(in - 1) +
-                                    ", got " + std::to_string(i));
-      links.push_back(i * out + o);
-    }
+    for (const int i : connections[o]) links.push_back(i * out + o);
   std::sort(links.begin(), links.end());
   if (links.empty() || std::adjacent_find(links.begin(), links.end()) != links.end())
     throw std::invalid_argument("connections must hold each link once, and one at least");
@@ -88,7 +83,7 @@ class Conv2D final : public SummedLayer {
     check_weights("conv2d", double(in.channels) * height * width * filters);
     check_size({in.channels, shape_.in_height, shape_.in_width});
     check_size({filters, out.height, shape_.in_width + width - 1});
-    links_ = links_of(settings.table("connections"), in.channels, filters);
+    links_ = links_of(settings.table("connections", in.channels - 1), filters);
     if (links_.empty())
       add_tensor("kernel", {height, width, in.channels, filters});
     else

@@ -3,19 +3,20 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "kernels/kernels.h"
 
 namespace pylenet {
 
-using Integers = std::vector<std::int64_t>;
-using NamedNumber = std::pair<std::string, double>;
-using Setting = std::variant<bool, std::int64_t, double, std::string, Integers, NamedNumber,
-                             std::vector<Integers>, std::vector<std::string>>;
+// A number, truth or text, or a list of them, or a list of lists of numbers.
+struct Setting {
+  std::vector<double> numbers;
+  std::vector<std::string> texts;
+  std::vector<std::vector<double>> rows;
+};
 
 // Every reader throws std::invalid_argument, and names the setting, where it is missing, of another
 // type or out of range.
@@ -25,28 +26,28 @@ class Settings {
       : kind_(std::move(kind)), values_(std::move(values)) {}
 
   const std::string& kind() const { return kind_; }
-  bool flag(const char* name) const;
-  int integer(const char* name, std::int64_t least, std::int64_t most) const;
-  float real(const char* name) const;
-  std::vector<int> integers(const char* name, std::size_t count, std::int64_t least,
-                            std::int64_t most) const;
-  Activation activation(const char* name) const;
+  bool flag(const char* name) const { return integer(name, 0, 1) == 1; }
+  int integer(const char* name, int least, int most) const {
+    return integers(name, 1, least, most)[0];
+  }
+  std::vector<int> integers(const char* name, std::size_t count, int least, int most) const;
+  float real(const char* name) const { return float(find(name, 1, 0).numbers[0]); }
+  Activation activation(const char* name) const;  // a text and a number
   // Lists that may be empty.
-  std::vector<std::vector<int>> table(const char* name) const;
-  std::vector<std::string> texts(const char* name) const;
+  const std::vector<std::string>& texts(const char* name) const { return find(name).texts; }
+  std::vector<std::vector<int>> table(const char* name, int most) const;
 
   // Throws std::invalid_argument where a setting has not been read: the layer does not know it.
   void check_all_read() const;
 
  private:
-  template <class T>
-  const T& get(const char* name, const char* type) const;
   const Setting& find(const char* name) const;
-  std::string naming(const char* name) const { return kind_ + ": " + name; }
+  const Setting& find(const char* name, std::size_t numbers, std::size_t texts) const;
+  int whole(const char* name, double value, int least, int most) const;
 
   std::string kind_;
   std::map<std::string, Setting> values_;
-  mutable std::map<std::string, bool> read_;
+  mutable std::set<std::string> read_;
 };
 
 // All activations, by the names that Settings::activation takes.

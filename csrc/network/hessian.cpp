@@ -80,23 +80,19 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
   const auto squares = aligned_zeros<float>(threads * square_floats);
   const Lease workspace(*this, plan, {threads, true, groups, 0, bool(augmentation)});
   run_team(threads, [&](const Member& member) {
-    const int thread = member.thread;
-    float* buffer = workspace->threads[thread].data.get();
-    float* records = workspace->records.data.get();
     const auto worker_with = [&](const float* weights) {
-      return Worker{*this, plan, weights, buffer, interrupt, thread, records, std::size_t(groups)};
+      return Worker{*this, plan, weights, *workspace, interrupt, member, std::size_t(groups)};
     };
     const HessianWorker worker{worker_with(parameters), worker_with(squared.get()),
-                               squares.get() + thread * square_floats};
+                               squares.get() + member.thread * square_floats};
     for (std::int64_t slab = 0; slab < count; slab += kHessianSlab) {
       const std::int64_t end = std::min(slab + kHessianSlab, count);
-      member.for_each(int(end - slab), [&](int group) {
-        if (worker.forward.interrupted(double(size_of(input_)))) return;
-        worker.forward.pack(x, GroupImages(slab + group, end, 1, order), augmentation,
-                            workspace->frames_of(thread));
-        worker.forward.forward_all(layers);
-        worker.backward_all(layers, loss, group);
-      });
+      worker.forward.for_each_group(slab, end, order, double(size_of(input_)),
+                                    [&](int group, const GroupImages& images) {
+                                      worker.forward.pack(x, images, augmentation);
+                                      worker.forward.forward_all(layers);
+                                      worker.backward_all(layers, loss, group);
+                                    });
       if (interrupt.came()) return;
       member.for_each(parts, [&](int part) {
         worker.forward.sum_part(hessian, part, int(end - slab), slab > 0);

@@ -139,15 +139,13 @@ class Network {
   }
   // Calls use(worker, first image, the group's images) for each group, after `layers` layers.
   template <class Use>
-  void forward_groups(const Plan& plan, const Workspace& workspace, const float* parameters,
+  void forward_groups(const Plan& plan, Workspace& workspace, const float* parameters,
                       const ImageView& x, std::int64_t count, int layers, int threads,
                       Interrupt& interrupt, Use use) const;
 
   // Throws std::invalid_argument where there is no Hessian; returns the largest input of its
   // layers.
   std::size_t check_hessian(Loss loss) const;
-  // Of turning one group into lanes, in vector operations.
-  double pack_cost(const TrainCall& call) const;
   // How many layers run before the loss, which may be computed from the last one's input.
   int layers_before(Loss loss) const;
 

@@ -6,20 +6,17 @@
 namespace pylenet {
 
 template <class Use>
-void Network::forward_groups(const Plan& plan, const Workspace& workspace, const float* parameters,
+void Network::forward_groups(const Plan& plan, Workspace& workspace, const float* parameters,
                              const ImageView& x, std::int64_t count, int layers, int threads,
                              Interrupt& interrupt, Use use) const {
   run_team(threads, [&](const Member& member) {
-    float* buffer = workspace.threads[member.thread].data.get();
-    const Worker worker{*this, plan, parameters, buffer, interrupt, member.thread};
-    member.for_each(plan.groups_of(count), [&](int group) {
-      if (worker.interrupted(double(size_of(input_)))) return;
-      const std::int64_t first = std::int64_t(group) * plan.kernels.lanes;
-      const GroupImages images(first, count, plan.kernels.lanes);
-      worker.pack(x, images);
-      worker.forward_all(layers);
-      use(worker, first, images);
-    });
+    const Worker worker{*this, plan, parameters, workspace, interrupt, member};
+    worker.for_each_group(0, count, nullptr, double(size_of(input_)),
+                          [&](int, const GroupImages& images) {
+                            worker.pack(x, images);
+                            worker.forward_all(layers);
+                            use(worker, images);
+                          });
   });
 }
 
@@ -30,8 +27,8 @@ void Network::predict(float* y, const float* parameters, const ImageView& x, std
   threads = team_size(threads, plan.groups_of(count), cost(plan));
   const Lease workspace(*this, plan, {threads});
   forward_groups(plan, *workspace, parameters, x, count, layers, threads, interrupt,
-                 [&](const Worker& worker, std::int64_t first, const GroupImages& images) {
-                   plan.kernels.unpack(y + first * size_of(output()), worker.input(layers),
+                 [&](const Worker& worker, const GroupImages& images) {
+                   plan.kernels.unpack(y + images.first * size_of(output()), worker.input(layers),
                                        images.count, output());
                  });
 }
@@ -46,9 +43,10 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
   wanted.loss_images = count;
   const Lease workspace(*this, plan, wanted);
   forward_groups(plan, *workspace, parameters, x, count, layers, threads, interrupt,
-                 [&](const Worker& worker, std::int64_t first, const GroupImages& images) {
-                   worker.loss(nullptr, &workspace->losses[first], &workspace->correct[first],
-                               targets, images, which, layers, 1.0f);
+                 [&](const Worker& worker, const GroupImages& images) {
+                   worker.loss(nullptr, &workspace->losses[images.first],
+                               &workspace->correct[images.first], targets, images, which, layers,
+                               1.0f);
                  });
   *loss = 0.0;
   *correct = 0;
@@ -61,21 +59,16 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
 void Network::distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
                       const RandomAffine& augmentation, int threads, Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
-  const int lanes = plan.kernels.lanes;
   const double work = kPixelCost * double(size_of(input_));
   threads = team_size(threads, plan.groups_of(count), work);
   Lease::Wanted wanted{threads};
   wanted.frames = true;
   const Lease workspace(*this, plan, wanted);
   run_team(threads, [&](const Member& member) {
-    float* buffer = workspace->threads[member.thread].data.get();
-    const Worker worker{*this, plan, nullptr, buffer, interrupt, member.thread};
-    member.for_each(plan.groups_of(count), [&](int group) {
-      if (worker.interrupted(work)) return;
-      const std::int64_t first = std::int64_t(group) * lanes;
-      const GroupImages images(first, count, lanes, order);
-      worker.pack(x, images, &augmentation, workspace->frames_of(member.thread));
-      plan.kernels.unpack(y + first * size_of(input_), worker.buffer, images.count, input_);
+    const Worker worker{*this, plan, nullptr, *workspace, interrupt, member};
+    worker.for_each_group(0, count, order, work, [&](int, const GroupImages& images) {
+      worker.pack(x, images, &augmentation);
+      plan.kernels.unpack(y + images.first * size_of(input_), worker.buffer, images.count, input_);
     });
   });
 }
@@ -84,35 +77,28 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
                        const ImageView& dy, std::int64_t count, int threads,
                        Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
-  const int lanes = plan.kernels.lanes, layers = int(layers_.size()), parts = int(parts_.size());
+  const int layers = int(layers_.size()), parts = int(parts_.size());
   const int slab_groups = plan.groups_of(std::min(count, kSlab));
   threads = team_size(threads, slab_groups, 3 * cost(plan));
   const Lease workspace(*this, plan, {threads, true, slab_groups});
   run_team(threads, [&](const Member& member) {
-    const Worker worker{*this,
-                        plan,
-                        parameters,
-                        workspace->threads[member.thread].data.get(),
-                        interrupt,
-                        member.thread,
-                        workspace->records.data.get(),
-                        std::size_t(slab_groups)};
+    const Worker worker{
+        *this, plan, parameters, *workspace, interrupt, member, std::size_t(slab_groups)};
     for (std::int64_t slab = 0; slab < count; slab += kSlab) {
       const std::int64_t end = std::min(slab + kSlab, count);
-      member.for_each(plan.groups_of(end - slab), [&](int group) {
-        if (worker.interrupted(double(size_of(input_)))) return;
-        const std::int64_t first = slab + std::int64_t(group) * lanes;
-        const GroupImages images(first, end, lanes);
-        worker.pack(x, images);
-        worker.forward_all(layers);
-        plan.kernels.pack(worker.output_gradient(), dy, images.index, images.count, output(), 1.0f,
-                          -0.0f);
-        worker.backward_all(layers, group, true);
-        if (interrupt.came()) return;
-        float* group_dx = worker.input_gradient();
-        plan.kernels.rescale(group_dx, group_dx, size_of(input_), scale_, -0.0f);
-        plan.kernels.unpack(dx + first * size_of(input_), group_dx, images.count, input_);
-      });
+      worker.for_each_group(
+          slab, end, nullptr, double(size_of(input_)), [&](int group, const GroupImages& images) {
+            worker.pack(x, images);
+            worker.forward_all(layers);
+            plan.kernels.pack(worker.output_gradient(), dy, images.index, images.count, output(),
+                              1.0f, -0.0f);
+            worker.backward_all(layers, group, true);
+            if (interrupt.came()) return;
+            float* group_dx = worker.input_gradient();
+            plan.kernels.rescale(group_dx, group_dx, size_of(input_), scale_, -0.0f);
+            plan.kernels.unpack(dx + images.first * size_of(input_), group_dx, images.count,
+                                input_);
+          });
       if (interrupt.came()) return;
       member.for_each(
           parts, [&](int part) { worker.sum_part(gradient, part, int(end - slab), slab > 0); });

@@ -56,14 +56,9 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
   const int layers = layers_before(loss);
   const Lease workspace(*this, plan, {1, true, 1, std::size_t(count)});
   Interrupt never([] { return false; });
-  const Worker worker{*this,
-                      plan,
-                      parameters,
-                      workspace->threads[0].data.get(),
-                      never,
-                      0,
-                      workspace->records.data.get(),
-                      1};
+  Team alone(1);
+  const Member member{alone, 0, 1};
+  const Worker worker{*this, plan, parameters, *workspace, never, member, 1};
   float* gradient = workspace->gradient.data.get();
   const GroupImages images(0, count, plan.kernels.lanes);
   const auto scratch = aligned_zeros<float>(parameter_floats_);  // updated in place of parameters

@@ -47,9 +47,7 @@ struct Network::Trainer {
   };
 
   const TrainCall& call;
-  const Member& member;
   const Worker worker;
-  Workspace& workspace;
 
   // Every function here is called by all threads alike, and returns on all when all have done.
 
@@ -71,24 +69,25 @@ struct Network::Trainer {
 
   void run_groups(const Slab& slab) const {
     const Network& network = worker.network;
-    const int lanes = worker.plan.kernels.lanes, layers = network.layers_before(call.loss);
-    member.for_each(worker.plan.groups_of(slab.images()), [&](int group) {
-      if (worker.interrupted(network.pack_cost(call))) return;
-      const int first = group * lanes;
-      const GroupImages images(slab.begin + first, slab.end, lanes, call.order);
-      worker.pack(call.x, images, call.augmentation, workspace.frames_of(member.thread));
-      worker.forward_all(layers);
-      worker.loss(worker.output_gradient(), &workspace.losses[first], &workspace.correct[first],
-                  call.targets, images, call.loss, layers, slab.scale);
-      worker.backward_all(layers, group, false);
-    });
+    Workspace& workspace = worker.workspace;
+    const int layers = network.layers_before(call.loss);
+    const double work = double(size_of(network.input_)) * (call.augmentation ? kPixelCost : 1.0);
+    worker.for_each_group(
+        slab.begin, slab.end, call.order, work, [&](int group, const GroupImages& images) {
+          const std::int64_t first = images.first - slab.begin;
+          worker.pack(call.x, images, call.augmentation);
+          worker.forward_all(layers);
+          worker.loss(worker.output_gradient(), &workspace.losses[first], &workspace.correct[first],
+                      call.targets, images, call.loss, layers, slab.scale);
+          worker.backward_all(layers, group, false);
+        });
   }
 
   // One more "part" sums the metrics.
   void run_parts(const Slab& slab) const {
     const int parts = int(worker.network.parts_.size());
     const OptimizerStep update = optimizer_step_at(call, slab.step);
-    member.for_each(parts + 1, [&](int part) {
+    worker.member.for_each(parts + 1, [&](int part) {
       if (part == parts)
         sum_metrics(slab);
       else
@@ -99,13 +98,13 @@ struct Network::Trainer {
   void sum_metrics(const Slab& slab) const {
     if (slab.first) call.losses[slab.step] = 0.0, call.correct[slab.step] = 0;
     for (int i = 0; i < slab.images(); i++) {
-      call.losses[slab.step] += workspace.losses[i];
-      call.correct[slab.step] += workspace.correct[i];
+      call.losses[slab.step] += worker.workspace.losses[i];
+      call.correct[slab.step] += worker.workspace.correct[i];
     }
   }
 
   void update_part(const Slab& slab, int part, const OptimizerStep& update) const {
-    float* gradient = workspace.gradient.data.get();
+    float* gradient = worker.workspace.gradient.data.get();
     const Range r = worker.sum_part(gradient, part, slab.images(), !slab.first);
     if (!slab.last) return;
     const Optimizer& optimizer = call.optimizer;
@@ -115,10 +114,6 @@ struct Network::Trainer {
                                        gradient + r.begin, r.end - r.begin, update);
   }
 };
-
-double Network::pack_cost(const TrainCall& call) const {
-  return double(size_of(input_)) * (call.augmentation ? kPixelCost : 1.0);
-}
 
 std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& interrupt) const {
   const std::int64_t largest = std::min<std::int64_t>({call.batch_size, call.count, kSlab});
@@ -130,11 +125,7 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{
-        call,
-        member,
-        {*this, plan, call.parameters, workspace->threads[member.thread].data.get(), interrupt,
-         member.thread, workspace->records.data.get(), std::size_t(groups)},
-        *workspace};
+        call, {*this, plan, call.parameters, *workspace, interrupt, member, std::size_t(groups)}};
     for (std::int64_t step = 0; step < call.steps() && trainer.step(step); step++)
       if (member.thread == 0) done = step + 1;
   });

@@ -8,6 +8,7 @@
 
 #include "network/network.h"
 #include "runtime/interrupt.h"
+#include "runtime/team.h"
 
 namespace pylenet {
 
@@ -38,9 +39,6 @@ struct Network::Workspace {
   std::vector<float> losses;
   std::vector<std::int32_t> correct;
 
-  float* frames_of(int thread) const {
-    return thread < int(frames.size()) ? frames[thread].data.get() : nullptr;
-  }
   std::size_t bytes() const {
     std::size_t floats = records.floats + gradient.floats + losses.size() + correct.size();
     for (const Buffer& buffer : threads) floats += buffer.floats;
@@ -109,26 +107,42 @@ class Network::Lease {
 // The images of one group: `first` and the following ones, in the order of memory or in `order`.
 struct GroupImages {
   std::int64_t consecutive[kBlock];
-  const std::int64_t* index;
-  int count;
+  const std::int64_t first, *index;
+  const int count;
 
   GroupImages(std::int64_t first, std::int64_t end, int lanes, const std::int64_t* order = nullptr)
-      : index(order ? order + first : consecutive),
+      : first(first),
+        index(order ? order + first : consecutive),
         count(int(std::min<std::int64_t>(lanes, end - first))) {
     for (int i = 0; i < count; i++) consecutive[i] = first + i;
   }
 };
 
-// One thread with its buffer. `records`: of all groups and layers, null where none are kept.
+// One thread with its buffer.
 struct Network::Worker {
   const Network& network;
   const Plan& plan;
   const float* parameters;
-  float* buffer;
+  Workspace& workspace;
   Interrupt& interrupt;
-  int thread;
-  float* records = nullptr;
+  const Member& member;
+  // There is room for so many groups' records; without room none are kept.
   std::size_t record_groups = 0;
+
+  float* const buffer = workspace.threads[member.thread].data.get();
+  float* const records = record_groups ? workspace.records.data.get() : nullptr;
+
+  // Calls f(group, its images) for each group of the images [begin, end), all threads together,
+  // before each of which there are `work` vector operations to be done.
+  template <class F>
+  void for_each_group(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
+                      F f) const {
+    const int lanes = plan.kernels.lanes;
+    member.for_each(plan.groups_of(end - begin), [&](int group) {
+      if (interrupted(work)) return;
+      f(group, GroupImages(begin + std::int64_t(group) * lanes, end, lanes, order));
+    });
+  }
 
   Call call(std::size_t layer, std::size_t group) const {
     return {plan.kernels, parameters, buffer + plan.scratch,
@@ -146,15 +160,15 @@ struct Network::Worker {
 
   // Whether to give the call up, before `work` more vector operations. What an interrupted pass
   // leaves behind is nobody's result.
-  bool interrupted(double work) const { return interrupt.came_before(work, thread); }
+  bool interrupted(double work) const { return interrupt.came_before(work, member.thread); }
 
-  // augmentation: null for none; frames: room for the images that are distorted.
+  // augmentation: null for none.
   void pack(const ImageView& x, const GroupImages& images,
-            const RandomAffine* augmentation = nullptr, float* frames = nullptr) const {
+            const RandomAffine* augmentation = nullptr) const {
     const Network& n = network;
     if (augmentation)
-      plan.kernels.pack_affine(buffer, frames, x, images.index, images.count, n.input_, n.scale_,
-                               n.offset_, *augmentation);
+      plan.kernels.pack_affine(buffer, workspace.frames[member.thread].data.get(), x, images.index,
+                               images.count, n.input_, n.scale_, n.offset_, *augmentation);
     else
       plan.kernels.pack(buffer, x, images.index, images.count, n.input_, n.scale_, n.offset_);
   }
