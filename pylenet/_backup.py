@@ -92,7 +92,7 @@ class BackupAndRestore(Callback):
         training["augmentation"] = None
         if augmentation is not None:
             config = augmentation.get_config()
-            if not augmentation._seed_is_given:
+            if not augmentation.seed_is_given:
                 del config["seed"]  # drawn: part of the state
             training["augmentation"] = config
         whole: Json = json.loads(json.dumps(training))

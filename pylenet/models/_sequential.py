@@ -138,7 +138,7 @@ class Sequential(LayerStack):
                 hooks.on_train_begin()
                 for epoch in range(self._initial_epoch, epochs):
                     hooks.on_epoch_begin(epoch)
-                    distortion = None if augmentation is None else augmentation._spec(epoch)
+                    distortion = None if augmentation is None else augmentation.settings(epoch)
                     logs = self._train_epoch(
                         images, labels, batch_size, shuffle, epoch, distortion, hooks, progress
                     )
@@ -354,7 +354,7 @@ class Sequential(LayerStack):
     def _check_augmentation(self, augmentation: object) -> None:
         if not isinstance(augmentation, RandomAffine):
             raise TypeError(f"augmentation must be a RandomAffine or None, got {augmentation!r}")
-        augmentation._check_samples("x", self._input_shape or ())
+        augmentation.check_samples("x", self._input_shape or ())
 
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
@@ -375,18 +375,13 @@ class Sequential(LayerStack):
     ) -> None:
         """To be called before an epoch on x[order], and before a step outside of `fit`."""
         network, (_, optimizer) = self._planned(), self._compiled()
-
-        def curvature(samples: int) -> NDArray[np.float32]:
-            return network.curvature(
-                self._parameters,
-                x,
-                order[:samples],
-                self._core_loss(),
-                distortion,
-                _threads.get_num_threads(),
+        hessian = None
+        if samples := optimizer.hessian_samples(epoch):
+            first, threads = order[:samples], _threads.get_num_threads()
+            hessian = network.curvature(
+                self._parameters, x, first, self._core_loss(), distortion, threads
             )
-
-        optimizer.prepare(epoch, curvature)
+        optimizer.prepare(epoch, hessian)
 
     def _start_optimizer(self) -> None:
         _, optimizer = self._compiled()

@@ -340,7 +340,7 @@ def test_the_curvature_is_that_of_the_distorted_samples(isa):
     plain = model._planned().curvature(
         *(model._parameters, distort(x), np.arange(20), model._core_loss(), None, 1)
     )
-    spec = distort._spec(0)
+    spec = distort.settings(0)
     for threads in (1, 2):
         distorted = model._planned().curvature(
             *(model._parameters, x, np.arange(20), model._core_loss(), spec, threads)
@@ -386,7 +386,7 @@ def test_the_paper_s_rates_go_by_epoch():
     rates = []
     for epoch in range(20):
         sdlm.slots = [np.ones(1, np.float32)]
-        sdlm.prepare(epoch, lambda samples: np.zeros(1, np.float32))
+        sdlm.prepare(epoch, np.zeros(1, np.float32))
         rates.append(sdlm.learning_rate)
     assert rates == [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
     assert (sdlm.mu, sdlm.samples) == (0.02, 500)
