@@ -14,7 +14,8 @@ from .._recipes import RECIPES
 from ..datasets import _known, _places
 from ..datasets._idx import Bytes, read_folder
 from ..datasets._known import DataSet
-from ..layers import RBF, scales_pixels
+from ..layers import RBF
+from ..layers.shape import scales_pixels
 from ..models import Sequential, load_model
 from . import _data
 
