@@ -15,11 +15,5 @@ from .lecun import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .shape import *  # noqa: F403
 
-__all__: list[str] = []
-__all__ += _base.__all__
-__all__ += activation.__all__
-__all__ += convolution.__all__
-__all__ += dense.__all__
-__all__ += lecun.__all__
-__all__ += pooling.__all__
-__all__ += shape.__all__
+__all__ = _base.__all__ + activation.__all__ + convolution.__all__ + dense.__all__
+__all__ += lecun.__all__ + pooling.__all__ + shape.__all__

@@ -155,7 +155,7 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         return self._weights[name]
 
 
-class Weighted(Layer):
+class _Weighted(Layer):
     """A layer with kernel and optional bias."""
 
     def __init__(

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check
 from .._arrays import Connections, Pair, Shape
-from ._base import Settings, Weighted, require_image
+from ._base import Settings, _Weighted, require_image
 from .activation import elementwise_name, with_activation
 
 __all__ = ["Conv2D"]
 
 
-class Conv2D(Weighted):
+class Conv2D(_Weighted):
     """2-D convolution of images (height, width, in): kernel (kh, kw, in, filters), bias (filters,).
 
     kernel_size, strides: an integer or a pair (height, width). padding: 'valid' or 'same'.

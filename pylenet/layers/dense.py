@@ -4,13 +4,13 @@ from typing import Any
 
 from .. import _check
 from .._arrays import Shape
-from ._base import Settings, Weighted, require_flat
+from ._base import Settings, _Weighted, require_flat
 from .activation import activation_name, with_activation
 
 __all__ = ["Dense"]
 
 
-class Dense(Weighted):
+class Dense(_Weighted):
     """x @ kernel + bias for flat input (in,): kernel (in, units), bias (units,).
 
     activation: one of linear, relu, scaled_tanh, sigmoid, softmax, tanh, or None for linear.

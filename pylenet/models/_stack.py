@@ -248,6 +248,7 @@ class LayerStack(AlwaysTrainable):
         if end > memory.size:
             memory = _core.zeros(max(end, memory.size * 5 // 4))  # copies are few, little is unused
             memory[: self.parameters.size] = self.parameters
+        memory[self.parameters.size : end] = 0  # also where drawing once failed half-way
         for placed in new if size is None else ():
             for tensor in placed.tensors:
                 tensor.of(memory)[...] = placed.layer.initial_weight(tensor.name, tensor.shape)

@@ -71,7 +71,7 @@ class TrainingState:
         if (found := {name: (a.shape, a.dtype) for name, a in arrays.items()}) != expected:
             raise ValueError(f"it must hold {expected}, got {found}")
         epoch = _check.integer("epochs", values["epochs"], 1)
-        iterations = int(np.int64(_check.integer("iterations", values["iterations"], 0)))
+        iterations = _check.unsigned("iterations", values["iterations"], 63)
         rate, seed = values["learning_rate"], values["augmentation_seed"]
         if self._rate() is not None:
             rate = _check.real32("learning_rate", rate, "[0, inf)")

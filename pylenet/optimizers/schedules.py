@@ -4,7 +4,6 @@ Each is called with a step (int, from 0) and returns a float; EpochwiseConstant 
 CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
 """
 
-import bisect
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -96,7 +95,7 @@ class PiecewiseConstantDecay(_BuiltIn):
             raise ValueError(f"boundaries must be strictly increasing, got {self.boundaries}")
 
     def __call__(self, step: int) -> float:
-        return self.values[bisect.bisect_left(self.boundaries, step)]
+        return self.values[sum(boundary < step for boundary in self.boundaries)]
 
 
 class EpochwiseConstant(_BuiltIn):
