@@ -18,7 +18,7 @@ class Conv2D(_Weighted):
     """2-D convolution of images (height, width, in): kernel (kh, kw, in, filters), bias (filters,).
 
     kernel_size, strides: an integer or a pair (height, width). padding: 'valid' or 'same'.
-    activation: one of linear, relu, scaled_tanh, sigmoid, tanh, or None for linear.
+    activation: any name that `Activation` takes but softmax; None means linear.
     connections: for each filter the list of input channels that feed it; None means all. Missing
     links have no weight: the kernel is (kh, kw, links), which is full[:, :, table] of a full kernel
     and the boolean table (in, filters). They add nothing to a sum unless an input is infinite or

@@ -13,7 +13,7 @@ __all__ = ["Dense"]
 class Dense(_Weighted):
     """x @ kernel + bias for flat input (in,): kernel (in, units), bias (units,).
 
-    activation: one of linear, relu, scaled_tanh, sigmoid, softmax, tanh, or None for linear.
+    activation: any name that `Activation` takes; None means linear.
     """
 
     kind = "dense"

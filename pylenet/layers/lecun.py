@@ -22,9 +22,9 @@ class Subsampling2D(Layer):
     """LeNet-5's sub-sampling: each window's sum, times a coefficient, plus a bias, then activation.
 
     Coefficient and bias are trainable, (channels,): one pair for each channel. pool_size, strides:
-    an integer or a pair (height, width); strides is pool_size if None. activation: one of linear,
-    relu, scaled_tanh, sigmoid, tanh, or None for linear. Coefficients are drawn as weights of a
-    unit with pool_size inputs.
+    an integer or a pair (height, width); strides is pool_size if None. activation: any name that
+    `Activation` takes but softmax; None means linear. Coefficients are drawn as weights of a unit
+    with pool_size inputs.
     """
 
     kind = "subsample2d"
