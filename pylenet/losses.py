@@ -80,8 +80,8 @@ class Loss(_configurable.Configurable, ABC, family="loss"):
     takes_labels: ClassVar[bool] = False  # integers; else one row of targets for each sample
     from_logits = False
 
-    def __init__(self, name: str) -> None:
-        self.name = _check.text("name", name)
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = self.kind if name is None else _check.text("name", name)
 
     @abstractmethod
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
@@ -96,10 +96,8 @@ class Loss(_configurable.Configurable, ABC, family="loss"):
 
 
 class _Crossentropy(Loss):
-    """from_logits: y_pred holds logits, not probabilities."""
-
-    def __init__(self, from_logits: bool, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, from_logits: bool = False, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.from_logits = _check.boolean("from_logits", from_logits)
 
 
@@ -107,9 +105,6 @@ class CategoricalCrossentropy(_Crossentropy):
     """Cross-entropy with one-hot labels. from_logits: y_pred holds logits, not probabilities."""
 
     kind = "categorical_crossentropy"
-
-    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
-        super().__init__(from_logits, name)
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return categorical_crossentropy(y_true, y_pred, self.from_logits)
@@ -121,9 +116,6 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     kind = "sparse_categorical_crossentropy"
     takes_labels = True
 
-    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
-        super().__init__(from_logits, name)
-
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)
 
@@ -132,9 +124,6 @@ class MeanSquaredError(Loss):
     """Mean squared difference."""
 
     kind = "mean_squared_error"
-
-    def __init__(self, *, name: str = kind) -> None:
-        super().__init__(name)
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return mean_squared_error(y_true, y_pred)
@@ -150,8 +139,8 @@ class MaximumAPosteriori(Loss):
     kind = "maximum_a_posteriori"
     takes_labels = True
 
-    def __init__(self, j: float = RUBBISH, *, name: str = kind) -> None:
-        super().__init__(name)
+    def __init__(self, j: float = RUBBISH, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.j = _check.real32("j", j, "(-inf, inf)")
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:

@@ -17,8 +17,6 @@ from .._arrays import CoreShape, Shape
 from ..layers import Layer
 from ..layers.activation import LINEAR
 
-WITH_ACTIVATION = ("conv2d", "dense", "subsample2d")  # kinds of nodes that do one themselves
-
 
 class Tensor(NamedTuple):
     """A weight: its name in the layer, its first float's place in the flat buffer, its shape."""
@@ -111,7 +109,7 @@ def _as_dense(node: Node) -> Node:
 
 
 def _join_activations(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """An activation of each value for itself becomes part of the node before it that has none."""
+    """An activation of each value for itself is done by the node before it that could do one."""
     joined: list[Node] = []
     for node in nodes:
         before = joined[-1] if joined else None
@@ -119,8 +117,7 @@ def _join_activations(nodes: Iterable[Node]) -> tuple[Node, ...]:
             before is not None
             and node.kind == "activation"
             and node.settings["activation"].name != "softmax"
-            and before.kind in WITH_ACTIVATION
-            and before.settings["activation"] == LINEAR
+            and before.settings.get("activation") == LINEAR
         ):
             settings = {**before.settings, **node.settings}
             joined[-1] = before._replace(settings=settings, layers=before.layers + node.layers)

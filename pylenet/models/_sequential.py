@@ -123,19 +123,22 @@ class Sequential(LayerStack):
             hooks = CallbackList(callbacks, self, params, progress=progress)
             self.history = hooks.history
             self.stop_training = False
-            optimizer = self._start_optimizer()
-            settings = {"batch_size": batch_size, "samples": len(images), "shuffle": shuffle}
-            state = TrainingState(settings, self.parameters, optimizer, augmentation, initial_epoch)
-            self.training_state = state
+            self.training_state = state = TrainingState(
+                self.parameters,
+                self._start_optimizer(),
+                epoch=initial_epoch,
+                samples=len(images),
+                batch_size=batch_size,
+                shuffle=shuffle,
+                augmentation=augmentation,
+            )
             logs: dict[str, float] = {}
             try:
                 hooks.on_train_begin()
                 while state.epoch < epochs:
                     epoch = state.epoch
                     hooks.on_epoch_begin(epoch)
-                    logs = self._train_epoch(
-                        images, labels, batch_size, shuffle, epoch, augmentation, hooks, progress
-                    )
+                    logs = self._train_epoch(images, labels, state, hooks, progress)
                     if validation is not None:
                         hooks.on_test_begin()
                         results = self._evaluate(*validation)
@@ -219,17 +222,14 @@ class Sequential(LayerStack):
         self,
         x: NDArray[Any],
         y: NDArray[Any],
-        batch_size: int,
-        shuffle: bool,
-        epoch: int,
-        augmentation: RandomAffine | None,
+        state: TrainingState,
         hooks: CallbackList,
         progress: ProgressLogger,
     ) -> dict[str, float]:
         """One pass over the samples, some steps at a time; returns its logs."""
-        samples = len(x)
-        drawn = None if augmentation is None else augmentation.settings(epoch)
-        order = _random.generator().permutation(samples) if shuffle else np.arange(samples)
+        samples, batch_size, epoch = state.samples, state.batch_size, state.epoch
+        drawn = None if state.augmentation is None else state.augmentation.settings(epoch)
+        order = _random.generator().permutation(samples) if state.shuffle else np.arange(samples)
         steps = -(-samples // batch_size)
         self._prepare_optimizer(x, order, epoch, drawn)
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)

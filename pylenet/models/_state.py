@@ -17,23 +17,28 @@ Json = dict[str, Any]
 class TrainingState:
     """All that changes while `fit` trains a model, from the first step to the last.
 
-    settings: fit's arguments that must stay as they are. parameters: the model's, live. epoch: the
-    one that comes next; a callback may change it when training begins.
+    parameters: the model's, live. epoch: the one that comes next; a callback may change it when
+    training begins. samples: how many an epoch has; the rest is as `fit` was told.
     """
 
     def __init__(
         self,
-        settings: Json,
         parameters: NDArray[np.float32],
         optimizer: Optimizer,
-        augmentation: RandomAffine | None,
+        *,
         epoch: int,
+        samples: int,
+        batch_size: int,
+        shuffle: bool,
+        augmentation: RandomAffine | None,
     ) -> None:
-        self.settings = settings
-        self.parameters = parameters
-        self.optimizer = optimizer
-        self.augmentation = augmentation
-        self.epoch = epoch
+        self.parameters, self.optimizer, self.augmentation = parameters, optimizer, augmentation
+        self.epoch, self.samples, self.batch_size, self.shuffle = (
+            epoch,
+            samples,
+            batch_size,
+            shuffle,
+        )
 
     def identity(self) -> Json:
         """What must be the same where this is put back: all settings that are not state."""
@@ -44,7 +49,13 @@ class TrainingState:
             augmentation = self.augmentation.get_config()
             if not self.augmentation.seed_is_given:
                 del augmentation["seed"]  # drawn
-        return {**self.settings, "optimizer": optimizer, "augmentation": augmentation}
+        return {
+            "optimizer": optimizer,
+            "batch_size": self.batch_size,
+            "samples": self.samples,
+            "shuffle": self.shuffle,
+            "augmentation": augmentation,
+        }
 
     def values(self) -> Json:
         """What is no array, as JSON values."""
