@@ -29,8 +29,7 @@ class Configurable:
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments by name."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return {name: getattr(self, name) for name in self._parameters() if hasattr(self, name)}
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as JSON values."""
@@ -40,6 +39,18 @@ class Configurable:
     def from_config(cls: type[T], config: dict[str, Any]) -> T:
         """A new object from what `get_config` returned."""
         return cls(**config)
+
+    @classmethod
+    def _parameters(cls) -> dict[str, inspect.Parameter]:
+        """The constructor's by name; with **keywords, also those of the class they go on to."""
+        found: dict[str, inspect.Parameter] = {}
+        for base in cls.__mro__:
+            if "__init__" in vars(base):
+                own = inspect.signature(vars(base)["__init__"]).parameters
+                found |= {name: own[name] for name in own if name not in found}
+                if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
+                    break
+        return found
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())

@@ -1,6 +1,5 @@
 """What all layers share; a family's module holds its layers. See Layer for what one must tell."""
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -75,11 +74,6 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         """Kernel and bias, as live views; empty for a layer without weights or outside a model."""
         return list(self._weights.values())
 
-    @property
-    def named_weights(self) -> Mapping[str, NDArray[np.float32]]:
-        """The weights by name, as "kernel"."""
-        return self._weights
-
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Copies of the layer's weights."""
         return [w.copy() for w in self.weights]
@@ -110,11 +104,11 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         found = super().arguments()
         for name in ("name", "input_shape"):
             found.pop(name, None)
-        defaults = inspect.signature(type(self)).parameters
+        parameters = self._parameters()
         for name, value in list(found.items()):
             if isinstance(value, Initializer):
                 found[name] = serialize(value)
-                if repr(value) == repr(initializers.get(defaults[name].default)):
+                if found[name] == serialize(initializers.get(parameters[name].default)):
                     del found[name]
         return found
 

@@ -53,6 +53,14 @@ def test_a_class_of_the_user_s_with_a_constructor_of_its_own_trains_and_prints()
     assert repr(Wide(3)) == "Wide(filters=3)"
     assert pylenet.Sequential([layers.Input((7, 7, 1)), Wide(3)]).output_shape == (None, 3, 3, 3)
 
+    class Passing(layers.Dense):
+        def __init__(self, *args, **keywords):
+            super().__init__(*args, **keywords)
+
+    layer = Passing(3, "tanh", name="one")
+    assert repr(layer) == repr(layers.Dense(3, "tanh")).replace("Dense", "Passing")
+    assert Passing.from_config(layer.get_config()).get_config() == layer.get_config()
+
 
 @pytest.mark.parametrize("name", sorted(Layer.members))
 def test_an_argument_that_a_layer_does_not_have_is_an_error_that_names_the_layer(name):
