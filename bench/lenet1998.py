@@ -83,7 +83,7 @@ class TorchLeNet:
 
 def _as_torch(model: Sequential, weights: Arrays) -> Arrays:
     """Weights or rates in PyTorch's layouts, zeros where C3 has no link."""
-    named = dict(zip(model._views, weights, strict=True))
+    named = dict(zip(model.named_weights(), weights, strict=True))
     (c3,) = (layer for layer in model.layers if layer.name == "c3" and isinstance(layer, Conv2D))
     table = np.zeros((6, 16), bool)
     for filter_, inputs in enumerate(c3.connections or ()):
@@ -115,12 +115,8 @@ def compiled(images: int) -> Sequential:
 def gains_of(model: Sequential) -> Arrays:
     """The optimizer's 1 / (mu + h), tensor by tensor."""
     assert model.optimizer is not None
-    base = model._parameters.ctypes.data
-    starts = [(w.ctypes.data - base) // w.itemsize for w in model.weights]
     (flat,) = model.optimizer.slots
-    return [
-        flat[s : s + w.size].reshape(w.shape) for s, w in zip(starts, model.weights, strict=True)
-    ]
+    return list(model.named_weights(flat).values())
 
 
 def check_parity(x: NDArray[np.uint8], y: NDArray[Any]) -> float:

@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 from . import _check
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+Shape = tuple[int, ...]
+CoreShape = tuple[int, int, int]  # a sample as C++ has it: (height, width, channels)
+Pair = int | tuple[int, int]
+Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+Connections = Sequence[Sequence[int]]
+Codes = Sequence[str] | NDArray[Any]
 LONGEST = 2**26  # of a window, a stride or a sample's values; C++ has the same bounds
 IMAGES = (np.dtype(np.uint8), *FLOATS)
 
@@ -78,6 +84,26 @@ def fits_image(
         raise ValueError(
             f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}{hint}"
         )
+
+
+def cells_in_windows(image: Shape, window: Shape, strides: Shape, padding: str) -> int:
+    """How many cells of one channel all windows have together, without padding."""
+    cells = 1
+    for size, length, stride in zip(image[:2], window, strides, strict=True):
+        count, before = (size - length) // stride + 1, 0
+        if padding == "same":
+            count = -(-size // stride)
+            before = max((count - 1) * stride + length - size, 0) // 2
+        starts = [position * stride - before for position in range(count)]
+        cells *= sum(min(start + length, size) - max(start, 0) for start in starts)
+    return cells
+
+
+def core_shape(shape: Shape) -> CoreShape:
+    """A sample's shape as C++ has it."""
+    if len(shape) == 1:
+        return (1, 1, shape[0])
+    return (shape[0], shape[1], shape[2] if len(shape) == 3 else 1)
 
 
 def padding_sides(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -6,15 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import _check, _files, _random
+from . import _check, _files
 from ._callback import Callback, Logs
+from .models._state import Json
 
 FORMAT = "pylenet-backup-1"
 FILE = "backup.safetensors"
-Json = dict[str, Any]
 
 
 class BackupAndRestore(Callback):
@@ -63,8 +60,8 @@ class BackupAndRestore(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         from safetensors.numpy import save
 
-        text = json.dumps(self._state(epoch + 1))
-        _files.write_whole(self._file, save(self._buffers(), metadata={"backup": text}))
+        arrays, text = self.model.training_state.arrays(), json.dumps(self._values())
+        _files.write_whole(self._file, save(arrays, metadata={"backup": text}))
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self.delete_checkpoint:
@@ -78,87 +75,37 @@ class BackupAndRestore(Callback):
 
     def _training(self) -> Json:
         """What must be the same when a training is gone on with, as JSON values."""
-        from .models._saving import parts_of
+        from .models._saving import config_of
 
-        model, _ = parts_of(self.model)
-        settings = dict(model.pop("compile"))
-        optimizer = dict(settings["optimizer"]["config"])
-        if isinstance(optimizer["learning_rate"], float):
-            del optimizer["learning_rate"]  # callbacks may have changed it: part of the state
-        settings["optimizer"] = {**settings["optimizer"], "config": optimizer}
+        model = config_of(self.model)
         del model["name"]
-        training = {**model, **settings, **(self.model._fit_settings or {})}
-        augmentation = self.model._augmentation
-        training["augmentation"] = None
-        if augmentation is not None:
-            config = augmentation.get_config()
-            if not augmentation._seed_is_given:
-                del config["seed"]  # drawn: part of the state
-            training["augmentation"] = config
+        compiled = model.pop("compile")
+        training = {**model, **compiled, **self.model.training_state.identity()}
         whole: Json = json.loads(json.dumps(training))
         return whole
 
-    def _state(self, epochs: int) -> Json:
-        optimizer = self.model.optimizer
-        rate = optimizer.get_config()["learning_rate"]
-        return {
-            "format": FORMAT,
-            "training": self._of,
-            "epochs": epochs,
-            "iterations": optimizer.iterations,
-            "learning_rate": rate if isinstance(rate, float) else None,
-            "random": _random.generator().bit_generator.state,
-            "augmentation_seed": getattr(self.model._augmentation, "seed", None),
-        }
-
-    def _buffers(self) -> dict[str, NDArray[np.float32]]:
-        """The live flat buffers by name."""
-        optimizer = self.model.optimizer
-        slots = zip(optimizer.slot_names, optimizer.slots, strict=True)
-        return {"parameters": self.model._parameters} | {f"slot.{name}": a for name, a in slots}
+    def _values(self) -> Json:
+        """What is kept of the training besides its buffers."""
+        return {"format": FORMAT, "training": self._of, **self.model.training_state.values()}
 
     def _restore(self) -> None:
         """Check all of the file first, then put all of it in its place."""
         from safetensors import SafetensorError, safe_open
 
-        buffers = self._buffers()
         try:
             with safe_open(self._file, framework="numpy") as file:
                 text = (file.metadata() or {}).get("backup", "")
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise ValueError(f"it is damaged: {error}") from error
-        state = json.loads(text)
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
+        values = json.loads(text)
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"it must say format {FORMAT!r}")
-        self._check_training(state["training"])
-        kinds = {name: (a.shape, a.dtype) for name, a in buffers.items()}
-        if (given := {name: (a.shape, a.dtype) for name, a in found.items()}) != kinds:
-            raise ValueError(f"it must hold {kinds}, got {given}")
-        epochs = _check.integer("epochs", state["epochs"], 1)
-        iterations = int(np.int64(_check.integer("iterations", state["iterations"], 0)))
-        rate = state["learning_rate"]
-        if isinstance(self.model.optimizer.get_config()["learning_rate"], float):
-            rate = _check.real32("learning_rate", rate, "[0, inf)")
-        generator = np.random.default_rng()
-        generator.bit_generator.state = state["random"]
-        augmentation, seed = self.model._augmentation, state["augmentation_seed"]
-        if augmentation is not None:
-            seed = _check.unsigned("augmentation_seed", seed, 64)
-        self._accept(state)
+        self._check_training(values["training"])
+        self._accept(values)
+        self.model.training_state.restore(values, arrays)
 
-        optimizer = self.model.optimizer
-        if isinstance(rate, float):
-            optimizer.learning_rate = rate
-        optimizer.iterations = iterations
-        for name, buffer in buffers.items():
-            buffer[...] = found[name]
-        _random.generator().bit_generator.state = generator.bit_generator.state
-        if augmentation is not None:
-            augmentation.seed = seed
-        self.model._initial_epoch = epochs
-
-    def _accept(self, state: Json) -> None:
+    def _accept(self, values: Json) -> None:
         """For subclasses that keep more."""
 
     def _check_training(self, found: Any) -> None:

@@ -48,7 +48,7 @@ def _one_cycle_adam(steps: int, rate: float) -> Optimizer:
     return Adam(OneCycle(rate, steps, warmup_fraction=0.2))
 
 
-def _distortion() -> RandomAffine:
+def _strong_augmentation() -> RandomAffine:
     return RandomAffine(
         rotation_factor=0.2 / (2 * math.pi),
         zoom_factor=0.12,
@@ -57,7 +57,7 @@ def _distortion() -> RandomAffine:
     )
 
 
-def _beside_originals() -> RandomAffine:
+def _augmentation_of_1998() -> RandomAffine:
     return RandomAffine(
         zoom_factor=0.1,
         squeeze_factor=0.1,
@@ -88,8 +88,8 @@ RECIPES = {
     ),
 }
 
-# The paper's second experiment: nine distorted digits beside each original.
-DISTORTED_1998 = replace(RECIPES["1998"], augmentation=_beside_originals)
+# The paper's second experiment: of ten times a digit is seen, nine are augmented.
+AUGMENTED_1998 = replace(RECIPES["1998"], augmentation=_augmentation_of_1998)
 
 # Other ways to train the modern LeNet, chosen with the last 10,000 training images held out: the
 # shortest to a mean above 99.0 % there, and the most accurate.
@@ -101,6 +101,6 @@ MODERN_RECIPES = {
         learning_rate=0.05,
         epochs=80,
         batch_size=64,
-        augmentation=_distortion,
+        augmentation=_strong_augmentation,
     ),
 }

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays, _check, _core, _random, _threads
+from ._configurable import Configurable
 
 __all__ = ["RandomAffine"]
 
 FACTORS = "[0, 1]"
 
 
-class RandomAffine:
+class RandomAffine(Configurable, family="augmentation"):
     """Rotate, zoom, squeeze, shear and move each image a little: `fit(..., augmentation=...)`.
 
     Each factor f stands for a number drawn uniformly between -f and f for each image and epoch:
@@ -52,7 +53,7 @@ class RandomAffine:
         self.translation_factor = _check.real("translation_factor", translation_factor, FACTORS)
         self.rate = _check.real("rate", rate, FACTORS)
         self.fill_value = _check.real("fill_value", fill_value, "[-3.4e38, 3.4e38]")
-        self._seed_is_given = seed is not None
+        self.seed_is_given = seed is not None
         if seed is None:
             seed = int(_random.generator().integers(2**63))
         self.seed = _check.unsigned("seed", seed, 64)
@@ -63,22 +64,14 @@ class RandomAffine:
         images: (N, height, width) or (N, height, width, channels), uint8, float32 or float64.
         """
         a = _arrays.array("images", images)
-        self._check_samples("images", a.shape[1:])
+        self.check_samples("images", a.shape[1:])
         if 0 in a.shape[1:]:
             raise ValueError(f"images must have at least one pixel each, got shape {a.shape}")
         network = _core.Network((*a.shape[1:], 1)[:3], [])
-        y = network.distort(a, np.arange(len(a)), self._spec(epoch), _threads.get_num_threads())
+        y = network.distort(a, np.arange(len(a)), self.settings(epoch), _threads.get_num_threads())
         return y.reshape(a.shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, with the seed in use."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
-
-    def _check_samples(self, name: str, shape: tuple[int, ...]) -> None:
+    def check_samples(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless samples of this shape can be distorted."""
         if len(shape) not in (2, 3):
             raise ValueError(
@@ -86,7 +79,7 @@ class RandomAffine:
                 f"RandomAffine, got samples of shape {shape}"
             )
 
-    def _spec(self, epoch: int) -> dict[str, float | int]:
+    def settings(self, epoch: int) -> dict[str, float | int]:
         """What C++ is told. Raises ValueError where the epoch is out of range."""
         return {
             "rate": self.rate,

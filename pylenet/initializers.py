@@ -6,12 +6,13 @@ Müller, Efficient BackProp, 1998; LeCun, Bottou, Bengio and Haffner, Proc. IEEE
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check, _random
+from . import _check, _configurable, _random
+from ._configurable import serialize, short_name
 
 __all__ = [
     "FanInUniform",
@@ -39,19 +40,11 @@ __all__ = [
 TRUNCATED_STDDEV = 0.87962566103423978
 
 
-class Initializer:
+class Initializer(_configurable.Configurable, family="initializer"):
     """Base class: `initializer(shape)` gives a new C-ordered float32 array of that shape."""
 
     def __call__(self, shape: Sequence[int]) -> NDArray[np.float32]:
         raise NotImplementedError(f"{type(self).__name__} must override __call__(self, shape)")
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {}
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
 
 
 class Zeros(Initializer):
@@ -93,9 +86,6 @@ class _VarianceScaling(Initializer):
             return rng.uniform(-limit, limit, shape).astype(np.float32)
         stddev = math.sqrt(variance) / TRUNCATED_STDDEV
         return (stddev * _truncated_normal(rng, shape)).astype(np.float32)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed}
 
 
 class GlorotUniform(_VarianceScaling):
@@ -144,9 +134,6 @@ class FanInUniform(Initializer):
         limit = self.scale / max(1.0, _fans(shape)[0])
         return rng.uniform(-limit, limit, shape).astype(np.float32)
 
-    def get_config(self) -> dict[str, Any]:
-        return {"scale": self.scale, "seed": self.seed}
-
 
 fan_in_uniform = FanInUniform
 glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
@@ -154,34 +141,16 @@ he_uniform, he_normal = HeUniform, HeNormal
 lecun_uniform = LecunUniform
 zeros, ones = Zeros, Ones
 
-_CLASSES: dict[str, type[Initializer]] = {
-    "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal,
-    "he_uniform": HeUniform,
-    "he_normal": HeNormal,
-    "lecun_uniform": LecunUniform,
-    "fan_in_uniform": FanInUniform,
-    "zeros": Zeros,
-    "ones": Ones,
+_NAMES: dict[str, type[Initializer]] = {
+    short_name(cls): cls for cls in Initializer.members.values()
 }
-_BY_NAME = _CLASSES | {cls.__name__: cls for cls in _CLASSES.values()}
 
 
 def get(identifier: object) -> Initializer:
     """The initializer for a name, a config dict, a class or an instance (returned as it is)."""
-    if isinstance(identifier, Initializer):
-        return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
-    name, config = _check.identifier("initializer", identifier)
-    if name not in _BY_NAME:
-        raise ValueError(f"initializer must be one of {list(_CLASSES)}, got {name!r}")
-    return _BY_NAME[name](**config)
-
-
-def serialize(initializer: Initializer) -> dict[str, Any]:
-    """The config dict that `get` takes back."""
-    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+    return _configurable.get(Initializer, identifier, _NAMES)
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:

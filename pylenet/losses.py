@@ -7,13 +7,13 @@ maximum_a_posteriori y_pred holds distances, the smallest of the class that is f
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check
+from . import _check, _configurable
+from ._configurable import serialize
 
 __all__ = [
     "CategoricalCrossentropy",
@@ -73,15 +73,15 @@ def maximum_a_posteriori(y_true: Any, y_pred: Any, j: float = RUBBISH) -> NDArra
     return np.asarray(pred[np.arange(len(pred)), labels] + logs, np.float32)
 
 
-class Loss(ABC):
+class Loss(_configurable.Configurable, ABC, family="loss"):
     """Base class: which loss training computes, and its mean over a batch as a call."""
 
     kind: ClassVar[str]
     takes_labels: ClassVar[bool] = False  # integers; else one row of targets for each sample
     from_logits = False
 
-    def __init__(self, name: str) -> None:
-        self.name = _check.text("name", name)
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = self.kind if name is None else _check.text("name", name)
 
     @abstractmethod
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
@@ -94,33 +94,17 @@ class Loss(ABC):
             raise ValueError("y_pred must hold at least one sample, got none")
         return float(np.mean(values, dtype=np.float64))
 
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"name": self.name}
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
-
 
 class _Crossentropy(Loss):
-    """from_logits: y_pred holds logits, not probabilities."""
-
-    def __init__(self, from_logits: bool, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, from_logits: bool = False, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.from_logits = _check.boolean("from_logits", from_logits)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"from_logits": self.from_logits, "name": self.name}
 
 
 class CategoricalCrossentropy(_Crossentropy):
     """Cross-entropy with one-hot labels. from_logits: y_pred holds logits, not probabilities."""
 
     kind = "categorical_crossentropy"
-
-    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
-        super().__init__(from_logits, name)
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return categorical_crossentropy(y_true, y_pred, self.from_logits)
@@ -132,9 +116,6 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     kind = "sparse_categorical_crossentropy"
     takes_labels = True
 
-    def __init__(self, from_logits: bool = False, *, name: str = kind) -> None:
-        super().__init__(from_logits, name)
-
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)
 
@@ -143,9 +124,6 @@ class MeanSquaredError(Loss):
     """Mean squared difference."""
 
     kind = "mean_squared_error"
-
-    def __init__(self, *, name: str = kind) -> None:
-        super().__init__(name)
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return mean_squared_error(y_true, y_pred)
@@ -161,52 +139,34 @@ class MaximumAPosteriori(Loss):
     kind = "maximum_a_posteriori"
     takes_labels = True
 
-    def __init__(self, j: float = RUBBISH, *, name: str = kind) -> None:
-        super().__init__(name)
+    def __init__(self, j: float = RUBBISH, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.j = _check.real32("j", j, "(-inf, inf)")
-
-    def get_config(self) -> dict[str, Any]:
-        return {"j": self.j, "name": self.name}
 
     def _values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
         return maximum_a_posteriori(y_true, y_pred, self.j)
 
 
-_CLASSES: dict[str, Callable[..., Loss]] = {
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "mean_squared_error": MeanSquaredError,
+_NAMES: dict[str, type[Loss]] = {
+    **{loss.kind: loss for loss in Loss.members.values()},
     "mse": MeanSquaredError,
-    "maximum_a_posteriori": MaximumAPosteriori,
+    "MSE": MeanSquaredError,
 }
-_BY_NAME = _CLASSES | {"MSE": MeanSquaredError} | {c.__name__: c for c in _CLASSES.values()}
-_BY_FUNCTION: dict[Callable[..., Any], Callable[..., Loss]] = {
-    categorical_crossentropy: CategoricalCrossentropy,
-    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-    mean_squared_error: MeanSquaredError,
-    maximum_a_posteriori: MaximumAPosteriori,
-}
+_FUNCTIONS = (
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+    mean_squared_error,
+    maximum_a_posteriori,
+)
 
 
 def get(identifier: Any) -> Loss:
     """The Loss for a name, one of this module's functions or classes, a config dict or a Loss."""
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Loss):
+    if callable(identifier) and not isinstance(identifier, Loss):
+        if identifier not in (*_FUNCTIONS, *Loss.members.values()):
+            raise ValueError(f"loss must be one of {list(_NAMES)}, got {identifier!r}")
         identifier = identifier.__name__
-    if callable(identifier):
-        if identifier not in _BY_FUNCTION:
-            raise ValueError(f"loss must be one of {list(_CLASSES)}, got {identifier!r}")
-        return _BY_FUNCTION[identifier]()
-    name, config = _check.identifier("loss", identifier)
-    if name not in _BY_NAME:
-        raise ValueError(f"loss must be one of {list(_CLASSES)}, got {name!r}")
-    return _BY_NAME[name](**config)
-
-
-def serialize(loss: Loss) -> dict[str, Any]:
-    """The config dict that `get` takes back."""
-    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+    return _configurable.get(Loss, identifier, _NAMES)
 
 
 def _log_probabilities(pred: NDArray[np.float64], from_logits: bool) -> NDArray[np.float64]:

@@ -3,12 +3,13 @@
 Training counts right answers in C++; the functions here are for use on plain arrays.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _check
+from ._configurable import Configurable, short_name
 from .losses import (
     categorical_crossentropy,
     mean_squared_error,
@@ -47,38 +48,22 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> NDArray[np.float32]
     return np.asarray(labels == pred.argmax(axis=1), np.float32)
 
 
-class _Accuracy:
+class _Accuracy(Configurable, family="metric"):
     """The share of right answers, for compile(metrics=[...]); `name` is its key in the logs."""
 
-    default_name: ClassVar[str]
-
     def __init__(self, name: str | None = None) -> None:
-        self.name = self.default_name if name is None else _check.text("name", name)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r})"
+        self.name = short_name(type(self)) if name is None else _check.text("name", name)
 
 
 class CategoricalAccuracy(_Accuracy):
     """Accuracy with one-hot labels."""
 
-    default_name = "categorical_accuracy"
-
 
 class SparseCategoricalAccuracy(_Accuracy):
     """Accuracy with integer labels."""
 
-    default_name = "sparse_categorical_accuracy"
 
-
-_NAMES = (
-    "accuracy",
-    "acc",
-    "categorical_accuracy",
-    "sparse_categorical_accuracy",
-    "CategoricalAccuracy",
-    "SparseCategoricalAccuracy",
-)
+_NAMES = ("accuracy", "acc", *map(short_name, _Accuracy.members.values()), *_Accuracy.members)
 _FUNCTIONS = (categorical_accuracy, sparse_categorical_accuracy)
 
 
@@ -88,7 +73,7 @@ def get(identifier: object) -> str:
     Raises ValueError for any other metric.
     """
     if isinstance(identifier, type) and issubclass(identifier, _Accuracy):
-        return identifier.default_name
+        identifier = identifier()
     if isinstance(identifier, _Accuracy):
         return identifier.name
     if identifier in _FUNCTIONS:

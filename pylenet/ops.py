@@ -7,13 +7,15 @@ float32. kernel_size, pool_size and strides are an integer or a pair (height, wi
 argument and ValueError for the wrong shape or value.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _check, _core, _threads
+from . import _arrays, _check, _core, _threads, layers
+from ._arrays import Codes, Connections, Padding, Pair
+from .layers.activation import ACTIVATIONS
+from .models import _graph
 
 __all__ = [
     "activation",
@@ -34,15 +36,8 @@ __all__ = [
     "zero_padding2d_backward",
 ]
 
-ACTIVATIONS = ("linear", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh")
-
 Floats = NDArray[np.float32]
-Pair = int | tuple[int, int]
-Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
-Sides = tuple[tuple[int, int], tuple[int, int]]
-Connections = Sequence[Sequence[int]]
-Table = tuple[tuple[int, ...], ...]
-Codes = Sequence[str] | NDArray[Any]
+Weights = dict[str, NDArray[Any]]
 
 
 def conv2d(
@@ -61,13 +56,8 @@ def conv2d(
     connections: the input channels that feed each output, as in layers.Conv2D; the kernel is then
     (kh, kw, links).
     """
-    shape = _images(x)
-    spec = _conv_spec(x, kernel, strides, padding, connections)
-    layer = _Single("conv2d", shape, spec)
-    weights = {"kernel": kernel}
-    if bias is not None:
-        weights["bias"] = _arrays.shaped("bias", bias, (spec["units"],), _arrays.FLOATS)
-    return layer.forward(x, weights, use_bias=bias is not None)
+    layer = _conv2d(x, kernel, strides, padding, connections, use_bias=bias is not None)
+    return _forward(layer, x, {"kernel": kernel, **_optional_bias(bias, layer.filters)})
 
 
 def conv2d_backward(
@@ -80,26 +70,22 @@ def conv2d_backward(
     connections: Connections | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dkernel, dbias) of sum(dy * conv2d(x, kernel, bias)), dy (N, OH, OW, out)."""
-    layer = _Single("conv2d", _images(x), _conv_spec(x, kernel, strides, padding, connections))
-    dx, weights = layer.backward(dy, x, {"kernel": kernel})
+    layer = _conv2d(x, kernel, strides, padding, connections)
+    dx, weights = _backward(layer, dy, x, {"kernel": kernel})
     return dx, weights["kernel"], weights["bias"]
 
 
 def dense(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> Floats:
     """x @ kernel + bias: x (N, in), kernel (in, out), bias (out,). Returns (N, out)."""
-    layer = _Single("dense", _rows(x), _dense_spec(x, kernel))
-    weights = {"kernel": kernel}
-    if bias is not None:
-        weights["bias"] = _arrays.shaped("bias", bias, kernel.shape[-1:], _arrays.FLOATS)
-    return layer.forward(x, weights, use_bias=bias is not None)
+    layer = _dense(x, kernel, use_bias=bias is not None)
+    return _forward(layer, x, {"kernel": kernel, **_optional_bias(bias, layer.units)})
 
 
 def dense_backward(
     dy: NDArray[Any], x: NDArray[Any], kernel: NDArray[Any]
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dkernel, dbias) of sum(dy * dense(x, kernel, bias)); dy is (N, out)."""
-    layer = _Single("dense", _rows(x), _dense_spec(x, kernel))
-    dx, weights = layer.backward(dy, x, {"kernel": kernel})
+    dx, weights = _backward(_dense(x, kernel), dy, x, {"kernel": kernel})
     return dx, weights["kernel"], weights["bias"]
 
 
@@ -111,7 +97,7 @@ def max_pool2d(
     padding: str = "valid",
 ) -> Floats:
     """Largest value of each window, padding left out. strides: pool_size if None."""
-    return _pool("max_pool2d", x, pool_size, strides, padding).forward(x, {})
+    return _forward(layers.MaxPooling2D(pool_size, strides, padding), _images(x))
 
 
 def max_pool2d_backward(
@@ -123,7 +109,7 @@ def max_pool2d_backward(
     padding: str = "valid",
 ) -> Floats:
     """Gradient of sum(dy * max_pool2d(x)): to the first maximum of each window, row by row."""
-    return _pool("max_pool2d", x, pool_size, strides, padding).backward(dy, x, {})[0]
+    return _backward(layers.MaxPooling2D(pool_size, strides, padding), dy, _images(x))[0]
 
 
 def average_pool2d(
@@ -134,7 +120,7 @@ def average_pool2d(
     padding: str = "valid",
 ) -> Floats:
     """Mean of each window, padding not counted. strides: pool_size if None."""
-    return _pool("average_pool2d", x, pool_size, strides, padding).forward(x, {})
+    return _forward(layers.AveragePooling2D(pool_size, strides, padding), _images(x))
 
 
 def average_pool2d_backward(
@@ -146,7 +132,7 @@ def average_pool2d_backward(
     padding: str = "valid",
 ) -> Floats:
     """Gradient of sum(dy * average_pool2d(x)); only x's shape matters."""
-    return _pool("average_pool2d", x, pool_size, strides, padding).backward(dy, x, {})[0]
+    return _backward(layers.AveragePooling2D(pool_size, strides, padding), dy, _images(x))[0]
 
 
 def subsampling2d(
@@ -161,13 +147,10 @@ def subsampling2d(
 
     strides: pool_size if None. Windows lie within the image.
     """
-    layer = _pool("subsample2d", x, pool_size, strides, "valid")
-    shape = x.shape[3:]
-    coefficient = _arrays.shaped("coefficient", coefficient, shape, _arrays.FLOATS)
-    weights = {"coefficient": coefficient}
-    if bias is not None:
-        weights["bias"] = _arrays.shaped("bias", bias, shape, _arrays.FLOATS)
-    return layer.forward(x, weights)
+    channels = _images(x).shape[3]
+    coefficient = _arrays.shaped("coefficient", coefficient, (channels,), _arrays.FLOATS)
+    weights = {"coefficient": coefficient, **_optional_bias(bias, channels)}
+    return _forward(layers.Subsampling2D(pool_size, strides), x, weights)
 
 
 def subsampling2d_backward(
@@ -179,9 +162,10 @@ def subsampling2d_backward(
     strides: Pair | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dcoefficient, dbias) of sum(dy * subsampling2d(x, coefficient, bias))."""
-    layer = _pool("subsample2d", x, pool_size, strides, "valid")
-    coefficient = _arrays.shaped("coefficient", coefficient, x.shape[3:], _arrays.FLOATS)
-    dx, weights = layer.backward(dy, x, {"coefficient": coefficient})
+    channels = _images(x).shape[3]
+    coefficient = _arrays.shaped("coefficient", coefficient, (channels,), _arrays.FLOATS)
+    layer = layers.Subsampling2D(pool_size, strides)
+    dx, weights = _backward(layer, dy, x, {"coefficient": coefficient})
     return dx, weights["coefficient"], weights["bias"]
 
 
@@ -190,24 +174,22 @@ def rbf(x: NDArray[Any], codes: Codes) -> Floats:
 
     Each is summed over the inputs in order. codes: numbers, or strings of + and -.
     """
-    return _Single("rbf", _rows(x), {"codes": _arrays.code_strings(codes)}).forward(x, {})
+    return _forward(layers.RBF(codes), _rows(x))
 
 
 def rbf_backward(dy: NDArray[Any], x: NDArray[Any], codes: Codes) -> Floats:
     """Gradient of sum(dy * rbf(x, codes))."""
-    return _Single("rbf", _rows(x), {"codes": _arrays.code_strings(codes)}).backward(dy, x, {})[0]
+    return _backward(layers.RBF(codes), dy, _rows(x))[0]
 
 
 def zero_padding2d(x: NDArray[Any], padding: Padding = (1, 1)) -> Floats:
     """x (N, H, W, channels) with zeros around it; padding as in layers.ZeroPadding2D."""
-    sides = [n for side in _arrays.padding_sides(padding) for n in side]
-    return _Single("zero_padding2d", _images(x), {"padding": sides}).forward(x, {})
+    return _forward(layers.ZeroPadding2D(padding), _images(x))
 
 
 def zero_padding2d_backward(dy: NDArray[Any], x: NDArray[Any], padding: Padding = (1, 1)) -> Floats:
     """Gradient of sum(dy * zero_padding2d(x)); only x's shape matters."""
-    sides = [n for side in _arrays.padding_sides(padding) for n in side]
-    return _Single("zero_padding2d", _images(x), {"padding": sides}).backward(dy, x, {})[0]
+    return _backward(layers.ZeroPadding2D(padding), dy, _images(x))[0]
 
 
 def activation(x: NDArray[Any], name: str) -> Floats:
@@ -215,109 +197,88 @@ def activation(x: NDArray[Any], name: str) -> Floats:
 
     softmax is over the features, of (N, features) only; scaled_tanh is 1.7159 tanh(2 x / 3).
     """
-    return _Single("activation", *_activation_spec(x, name)).forward(x, {})
+    return _forward(_activation(x, name), x)
 
 
 def activation_backward(dy: NDArray[Any], x: NDArray[Any], name: str) -> Floats:
     """Gradient of sum(dy * activation(x, name)); relu's is 0 at 0."""
-    return _Single("activation", *_activation_spec(x, name)).backward(dy, x, {})[0]
+    return _backward(_activation(x, name), dy, x)[0]
 
 
-class _Single:
-    """A network of one layer on inputs of one shape, its weights given at each call."""
-
-    def __init__(self, kind: str, input_shape: tuple[int, ...], spec: dict[str, Any]) -> None:
-        self._spec = {"kind": kind, **spec}
-        self._shape = (1, 1, *input_shape) if len(input_shape) == 1 else input_shape
-
-    def forward(
-        self, x: NDArray[Any], weights: dict[str, NDArray[Any]], *, use_bias: bool = True
-    ) -> Floats:
-        network, parameters = self._load(weights, use_bias)
-        shape = network.output_shape(0)
-        y = np.empty((len(x), *(shape[2:] if x.ndim == 2 else shape)), np.float32)
-        network.predict(y, parameters, x, _threads.get_num_threads())
-        return y
-
-    def backward(
-        self, dy: NDArray[Any], x: NDArray[Any], weights: dict[str, NDArray[Any]]
-    ) -> tuple[Floats, dict[str, Floats]]:
-        network, parameters = self._load(weights, True)
-        output = network.output_shape(0)
-        _arrays.shaped("dy", dy, (len(x), *(output[2:] if x.ndim == 2 else output)))
-        dx, flat = network.gradient(parameters, x, dy, _threads.get_num_threads())
-        return dx, {
-            name: flat[offset : offset + int(np.prod(shape))].reshape(shape)
-            for name, offset, shape in network.tensors(0)
-        }
-
-    def _load(
-        self, weights: dict[str, NDArray[Any]], use_bias: bool
-    ) -> tuple[_core.Network, Floats]:
-        network = _core.Network(self._shape, [self._spec | {"use_bias": use_bias}])
-        parameters = _core.zeros(network.parameter_floats)
-        for name, offset, _ in network.tensors(0):
-            if name in weights:
-                parameters[offset : offset + weights[name].size] = weights[name].ravel()
-        return network, parameters
+def _forward(layer: layers.Layer, x: NDArray[Any], weights: Weights | None = None) -> Floats:
+    """The layer's outputs with these weights; those that are missing are zero."""
+    placed, network, parameters = _load(layer, x, weights or {})
+    y = np.empty((len(x), *placed.output_shape), np.float32)
+    network.predict(y, parameters, x, _threads.get_num_threads())
+    return y
 
 
-def _images(x: NDArray[Any]) -> tuple[int, ...]:
-    return _arrays.shaped("x", x, ("N", "height", "width", "channels")).shape[1:]
+def _backward(
+    layer: layers.Layer, dy: NDArray[Any], x: NDArray[Any], weights: Weights | None = None
+) -> tuple[Floats, dict[str, Floats]]:
+    """The gradients of sum(dy * outputs): by x, and by each weight."""
+    placed, network, parameters = _load(layer, x, weights or {})
+    _arrays.shaped("dy", dy, (len(x), *placed.output_shape))
+    dx, flat = network.gradient(parameters, x, dy, _threads.get_num_threads())
+    return dx, {tensor.name: tensor.of(flat) for tensor in placed.tensors}
 
 
-def _rows(x: NDArray[Any]) -> tuple[int, ...]:
-    return _arrays.shaped("x", x, ("N", "in")).shape[1:]
+def _load(
+    layer: layers.Layer, x: NDArray[Any], weights: Weights
+) -> tuple[_graph.Placed, _core.Network, Floats]:
+    placed = _graph.place(layer, x.shape[1:], 0)
+    network = _graph.inference(placed.input_shape, [placed]).network()
+    parameters = _core.zeros(network.parameter_floats)
+    for tensor in placed.tensors:
+        if tensor.name in weights:
+            tensor.of(parameters)[...] = weights[tensor.name]
+    return placed, network, parameters
 
 
-def _conv_spec(
+def _images(x: NDArray[Any]) -> NDArray[Any]:
+    return _arrays.shaped("x", x, ("N", "height", "width", "channels"))
+
+
+def _rows(x: NDArray[Any]) -> NDArray[Any]:
+    return _arrays.shaped("x", x, ("N", "in"))
+
+
+def _optional_bias(bias: NDArray[Any] | None, size: int) -> Weights:
+    return {} if bias is None else {"bias": _arrays.shaped("bias", bias, (size,), _arrays.FLOATS)}
+
+
+def _conv2d(
     x: NDArray[Any],
     kernel: NDArray[Any],
     strides: Pair,
     padding: str,
     connections: Connections | None,
-) -> dict[str, Any]:
-    shape: tuple[str | int, ...] = ("kernel height", "kernel width", x.shape[3], "out")
-    table: Table = ()
+    use_bias: bool = True,
+) -> layers.Conv2D:
+    """The layer that has this kernel."""
+    shape: tuple[str | int, ...] = ("kernel height", "kernel width", _images(x).shape[3], "out")
     if connections is not None:
-        table = _arrays.connection_table(connections)
-        shape = (*shape[:2], sum(map(len, table)))
+        connections = _arrays.connection_table(connections)
+        shape = (*shape[:2], sum(map(len, connections)))
     window = _arrays.shaped("kernel", kernel, shape, _arrays.FLOATS).shape[:2]
-    padding = _arrays.padding(padding)
-    _arrays.fits_image("kernel", window, x.shape[1:], padding)
-    return {
-        "units": len(table) or kernel.shape[3],
-        "window": window,
-        "strides": _arrays.pair("strides", strides),
-        "same_padding": padding == "same",
-        "connections": table,
-    }
+    _arrays.fits_image("kernel", window, x.shape[1:], _arrays.padding(padding))
+    filters = kernel.shape[3] if connections is None else len(connections)
+    arguments = (filters, window, strides, padding)
+    return layers.Conv2D(*arguments, use_bias=use_bias, connections=connections)
 
 
-def _dense_spec(x: NDArray[Any], kernel: NDArray[Any]) -> dict[str, Any]:
-    _arrays.shaped("kernel", kernel, (x.shape[1], "out"), _arrays.FLOATS)
-    return {"units": kernel.shape[1]}
+def _dense(x: NDArray[Any], kernel: NDArray[Any], use_bias: bool = True) -> layers.Dense:
+    """The layer that has this kernel."""
+    _arrays.shaped("kernel", kernel, (_rows(x).shape[1], "out"), _arrays.FLOATS)
+    return layers.Dense(kernel.shape[1], use_bias=use_bias)
 
 
-def _pool(
-    kind: str, x: NDArray[Any], pool_size: Pair, strides: Pair | None, padding: str
-) -> _Single:
-    shape = _images(x)
-    window = _arrays.pair("pool_size", pool_size)
-    padding = _arrays.padding(padding)
-    _arrays.fits_image("pool_size", window, shape, None if kind == "subsample2d" else padding)
-    spec = {
-        "window": window,
-        "strides": window if strides is None else _arrays.pair("strides", strides),
-        "same_padding": padding == "same",
-    }
-    return _Single(kind, shape, spec)
-
-
-def _activation_spec(x: NDArray[Any], name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
+def _activation(x: NDArray[Any], name: str) -> layers.Activation:
     _check.one_of("name", name, ACTIVATIONS)
     if _arrays.array("x", x).ndim == 2:
-        return _rows(x), {"activation": name}
-    if name == "softmax":
+        _rows(x)
+    elif name == "softmax":
         raise ValueError(f"x must have shape (N, features) for softmax, got {x.shape}")
-    return _images(x), {"activation": name}
+    else:
+        _images(x)
+    return layers.Activation(name)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import _core
+from ..layers.activation import LINEAR
 from ..models import Sequential
+from ..models._graph import Node
 from .effort import Effort, rounds
 from .subjects import EPOCH, FORMS, Images, model_of
 
@@ -71,7 +73,7 @@ def beside_peak(peaks: list[float], threads: int, effort: Effort) -> Iterator[No
 
 def steps(images: Images, effort: Effort) -> list[Step]:
     """Both LeNets with as many images as fill the registers, and with one."""
-    lanes = model_of("classic")._planned().lanes
+    lanes = model_of("classic").network.lanes
     subjects = [_Subject(form, count, images, effort) for form in FORMS for count in (lanes, 1)]
     for _ in rounds(effort):
         for subject in subjects:
@@ -83,7 +85,7 @@ def epoch_flops(form: str) -> float:
     """What an epoch of 60,000 images needs: the layers' multiply-adds, two operations each."""
     x, y = np.zeros((1, 28, 28, 1), np.uint8), np.zeros(1, np.int32)
     model = model_of(form)
-    profile = model._planned().profile(model._parameters, x, y, LOSS, 1)
+    profile = model.network.profile(model.parameters, x, y, LOSS, 1)
     multiply_adds: float = sum(layer[phase][1] for layer in profile["layers"] for phase in PHASES)
     return EPOCH * 2.0 * multiply_adds
 
@@ -110,40 +112,25 @@ class _Subject:
 
     def _profile(self, repeats: int) -> dict[str, Any]:
         model = self._model
-        network = model._planned()
-        return network.profile(model._parameters, self._x, self._y, LOSS, repeats)
+        return model.network.profile(model.parameters, self._x, self._y, LOSS, repeats)
 
 
 def _kernels(model: Sequential, images: int, profile: dict[str, Any]) -> list[Kernel]:
     """A profile as kernels in the network's order, without phases that a layer does not have."""
-    names = _names(model, {layer["spec"] for layer in profile["layers"]})
+    names = [_name(node) for node in model.graph.nodes]
     kernels = [Kernel("pack", "forward", 0.0, [profile["pack"]])]
     for layer in profile["layers"]:
         for phase in PHASES:
             seconds, multiply_adds = layer[phase]
             if seconds > 0 or multiply_adds > 0:
                 flops = 2.0 * images * multiply_adds
-                kernels.append(Kernel(names[layer["spec"]], phase, flops, [seconds]))
+                kernels.append(Kernel(names[layer["node"]], phase, flops, [seconds]))
     kernels.append(Kernel("softmax + loss", "forward", 0.0, [profile["loss"]]))
     return kernels
 
 
-def _names(model: Sequential, measured: set[int]) -> dict[int, str]:
-    """Names of the measured specs; an activation that is fused into its layer shares its name.
-
-    The last activation, softmax, is part of the loss.
-    """
-    names: dict[int, str] = {}
-    spec = 0
-    for layer in model.layers:
-        first = spec
-        for own in layer._specs(layer.input_shape or ()):
-            activation = own.get("activation")
-            if activation is None:
-                names[spec] = layer.name or own["kind"]
-            elif spec in measured:
-                names[spec] = f"{layer.name} {activation}"
-            elif activation != "softmax":
-                names[first] += f" + {activation}"
-            spec += 1
-    return names
+def _name(node: Node) -> str:
+    """The layer's name and, where it is part of the node, the activation's."""
+    activation = node.settings.get("activation", LINEAR).name
+    own = node.layers[0]
+    return own if activation == "linear" else f"{own} + {activation}"

@@ -5,8 +5,9 @@ from pathlib import Path
 from time import perf_counter
 
 from .. import _check
-from .._backup import BackupAndRestore, Json
+from .._backup import BackupAndRestore
 from .._callback import Logs
+from ..models._state import Json
 
 
 class Backup(BackupAndRestore):
@@ -50,12 +51,12 @@ class Backup(BackupAndRestore):
     def _training(self) -> Json:
         return {**self._settings, **super()._training()}
 
-    def _state(self, epochs: int) -> Json:
-        return {**super()._state(epochs), "seconds": self.seconds, "history": self.history}
+    def _values(self) -> Json:
+        return {**super()._values(), "seconds": self.seconds, "history": self.history}
 
-    def _accept(self, state: Json) -> None:
-        self._seconds = _check.real("seconds", state["seconds"], "[0, inf)")
+    def _accept(self, values: Json) -> None:
+        self._seconds = _check.real("seconds", values["seconds"], "[0, inf)")
         self.history = [
             {name: _check.real("history", value) for name, value in logs.items()}
-            for logs in state["history"]
+            for logs in values["history"]
         ]

@@ -15,7 +15,8 @@ from ..datasets import _known
 from ..datasets._idx import Bytes
 from ..datasets._known import DataSet
 from ..datasets._load import Search, cache_folder
-from ..layers import RBF, scales_pixels
+from ..layers import RBF
+from ..layers.shape import scales_pixels
 from ..models import Sequential, load_model
 from . import _data
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import _core, _files, _threads, utils
-from .._recipes import COMPARED, DISTORTED_1998, MODERN_RECIPES, RECIPES, Recipe
+from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
@@ -81,7 +81,7 @@ def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
             f"--distort is for --model 1998, got {' and '.join(recipes)}: for the modern LeNet on "
             "distorted images there is --recipe best"
         )
-    return {"1998": DISTORTED_1998}
+    return {"1998": AUGMENTED_1998}
 
 
 def _backups(

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _files, losses, optimizers
-from ..layers import LAYERS, sample_shape
+from .. import _files
+from .._configurable import serialize
+from ..layers import Layer
 from ..metrics import CategoricalAccuracy
 from ._sequential import Sequential
 
 FORMAT = "pylenet-1"
-MOST_LAYERS = 1000  # in a file: names must be unique, which takes time with the number squared
+MOST_LAYERS = 1000  # in a file: a hostile one is refused before it takes long
 FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
 
 
@@ -36,8 +37,8 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
-    weights = model._snapshot()
-    config = json.dumps(_config(model))
+    weights = model.snapshot()
+    config = json.dumps(config_of(model))
     try:
         _from_config(json.loads(config), {name: view.shape for name, view in weights.items()})
     except (ValueError, TypeError) as error:
@@ -65,16 +66,11 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
             names = list(file.keys())
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             model = _from_config(json.loads(metadata["model"]), shapes)
-            for name, view in model._views.items():
+            for name, view in model.named_weights().items():
                 view[...] = _weight(name, file.get_tensor(name))
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a pylenet model: {error}") from error
     return model
-
-
-def parts_of(model: Sequential) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
-    """What `model_of` makes the model from again."""
-    return _config(model), model.get_weights()
 
 
 def model_of(config: dict[str, Any], weights: list[NDArray[np.float32]]) -> Sequential:
@@ -96,22 +92,20 @@ def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
     return values
 
 
-def _config(model: Sequential) -> dict[str, Any]:
+def config_of(model: Sequential) -> dict[str, Any]:
+    """Name, architecture and what the model was compiled with, of JSON values only."""
     compiled = None
     if model.loss is not None and model.optimizer is not None:
         compiled = {
-            "loss": losses.serialize(model.loss),
-            "optimizer": optimizers.serialize(model.optimizer),
+            "loss": serialize(model.loss),
+            "optimizer": serialize(model.optimizer),
             "metrics": list(model.metrics_names[1:]),
         }
     return {
         "format": FORMAT,
         "name": model.name,
         "input_shape": model.input_shape[1:],
-        "layers": [
-            {"class_name": type(layer).__name__, "config": layer.get_config()}
-            for layer in model.layers
-        ],
+        "layers": [serialize(layer) for layer in model.layers],
         "compile": compiled,
     }
 
@@ -124,16 +118,18 @@ def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequ
         raise ValueError(f"it must have at most {MOST_LAYERS} layers")
     model = Sequential(name=config["name"])
     for entry in config["layers"]:
-        if entry["class_name"] not in LAYERS:
+        if entry["class_name"] not in Layer.members:
             raise ValueError(f"unknown layer {entry['class_name']!r}")
         if "input_shape" in entry["config"]:
             raise ValueError("the input shape must stand in one place")
-        model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
-    size = None if shapes is None else sum(math.prod(shape) for shape in shapes.values())
-    model._assemble(model.layers, sample_shape(config["input_shape"]), size=size)
-    expected = {name: view.shape for name, view in model._views.items()}
-    if shapes is not None and expected != shapes:
-        raise ValueError(f"its tensors must be {expected}, got {shapes}")
+        model.add(Layer.members[entry["class_name"]].from_config(entry["config"]))
+    if shapes is None:
+        model.build(config["input_shape"])
+    else:
+        model.build_to_load(config["input_shape"], sum(map(math.prod, shapes.values())))
+        expected = {name: view.shape for name, view in model.named_weights().items()}
+        if expected != shapes:
+            raise ValueError(f"its tensors must be {expected}, got {shapes}")
     if (compiled := config["compile"]) is not None:
         metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]
         model.compile(compiled["optimizer"], compiled["loss"], metrics=metrics)

@@ -13,15 +13,15 @@ from .. import metrics as metrics_module
 from .._callback import Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
-from . import _data
+from . import _inputs
 from ._stack import LayerStack
+from ._state import TrainingState
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 
-
 Labelled = tuple[NDArray[Any], NDArray[Any]]
-Distortion = dict[str, float | int]  # what C++ is told of an augmentation and the epoch
+Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 
 
 class Sequential(LayerStack):
@@ -36,11 +36,9 @@ class Sequential(LayerStack):
     loss: losses.Loss | None = None
     metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
-    _looked_at_pixels = False
-    _fit_settings: dict[str, Any] | None = None  # of the last fit, for BackupAndRestore
-    _augmentation: RandomAffine | None = None
     history: History | None = None  # of the last fit
-    _initial_epoch = 0  # of the present fit; a callback may change it when training begins
+    training_state: TrainingState | None = None  # of the last fit, or the present one
+    _looked_at_pixels = False
 
     def compile(
         self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
@@ -63,7 +61,7 @@ class Sequential(LayerStack):
         if len({"loss", "val_loss", *names}) < len(names) + 2:
             raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
-            _data.core_loss(chosen_loss, names, self.layers, self._output_shape())
+            _inputs.core_loss(chosen_loss, names, self._last_node(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
         self.metrics_names = ("loss", *names)
 
@@ -124,29 +122,29 @@ class Sequential(LayerStack):
         with self._trainer.held(self.name):
             hooks = CallbackList(callbacks, self, params, progress=progress)
             self.history = hooks.history
-            self._initial_epoch = initial_epoch
-            self._fit_settings = {
-                "batch_size": batch_size,
-                "samples": len(images),
-                "shuffle": shuffle,
-            }
-            self._augmentation = augmentation
             self.stop_training = False
-            self._start_optimizer()
+            self.training_state = state = TrainingState(
+                self.parameters,
+                self._start_optimizer(),
+                epoch=initial_epoch,
+                samples=len(images),
+                batch_size=batch_size,
+                shuffle=shuffle,
+                augmentation=augmentation,
+            )
             logs: dict[str, float] = {}
             try:
                 hooks.on_train_begin()
-                for epoch in range(self._initial_epoch, epochs):
+                while state.epoch < epochs:
+                    epoch = state.epoch
                     hooks.on_epoch_begin(epoch)
-                    distortion = None if augmentation is None else augmentation._spec(epoch)
-                    logs = self._train_epoch(
-                        images, labels, batch_size, shuffle, epoch, distortion, hooks, progress
-                    )
+                    logs = self._train_epoch(images, labels, state, hooks, progress)
                     if validation is not None:
                         hooks.on_test_begin()
                         results = self._evaluate(*validation)
                         hooks.on_test_end(results)
                         logs |= {f"val_{name}": value for name, value in results.items()}
+                    state.epoch = epoch + 1
                     hooks.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -216,26 +214,24 @@ class Sequential(LayerStack):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as `save` and `load_model` do: without the optimizer's state."""
-        from ._saving import model_of, parts_of
+        from ._saving import config_of, model_of
 
-        return model_of, parts_of(self)
+        return model_of, (config_of(self), self.get_weights())
 
     def _train_epoch(
         self,
         x: NDArray[Any],
         y: NDArray[Any],
-        batch_size: int,
-        shuffle: bool,
-        epoch: int,
-        distortion: Distortion | None,
+        state: TrainingState,
         hooks: CallbackList,
         progress: ProgressLogger,
     ) -> dict[str, float]:
         """One pass over the samples, some steps at a time; returns its logs."""
-        samples = len(x)
-        order = _random.generator().permutation(samples) if shuffle else np.arange(samples)
+        samples, batch_size, epoch = state.samples, state.batch_size, state.epoch
+        drawn = None if state.augmentation is None else state.augmentation.settings(epoch)
+        order = _random.generator().permutation(samples) if state.shuffle else np.arange(samples)
         steps = -(-samples // batch_size)
-        self._prepare_optimizer(x, order, epoch, distortion)
+        self._prepare_optimizer(x, order, epoch, drawn)
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
         done, chunk = 0, 1
         logs: dict[str, float] = {}
@@ -245,14 +241,14 @@ class Sequential(LayerStack):
             started = perf_counter()
             end = min(done + chunk, steps)
             part = order[done * batch_size : end * batch_size]
-            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size, distortion)
+            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size, drawn)
             seen = min(end * batch_size, samples)
             logs = self._logs(float(loss_sums[:end].sum()) / seen, int(correct[:end].sum()) / seen)
             invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
             if invalid.size:
                 batch = done + int(invalid[0])
                 hooks.on_not_finite(epoch, batch, f"the loss is {loss_sums[batch]}")
-            elif end == steps and not np.isfinite(self._parameters).all():
+            elif end == steps and not np.isfinite(self.parameters).all():
                 hooks.on_not_finite(epoch, end - 1, "weights are NaN or infinite")
             progress.update(end, logs)
             if hooks.wants_batches:
@@ -269,14 +265,14 @@ class Sequential(LayerStack):
         y: NDArray[Any],
         order: NDArray[np.int64],
         batch_size: int,
-        distortion: Distortion | None = None,
+        augmentation: Augmentation | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Train on x[order]; returns each step's summed loss and right answers."""
-        network, (_, optimizer) = self._planned(), self._compiled()
+        network, (_, optimizer) = self.network, self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
         return network.train(
-            self._parameters,
+            self.parameters,
             x,
             y,
             order,
@@ -286,30 +282,30 @@ class Sequential(LayerStack):
             slots=optimizer.slots,
             iterations=optimizer.step_count,
             learning_rates=optimizer.learning_rates(steps),
-            distortion=distortion,
+            augmentation=augmentation,
             threads=_threads.get_num_threads(),
         )
 
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        network, threads = self._planned(), _threads.get_num_threads()
+        network, threads = self.network, _threads.get_num_threads()
         y = np.empty((len(x), *self._output_shape()), np.float32)
         chunk = self._samples_a_call
         if len(x) <= chunk:  # two views less: a twentieth of the time for one image
-            network.predict(y, self._parameters, x, threads)
+            network.predict(y, self.parameters, x, threads)
             return y
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
-            network.predict(y[part], self._parameters, x[part], threads)
+            network.predict(y[part], self.parameters, x[part], threads)
         return y
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
-        network, loss = self._planned(), self._core_loss()
+        network, loss = self.network, self._core_loss()
         total, correct = 0.0, 0
         chunk = self._samples_a_call
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
-                self._parameters, x[part], y[part], loss, _threads.get_num_threads()
+                self.parameters, x[part], y[part], loss, _threads.get_num_threads()
             )
             total += chunk_loss
             correct += chunk_correct
@@ -338,10 +334,10 @@ class Sequential(LayerStack):
             if not self.layers:
                 raise ValueError(f"model {self.name!r} has no layers: add some first")
             self.build(_arrays.array(name, x).shape[1:])
-        images = _data.images(name, x, self._input_shape or ())
+        images = _inputs.images(name, x, self._input_shape or ())
         if len(images) > FEW or not self._looked_at_pixels:
             self._looked_at_pixels = True
-            _data.warn_if_scaled(name, images, self.layers)
+            _inputs.warn_if_scaled(name, images, self.layers)
         return images
 
     def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
@@ -349,17 +345,17 @@ class Sequential(LayerStack):
         images = self._images(x_name, x)
         self._core_loss()
         outputs = self._output_shape()[0]
-        return images, _data.targets(y_name, y, loss, outputs, len(images))
+        return images, _inputs.targets(y_name, y, loss, outputs, len(images))
 
     def _check_augmentation(self, augmentation: object) -> None:
         if not isinstance(augmentation, RandomAffine):
             raise TypeError(f"augmentation must be a RandomAffine or None, got {augmentation!r}")
-        augmentation._check_samples("x", self._input_shape or ())
+        augmentation.check_samples("x", self._input_shape or ())
 
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
         metrics = self.metrics_names[1:]
-        return _data.core_loss(loss, metrics, self.layers, self._output_shape())
+        return _inputs.core_loss(loss, metrics, self._last_node(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
@@ -371,23 +367,19 @@ class Sequential(LayerStack):
         x: NDArray[Any],
         order: NDArray[np.int64],
         epoch: int | None = None,
-        distortion: Distortion | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         """To be called before an epoch on x[order], and before a step outside of `fit`."""
-        network, (_, optimizer) = self._planned(), self._compiled()
-
-        def curvature(samples: int) -> NDArray[np.float32]:
-            return network.curvature(
-                self._parameters,
-                x,
-                order[:samples],
-                self._core_loss(),
-                distortion,
-                _threads.get_num_threads(),
-            )
-
-        optimizer.prepare(epoch, curvature)
-
-    def _start_optimizer(self) -> None:
         _, optimizer = self._compiled()
-        optimizer.build(self._parameters.size, self._identity)
+        hessian = None
+        if samples := optimizer.hessian_samples(epoch):
+            loss, threads = self._core_loss(), _threads.get_num_threads()
+            hessian = self.network.hessian(
+                self.parameters, x, order[:samples], loss, augmentation, threads
+            )
+        optimizer.prepare(epoch, hessian)
+
+    def _start_optimizer(self) -> optimizers.Optimizer:
+        _, optimizer = self._compiled()
+        optimizer.build(self.parameters.size, self._identity)
+        return optimizer

@@ -1,7 +1,7 @@
 """A stack of layers with its plan in C++ and its parameters: everything of a model but training."""
 
 import math
-import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _core
-from ..layers import AlwaysTrainable, Input, Layer, Shape, assign_weights, sample_shape
+from .._arrays import Shape
+from .._configurable import short_name
+from ..layers import Input, Layer
+from ..layers._base import AlwaysTrainable, assign_weights, sample_shape
+from . import _graph
+from ._graph import Graph, Node, Placed
 from ._trainer import TrainerLock
 
 EVALUATION_CHUNK = 4096  # samples in one call, at most
@@ -17,19 +22,25 @@ EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other th
 
 
 class LayerStack(AlwaysTrainable):
-    """Layers in order, planned anew at each `add` once the input shape is known."""
+    """Layers in order, each placed on those below once the input shape is known.
+
+    parameters: all weights in one flat float32 buffer, which the layers' weights are views into.
+    """
+
+    _network: _core.Network | None = None  # planned when it is first needed
 
     def __init__(
         self, layers: Sequence[Layer | Input] | None = None, *, name: str = "sequential"
     ) -> None:
         self.name = _check.text("name", name)
         self.layers: tuple[Layer, ...] = ()
+        self._memory = self.parameters = _core.zeros(0)  # memory: for some more to come, too
         self._input_shape: Shape | None = None
-        self._network: _core.Network | None = None
+        self._placed: list[Placed] | None = None  # the layers, once the input shape is known
+        self._names: set[str] = set()  # of layers
+        self._classes: Counter[type[Layer]] = Counter()  # of layers: how many there are of each
         self._trainer = TrainerLock()
         self._identity = object()  # by which an optimizer knows whose state it holds
-        self._parameters: NDArray[np.float32] = np.zeros(0, np.float32)
-        self._views: dict[str, NDArray[np.float32]] = {}
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, got {type(layers).__name__}")
         for layer in layers or ():
@@ -47,16 +58,17 @@ class LayerStack(AlwaysTrainable):
         if layer.input_shape is not None or layer in self.layers:
             raise ValueError(f"layer must be new, got {layer!r}, which is part of a model already")
         self._check_declared(layer)
-        layers = (*self.layers, layer)
         former_name = layer.name
         layer.name = self._unique_name(layer)
         try:
             if shape := self._input_shape or layer.declared_input_shape:
-                self._assemble(layers, shape)
-            self.layers = layers
+                self._place([layer], shape)
         except Exception:
             layer.name = former_name
             raise
+        self.layers = (*self.layers, layer)
+        self._names.add(layer.name)
+        self._classes[type(layer)] += 1
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Fix the shape of one sample, as (28, 28, 1), or with Keras's leading None."""
@@ -65,41 +77,81 @@ class LayerStack(AlwaysTrainable):
         shape = sample_shape(input_shape)
         if self._input_shape not in (None, shape):
             raise ValueError(f"input_shape must be {self._input_shape}, got {shape}")
-        self._assemble(self.layers, shape)
+        if not self.built:
+            self._place(self.layers, shape)
+
+    def build_to_load(self, input_shape: Sequence[int], size: int) -> None:
+        """As `build`, with weights of zero. size: how many there must be.
+
+        Raises ValueError for another number, before memory is taken for them.
+        """
+        self._place(self.layers, sample_shape(input_shape), size)
 
     @property
     def built(self) -> bool:
         """Whether the input shape is known, hence the weights are there."""
-        return self._network is not None
+        return self._placed is not None
+
+    @property
+    def graph(self) -> Graph:
+        """The network as it is run. Raises ValueError before the input shape is known."""
+        return _graph.inference(self._input_shape or (), self._built())
+
+    @property
+    def network(self) -> _core.Network:
+        """The graph planned in C++. Raises ValueError before the input shape is known."""
+        network = self._network
+        if network is None:
+            self._samples_a_call = _samples_a_call(self.layers)
+            # Two threads that plan at once go on with the same one.
+            network = vars(self).setdefault("_network", self.graph.network())
+        return network
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
         """(None, ...), as Keras's. Raises ValueError before it is known."""
-        self._planned()
+        self._built()
         return (None, *(self._input_shape or ()))
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
         """(None, ...), as Keras's. Raises ValueError before it is known."""
-        self._planned()
+        self._built()
         return (None, *self._output_shape())
 
     @property
     def weights(self) -> list[NDArray[np.float32]]:
         """All weights in Keras's order, as live views."""
-        self._planned()
-        return list(self._views.values())
+        return [view for placed in self._built() for view in placed.layer.weights]
+
+    def named_weights(
+        self, flat: NDArray[np.float32] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """The weights by name, as "dense_1.kernel": live views, or views into `flat`.
+
+        flat: a buffer like `parameters`, as the optimizer's slots.
+        """
+        flat = self.parameters if flat is None else flat
+        return {
+            f"{placed.layer.name}.{tensor.name}": tensor.of(flat)
+            for placed in self._built()
+            for tensor in placed.tensors
+        }
+
+    def snapshot(self) -> dict[str, NDArray[np.float32]]:
+        """Copies of all weights by name, all from after the same step of training."""
+        flat = self.network.snapshot(self.parameters)
+        return {name: view.copy() for name, view in self.named_weights(flat).items()}
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Copies of all weights, in Keras's order and layouts."""
-        return list(self._snapshot().values())
+        return list(self.snapshot().values())
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Copy a list as `get_weights` gives it, of ours or of a Keras model, into the weights."""
-        network = self._planned()
-        flat = network.snapshot(self._parameters)
-        assign_weights(self._views_in(flat), weights)
-        network.assign(self._parameters, flat)
+        flat = self.network.snapshot(self.parameters)
+        assign_weights(self.named_weights(flat), weights)
+        self.network.assign(self.parameters, flat)
 
     def count_params(self) -> int:
         """The number of trainable parameters."""
@@ -110,7 +162,7 @@ class LayerStack(AlwaysTrainable):
 
         Output shapes, neurons, trainable parameters and connections, as the layers count them.
         """
-        self._planned()
+        self._built()
         rows = [
             (
                 f"{layer.name} ({type(layer).__name__})",
@@ -142,27 +194,17 @@ class LayerStack(AlwaysTrainable):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"
 
-    def _snapshot(self) -> dict[str, NDArray[np.float32]]:
-        """Copies of all weights by name, all from after the same step of training."""
-        flat = self._planned().snapshot(self._parameters)
-        return {name: view.copy() for name, view in self._views_in(flat).items()}
-
-    def _views_in(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """The weights by name in a buffer like the parameters'."""
-        begin = self._parameters.ctypes.data
-        offsets = {n: (v.ctypes.data - begin) // v.itemsize for n, v in self._views.items()}
-        return {
-            name: flat[offsets[name] : offsets[name] + view.size].reshape(view.shape)
-            for name, view in self._views.items()
-        }
-
-    def _planned(self) -> _core.Network:
-        if self._network is None:
+    def _built(self) -> list[Placed]:
+        if self._placed is None:
             raise ValueError(
                 f"model {self.name!r} does not know its input shape yet: give the first layer "
                 "input_shape=, start with an Input, call build, or train it"
             )
-        return self._network
+        return self._placed
+
+    def _last_node(self) -> Node | None:
+        """The last of what the layers compute, as they say it: not rewritten."""
+        return next((p.nodes[-1] for p in reversed(self._built()) if p.nodes), None)
 
     def _output_shape(self) -> Shape:
         return (self.layers[-1].output_shape if self.layers else self._input_shape) or ()
@@ -176,58 +218,47 @@ class LayerStack(AlwaysTrainable):
             raise ValueError(f"input_shape must be given with the first layer, got it in {layer!r}")
 
     def _unique_name(self, layer: Layer) -> str:
-        taken = {other.name for other in self.layers}
         if layer.name is not None:
-            if layer.name in taken:
+            if layer.name in self._names:
                 raise ValueError(f"name must be unique in a model, got {layer.name!r} twice")
             return layer.name
-        base = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower()
-        number = sum(type(other) is type(layer) for other in self.layers)
+        base = short_name(type(layer))
+        number = self._classes[type(layer)]
         name = f"{base}_{number}" if number else base
-        while name in taken:
+        while name in self._names:
             number += 1
             name = f"{base}_{number}"
         return name
 
-    def _assemble(
-        self, layers: Sequence[Layer], input_shape: Shape, *, size: int | None = None
-    ) -> None:
-        """Plan the layers, keep the weights there are and draw the new ones.
+    def _place(self, layers: Sequence[Layer], input_shape: Shape, size: int | None = None) -> None:
+        """Put layers on top: plan them, then take memory for their weights and draw these.
 
-        size: how many parameters there must be, checked before memory is taken for them.
+        size: how many weights there must be, to be loaded: none are drawn.
         """
-        specs: list[dict[str, Any]] = []
-        shapes, ends = [input_shape], []  # before and after each layer; where its specs end
+        below = self._placed or []
+        shape, end = (below[-1].output_shape, below[-1].end) if below else (input_shape, 0)
+        new: list[Placed] = []
         for layer in layers:
-            own = layer._specs(shapes[-1])
-            alone = _core.Network(_core_shape(shapes[-1]), own)
-            shapes.append(layer._shape_of(alone.output_shape(len(own) - 1), shapes[-1]))
-            specs += own
-            ends.append(len(specs))
-        network = _core.Network(_core_shape(input_shape), specs)
-        if size is not None and size != (count := _parameter_count(network, len(specs))):
+            new.append(_graph.place(layer, shape, end))
+            shape, end = new[-1].output_shape, new[-1].end
+        if size is not None and size != (count := _count(new)):
             raise ValueError(f"the layers have {count} parameters, expected {size}")
 
-        parameters = _core.zeros(network.parameter_floats)
-        parameters[: self._parameters.size] = self._parameters
-        views = [
-            _views_of(network, parameters, begin, end)
-            for begin, end in zip([0, *ends], ends, strict=False)
-        ]
-        for layer, own_views in zip(layers, views, strict=True):
-            if layer.input_shape is None and size is None:
-                for name, view in own_views.items():
-                    view[...] = layer._initial(name, view.shape)
-        for k, layer in enumerate(layers):
-            layer.input_shape, layer.output_shape = shapes[k], shapes[k + 1]
-            layer._weights = views[k]
-        self._views = {
-            f"{layer.name}.{name}": view
-            for layer, own_views in zip(layers, views, strict=True)
-            for name, view in own_views.items()
-        }
-        self._network, self._parameters, self._input_shape = network, parameters, input_shape
-        self._samples_a_call = _samples_a_call(layers)
+        memory = self._memory
+        if end > memory.size:
+            memory = _core.zeros(max(end, memory.size * 5 // 4))  # copies are few, little is unused
+            memory[: self.parameters.size] = self.parameters
+        memory[self.parameters.size : end] = 0  # also where drawing once failed half-way
+        for placed in new if size is None else ():
+            for tensor in placed.tensors:
+                tensor.of(memory)[...] = placed.layer.initial_weight(tensor.name, tensor.shape)
+
+        for placed in new if memory is self._memory else [*below, *new]:
+            weights = {tensor.name: tensor.of(memory) for tensor in placed.tensors}
+            placed.layer.place(placed.input_shape, placed.output_shape, weights)
+        self._placed, self._input_shape = [*below, *new], input_shape
+        self._memory, self.parameters = memory, memory[:end]
+        vars(self).pop("_network", None)
 
 
 def _samples_a_call(layers: Sequence[Layer]) -> int:
@@ -240,23 +271,5 @@ def _samples_a_call(layers: Sequence[Layer]) -> int:
     return max(1, min(EVALUATION_CHUNK, EVALUATION_WORK // work))
 
 
-def _core_shape(shape: Shape) -> tuple[int, int, int]:
-    """A sample's shape as C++ has it: (height, width, channels)."""
-    if len(shape) == 1:
-        return (1, 1, shape[0])
-    return (shape[0], shape[1], shape[2] if len(shape) == 3 else 1)
-
-
-def _parameter_count(network: _core.Network, specs: int) -> int:
-    return sum(math.prod(shape) for i in range(specs) for _, _, shape in network.tensors(i))
-
-
-def _views_of(
-    network: _core.Network, parameters: NDArray[np.float32], begin: int, end: int
-) -> dict[str, NDArray[np.float32]]:
-    """The weights of the specs begin .. end - 1 by name."""
-    return {
-        name: parameters[offset : offset + math.prod(shape)].reshape(shape)
-        for i in range(begin, end)
-        for name, offset, shape in network.tensors(i)
-    }
+def _count(layers: Sequence[Placed]) -> int:
+    return sum(math.prod(tensor.shape) for placed in layers for tensor in placed.tensors)

@@ -1,7 +1,6 @@
 """One thread at a time trains a model."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,13 +9,13 @@ class TrainerLock:
     """Held by the thread that trains. A forked child, where that thread is not, finds it free."""
 
     def __init__(self) -> None:
-        self._lock, self._process = threading.RLock(), os.getpid()
+        self._renew()
 
     @contextmanager
     def held(self, model: str) -> Iterator[None]:
         """Raise RuntimeError, and do not wait, where another thread trains the model."""
         if self._process != os.getpid():
-            self._lock, self._process = threading.RLock(), os.getpid()
+            self._renew()
         lock = self._lock
         if not lock.acquire(blocking=False):
             raise RuntimeError(
@@ -27,3 +26,8 @@ class TrainerLock:
             yield
         finally:
             lock.release()
+
+    def _renew(self) -> None:
+        from threading import RLock  # not needed to import the package
+
+        self._lock, self._process = RLock(), os.getpid()

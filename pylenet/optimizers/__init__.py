@@ -1,7 +1,8 @@
 """Optimizers and learning rate schedules, in Keras's words."""
 
+from .._configurable import serialize
 from . import schedules
-from ._optimizers import SDLM, SGD, Adam, AdamW, Optimizer, get, serialize
+from ._optimizers import SDLM, SGD, Adam, AdamW, Optimizer, get
 
 __all__ = [
     "SDLM",

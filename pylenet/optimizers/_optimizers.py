@@ -1,18 +1,17 @@
 """SGD, Adam, AdamW and SDLM: hyper-parameters, step count and state. Their arithmetic is in C++."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check
-from .schedules import EpochwiseConstant, LearningRateSchedule, deserialize
-from .schedules import serialize as serialize_schedule
+from .. import _check, _configurable
+from . import schedules
+from .schedules import EpochwiseConstant, LearningRateSchedule
 
 
-class Optimizer(ABC):
+class Optimizer(_configurable.Configurable, ABC, family="optimizer"):
     """What all optimizers share. One optimizer serves one model.
 
     learning_rate: float >= 0, or a LearningRateSchedule.
@@ -23,6 +22,7 @@ class Optimizer(ABC):
     """
 
     kind: ClassVar[str]  # the C++ update: "sgd", "adam" or "sdlm"
+    own_arguments: ClassVar[tuple[str, ...]]  # which that update is told of too
     epoch = 0  # of fit, which an EpochwiseConstant follows
 
     def __init__(
@@ -54,10 +54,6 @@ class Optimizer(ABC):
     @abstractmethod
     def slot_names(self) -> tuple[str, ...]:
         """Names of the state arrays."""
-
-    @abstractmethod
-    def _arguments(self) -> dict[str, Any]:
-        """The constructor arguments that are this optimizer's own."""
 
     @property
     def learning_rate(self) -> float:
@@ -103,42 +99,50 @@ class Optimizer(ABC):
         if len(self.slots) != len(self.slot_names):
             self.slots = [np.zeros(size, np.float32) for _ in self.slot_names]
 
-    def prepare(self, epoch: int | None, curvature: Callable[[int], NDArray[np.float32]]) -> None:
+    def hessian_samples(self, epoch: int | None) -> int:
+        """How many samples' Hessian `prepare` wants before this epoch of fit; 0 for none.
+
+        epoch: None before a step outside of fit.
+        """
+        return 0
+
+    def prepare(self, epoch: int | None, hessian: NDArray[np.float32] | None) -> None:
         """Called before each epoch of fit, and with None before a step outside of it.
 
-        curvature(samples): the diagonal of the loss's Gauss-Newton Hessian at the weights, a mean
-        over so many samples of what is about to be trained on, fewer if there are fewer.
+        hessian: where `hessian_samples` asked for it, the diagonal of the loss's Gauss-Newton
+        Hessian at the weights, a mean over the first of the samples that are about to be trained
+        on: so many as it said, fewer if there are fewer.
         """
         if epoch is not None:
             self.epoch = epoch
 
     def hyperparameters(self) -> dict[str, float | bool | str]:
         """What the C++ update needs besides the learning rate."""
-        decay = 0.0 if self.weight_decay is None else self.weight_decay
-        return {"kind": self.kind, **self._arguments(), "weight_decay": decay}
+        return {"kind": self.kind, **self._own(), "weight_decay": self.weight_decay or 0.0}
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments by name; `name` only if it is not the default."""
+        rate, decay = self._learning_rate, self.weight_decay
+        named = {} if self.name == type(self).__name__.lower() else {"name": self.name}
+        return {"learning_rate": rate, **self._own(), "weight_decay": decay, **named}
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as JSON values."""
-        rate: Any = self._learning_rate
-        if isinstance(rate, LearningRateSchedule):
-            rate = serialize_schedule(rate)
-        own = self._arguments()
-        return {"learning_rate": rate, **own, "weight_decay": self.weight_decay, "name": self.name}
+        config = self.arguments() | {"name": self.name}
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            config["learning_rate"] = schedules.serialize(self._learning_rate)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Optimizer":
         """A new optimizer, without state, from what `get_config` returned."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
-            config["learning_rate"] = deserialize(config["learning_rate"])
+            config["learning_rate"] = schedules.deserialize(config["learning_rate"])
         return cls(**config)
 
-    def __repr__(self) -> str:
-        own, rate = self._arguments(), self._learning_rate
-        arguments = {"learning_rate": rate, **own, "weight_decay": self.weight_decay}
-        if self.name != type(self).__name__.lower():
-            arguments["name"] = self.name
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+    def _own(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.own_arguments}
 
     def _rate_at(self, step: int) -> float:
         if isinstance(self._learning_rate, float):
@@ -155,6 +159,7 @@ class SGD(Optimizer):
     """
 
     kind = "sgd"
+    own_arguments = ("momentum", "nesterov")
 
     def __init__(
         self,
@@ -173,9 +178,6 @@ class SGD(Optimizer):
     def slot_names(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
 
-    def _arguments(self) -> dict[str, Any]:
-        return {"momentum": self.momentum, "nesterov": self.nesterov}
-
 
 class Adam(Optimizer):
     """Adam: w -= a * m / (sqrt(v) + epsilon), with m and v running means of g and g**2.
@@ -186,6 +188,7 @@ class Adam(Optimizer):
     """
 
     kind = "adam"
+    own_arguments = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,
@@ -205,9 +208,6 @@ class Adam(Optimizer):
     @property
     def slot_names(self) -> tuple[str, ...]:
         return ("momentum", "velocity")
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
 
 class AdamW(Adam):
@@ -246,6 +246,7 @@ class SDLM(Optimizer):
     """
 
     kind = "sdlm"
+    own_arguments = ("mu", "samples")
 
     def __init__(
         self,
@@ -265,39 +266,28 @@ class SDLM(Optimizer):
     def slot_names(self) -> tuple[str, ...]:
         return ("gain",)
 
-    def prepare(self, epoch: int | None, curvature: Callable[[int], NDArray[np.float32]]) -> None:
-        super().prepare(epoch, curvature)
+    def hessian_samples(self, epoch: int | None) -> int:
         (gain,) = self.slots
-        if epoch is None and gain.any():
+        return 0 if epoch is None and gain.any() else self.samples
+
+    def prepare(self, epoch: int | None, hessian: NDArray[np.float32] | None) -> None:
+        super().prepare(epoch, hessian)
+        if hessian is None:
             return
-        h = curvature(self.samples)
-        if np.isnan(h).any():
+        if np.isnan(hessian).any():
             raise ValueError(
                 "the Hessian's diagonal is nan: expected numbers. Look for NaN, infinity and very "
                 "large numbers in x and in the weights"
             )
-        np.divide(1, self.mu + h, out=gain)
-
-    def _arguments(self) -> dict[str, Any]:
-        return {"mu": self.mu, "samples": self.samples}
+        np.divide(1, self.mu + hessian, out=self.slots[0])
 
 
-_CLASSES: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "sdlm": SDLM}
+_NAMES: dict[str, type[Optimizer]] = {name.lower(): cls for name, cls in Optimizer.members.items()}
 
 
 def get(identifier: object) -> Optimizer:
     """The optimizer for a name (any case), a config dict or an instance (returned as it is)."""
-    if isinstance(identifier, Optimizer):
-        return identifier
-    name, config = _check.identifier("optimizer", identifier)
-    if name.lower() not in _CLASSES:
-        raise ValueError(f"optimizer must be one of {list(_CLASSES)}, got {name!r}")
-    return _CLASSES[name.lower()].from_config(config)
-
-
-def serialize(optimizer: Optimizer) -> dict[str, Any]:
-    """The config dict that `get` takes back, of JSON values only; without the state."""
-    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+    return _configurable.get(Optimizer, identifier, _NAMES, str.lower)
 
 
 def _number_or_schedule(value: object) -> float | LearningRateSchedule:

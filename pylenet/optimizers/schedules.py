@@ -4,12 +4,12 @@ Each is called with a step (int, from 0) and returns a float; EpochwiseConstant 
 CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
 """
 
-import bisect
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import _check
+from .. import _check, _configurable
+from .._configurable import serialize
 
 __all__ = [
     "CosineDecay",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(_configurable.Configurable, family="schedule"):
     """Base class: override `__call__(step) -> float`, and `get_config` to make it savable."""
 
     def __call__(self, step: int) -> float:
@@ -32,16 +32,10 @@ class LearningRateSchedule:
         """Constructor arguments, as JSON values."""
         raise NotImplementedError(f"{type(self).__name__} must override get_config(self)")
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "LearningRateSchedule":
-        """The schedule `get_config` came from."""
-        return cls(**config)
-
 
 class _BuiltIn(LearningRateSchedule):
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
+    def get_config(self) -> dict[str, Any]:
+        return self.arguments()
 
 
 class CosineDecay(_BuiltIn):
@@ -82,15 +76,6 @@ class CosineDecay(_BuiltIn):
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         return peak * ((1 - self.alpha) * cosine + self.alpha)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "alpha": self.alpha,
-            "warmup_target": self.warmup_target,
-            "warmup_steps": self.warmup_steps,
-        }
-
 
 class PiecewiseConstantDecay(_BuiltIn):
     """values[0] up to and including step boundaries[0], values[1] up to boundaries[1], and so on.
@@ -110,10 +95,7 @@ class PiecewiseConstantDecay(_BuiltIn):
             raise ValueError(f"boundaries must be strictly increasing, got {self.boundaries}")
 
     def __call__(self, step: int) -> float:
-        return self.values[bisect.bisect_left(self.boundaries, step)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {"boundaries": list(self.boundaries), "values": list(self.values)}
+        return self.values[sum(boundary < step for boundary in self.boundaries)]
 
 
 class EpochwiseConstant(_BuiltIn):
@@ -129,9 +111,6 @@ class EpochwiseConstant(_BuiltIn):
 
     def __call__(self, step: int) -> float:
         return self.values[min(step, len(self.values) - 1)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {"values": list(self.values)}
 
 
 class OneCycle(_BuiltIn):
@@ -156,13 +135,6 @@ class OneCycle(_BuiltIn):
         down = (self.total_steps - step) / (self.total_steps - steps_up + 1)
         return self.max_learning_rate * max(0.0, min(up, down))
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "max_learning_rate": self.max_learning_rate,
-            "total_steps": self.total_steps,
-            "warmup_fraction": self.warmup_fraction,
-        }
-
 
 def _numbers(name: str, values: Any, within: str = "(-inf, inf)") -> list[float]:
     if isinstance(values, str) or not isinstance(values, Iterable):
@@ -170,20 +142,7 @@ def _numbers(name: str, values: Any, within: str = "(-inf, inf)") -> list[float]
     return [_check.real(name, value, within) for value in values]
 
 
-_CLASSES = {
-    cls.__name__: cls for cls in (CosineDecay, EpochwiseConstant, PiecewiseConstantDecay, OneCycle)
-}
-
-
-def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
-    """The config dict that `deserialize` takes back, of JSON values only."""
-    config = learning_rate_schedule.get_config()
-    return {"class_name": type(learning_rate_schedule).__name__, "config": config}
-
-
 def deserialize(config: dict[str, Any]) -> LearningRateSchedule:
     """The schedule of a {"class_name": ..., "config": {...}} dict; only this module's classes."""
-    name, arguments = _check.identifier("schedule", config)
-    if name not in _CLASSES:
-        raise ValueError(f"schedule must be one of {list(_CLASSES)}, got {name!r}")
-    return _CLASSES[name].from_config(arguments)
+    names: dict[str, type[LearningRateSchedule]] = LearningRateSchedule.members
+    return _configurable.get(LearningRateSchedule, config, names)

@@ -236,7 +236,7 @@ def test_each_kernel_is_named_after_its_layer(measured, form):
         "classic": ("average_pooling2d", "tanh"),
         "modern": ("max_pooling2d", "relu"),
     }[form]
-    assert {"pack", pooling, f"{pooling}_1", "flatten", "dense", "softmax + loss"} <= names
+    assert {"pack", pooling, f"{pooling}_1", "flatten", "dense_2", "softmax + loss"} <= names
     for layer in ("conv2d", "conv2d_1", "dense", "dense_1"):
         assert any(name.startswith(layer) and name.endswith(activation) for name in names)
     assert all(f"\n{name}" in text for name in names)

@@ -17,7 +17,7 @@ from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import _core, cli, losses, models
-from pylenet._recipes import DISTORTED_1998, MODERN_RECIPES, RECIPES
+from pylenet._recipes import AUGMENTED_1998, MODERN_RECIPES, RECIPES
 from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
 SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
@@ -225,7 +225,7 @@ def test_the_experiment_of_1998_with_distortions(data, tmp_path):
     pylenet.utils.set_random_seed(7)
     expected = models.lenet5_1998()
     expected.compile("sdlm", "maximum_a_posteriori")
-    distort = DISTORTED_1998.augmentation()
+    distort = AUGMENTED_1998.augmentation()
     assert distort.rate == 0.9
     expected.fit(x, y, 1, 2, verbose=0, augmentation=distort)
     weights = models.load_model(tmp_path / "1998.safetensors").get_weights()

@@ -14,20 +14,20 @@ def profile(model, images, repeats=3):
     x = np.random.default_rng(0).integers(0, 256, (images, 28, 28, 1), np.uint8)
     y = np.arange(images, dtype=np.int32) % 10
     kind = _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
-    return model._planned().profile(model._parameters, x, y, kind, repeats)
+    return model.network.profile(model.parameters, x, y, kind, repeats)
 
 
 @pytest.mark.parametrize("build", [lenet5_classic, lenet5_modern])
 def test_a_profile_has_each_layer_s_time_and_work(build, isa):
     model = build()
-    for images in (1, model._planned().lanes):
+    for images in (1, model.network.lanes):
         before = model.get_weights()
         found = profile(model, images)
         assert found["images"] == images
         assert found["pack"] > 0
         assert found["loss"] > 0
         layers = found["layers"]
-        assert [layer["spec"] for layer in layers] == sorted({layer["spec"] for layer in layers})
+        assert [layer["node"] for layer in layers] == sorted({layer["node"] for layer in layers})
         assert all(layer[phase][0] >= 0 for layer in layers for phase in PHASES)
         work = {phase: [w for w in (layer[phase][1] for layer in layers) if w] for phase in PHASES}
         # Multiply-adds of C1, C3 and the dense layers; C1 has no gradient of its input, and the

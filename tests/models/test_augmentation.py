@@ -187,7 +187,7 @@ def test_without_a_seed_the_packages_generator_gives_one():
 
 def distorted(x, order, n_threads=1):
     network = _core.Network(x.shape[1:], [])
-    return network.distort(x, np.array(order), affine(LITTLE, seed=1)._spec(3), n_threads)
+    return network.distort(x, np.array(order), affine(LITTLE, seed=1).settings(3), n_threads)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (5, 17, 3)], ids=str)
@@ -339,6 +339,6 @@ def test_fit_takes_an_augmentation_of_images_and_nothing_else():
 )
 def test_the_compiled_part_checks_factors_again(wrong):
     network = _core.Network((5, 5, 1), [])
-    spec = RandomAffine(seed=1)._spec(0) | wrong
+    spec = RandomAffine(seed=1).settings(0) | wrong
     with pytest.raises(ValueError, match="must be from 0 to 1"):
         network.distort(np.zeros((1, 5, 5, 1)), np.zeros(1, np.int64), spec, 1)

@@ -35,10 +35,8 @@ LOGITS = losses.SparseCategoricalCrossentropy(from_logits=True)
 def estimated(model, x):
     """The model's curvature as C++ has it, tensor by tensor."""
     order = np.arange(len(x))
-    flat = model._planned().curvature(model._parameters, x, order, model._core_loss(), None, 1)
-    base = model._parameters.ctypes.data
-    parts = [(w, (w.ctypes.data - base) // 4) for w in model.weights]
-    return [flat[start : start + w.size].reshape(w.shape) for w, start in parts]
+    flat = model.network.hessian(model.parameters, x, order, model._core_loss(), None, 1)
+    return list(model.named_weights(flat).values())
 
 
 def at_the_output(model, y):
@@ -227,15 +225,14 @@ def test_below_the_loss_it_is_the_loss_s_own_second_derivative(top, loss):
 
 def test_it_is_a_mean_over_images_whatever_the_threads(isa):
     model, x = net("of-1998", 71)
-    network, loss = model._planned(), model._core_loss()
+    network, loss = model.network, model._core_loss()
     order = np.random.default_rng(1).permutation(71)
     results = [
-        network.curvature(model._parameters, x, order, loss, None, threads)
-        for threads in (1, 2, 3, 1)
+        network.hessian(model.parameters, x, order, loss, None, threads) for threads in (1, 2, 3, 1)
     ]
     for result in results[1:]:
         assert_same_bits(result, results[0])
-    single = [network.curvature(model._parameters, x, order[[n]], loss, None, 1) for n in range(71)]
+    single = [network.hessian(model.parameters, x, order[[n]], loss, None, 1) for n in range(71)]
     np.testing.assert_allclose(results[0], np.mean(single, axis=0, dtype=np.float64), rtol=1e-5)
 
 
@@ -325,9 +322,7 @@ def test_the_curvature_is_taken_anew_before_each_epoch_on_the_first_samples():
     model.compile(optimizers.SDLM(0.01, samples=8), MAP)
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     gain = model.optimizer.slots[0].copy()
-    expected = model._planned().curvature(
-        model._parameters, x, np.arange(8), model._core_loss(), None, 1
-    )
+    expected = model.network.hessian(model.parameters, x, np.arange(8), model._core_loss(), None, 1)
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     assert np.any(gain != model.optimizer.slots[0])
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
@@ -337,13 +332,13 @@ def test_the_curvature_is_that_of_the_distorted_samples(isa):
     model, _ = net("energies")
     x, y = samples(20, (5, 6, 2), 3)
     distort = RandomAffine(translation_factor=0.3, rate=0.5, seed=2)
-    plain = model._planned().curvature(
-        *(model._parameters, distort(x), np.arange(20), model._core_loss(), None, 1)
+    plain = model.network.hessian(
+        *(model.parameters, distort(x), np.arange(20), model._core_loss(), None, 1)
     )
-    spec = distort._spec(0)
+    spec = distort.settings(0)
     for threads in (1, 2):
-        distorted = model._planned().curvature(
-            *(model._parameters, x, np.arange(20), model._core_loss(), spec, threads)
+        distorted = model.network.hessian(
+            *(model.parameters, x, np.arange(20), model._core_loss(), spec, threads)
         )
         assert_same_bits(distorted, plain)
     model.compile(optimizers.SDLM(0.0, samples=20), MAP)
@@ -353,9 +348,7 @@ def test_the_curvature_is_that_of_the_distorted_samples(isa):
 
 def test_outside_of_fit_the_first_batch_is_the_estimate():
     model, x = net("energies", 6)
-    expected = model._planned().curvature(
-        model._parameters, x, np.arange(6), model._core_loss(), None, 1
-    )
+    expected = model.network.hessian(model.parameters, x, np.arange(6), model._core_loss(), None, 1)
     model.train_on_batch(x, np.arange(6) % 3)
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
     model.train_on_batch(-x, np.arange(6) % 3)
@@ -386,7 +379,7 @@ def test_the_paper_s_rates_go_by_epoch():
     rates = []
     for epoch in range(20):
         sdlm.slots = [np.ones(1, np.float32)]
-        sdlm.prepare(epoch, lambda samples: np.zeros(1, np.float32))
+        sdlm.prepare(epoch, np.zeros(1, np.float32))
         rates.append(sdlm.learning_rate)
     assert rates == [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
     assert (sdlm.mu, sdlm.samples) == (0.02, 500)

@@ -85,7 +85,7 @@ def test_counts_outside_a_model_are_an_error():
 
 def test_initial_weights_are_drawn_by_how_many_inputs_their_unit_has():
     set_random_seed(3)
-    weights = lenet5_1998()._views
+    weights = lenet5_1998().named_weights()
     for name, inputs in (("c1", 25), ("c5", 400), ("f6", 120)):
         kernel = weights[f"{name}.kernel"]
         limit = np.sqrt(3 / inputs)

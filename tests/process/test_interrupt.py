@@ -88,13 +88,13 @@ TRAININGS = {
 def predict_at_once(n):
     """In one call into C++, however long: model.predict makes many short ones."""
     model, y = compiled(net), np.empty((n, 10), np.float32)
-    model._network.predict(y, model._parameters, images(n)[0], pylenet.get_num_threads())
+    model.network.predict(y, model.parameters, images(n)[0], pylenet.get_num_threads())
 
 
 def evaluate_at_once(n):
     model, (x, y) = compiled(net), images(n)
     loss, threads = model._core_loss(), pylenet.get_num_threads()
-    model._network.evaluate(model._parameters, x, y.astype(np.int32), loss, threads)
+    model.network.evaluate(model.parameters, x, y.astype(np.int32), loss, threads)
 
 
 def conv2d_backward(n):
@@ -158,7 +158,7 @@ def test_a_step_that_is_interrupted_has_not_happened(name, threads_restored):
     pylenet.set_num_threads(2)
     n, seconds = long_enough(lambda n: TRAININGS[name]().fit(n))
     whole, after_steps = TRAININGS[name](), []
-    whole.model.optimizer.build(whole.model._parameters.size, whole.model._identity)
+    whole.model.optimizer.build(whole.model.parameters.size, whole.model._identity)
     record = callbacks.Callback()
     record.on_train_batch_begin = lambda batch, logs=None: after_steps.append(whole.buffers())
     whole.fit(n, record)

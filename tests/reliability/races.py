@@ -55,10 +55,10 @@ def main():
         pylenet.ops.conv2d(x[..., None], kernel)
 
     def past_the_gate():
-        network = other._planned()
+        network = other.network
         outputs = np.empty((len(x), 10), np.float32)
         for _ in range(20):
-            network.predict(outputs, model._parameters, x[..., None], 1)
+            network.predict(outputs, model.parameters, x[..., None], 1)
 
     if options.plant:
         together(fit, past_the_gate)

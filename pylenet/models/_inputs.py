@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core
-from ..layers import RBF, Layer, Shape, scales_pixels
+from .._arrays import Shape
+from ..layers import Layer
+from ..layers.activation import LINEAR
+from ..layers.shape import scales_pixels
 from ..losses import Loss, MaximumAPosteriori
+from ._graph import Node
 
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
 
@@ -89,10 +93,8 @@ def _levels_to_caller() -> int:
     return level
 
 
-def core_loss(
-    loss: Loss, metrics: Sequence[str], layers: Sequence[Layer], outputs: Shape
-) -> _core.Loss:
-    """C++'s loss for this loss after these layers. Raises ValueError where they do not fit."""
+def core_loss(loss: Loss, metrics: Sequence[str], last: Node | None, outputs: Shape) -> _core.Loss:
+    """C++'s loss for this one after a model's last node; ValueError where they do not fit."""
     if len(outputs) != 1:
         raise ValueError(
             f"loss needs flat output (classes,), got {outputs}: put a Flatten before the end"
@@ -101,18 +103,18 @@ def core_loss(
         raise ValueError(f"metrics {list(metrics)} need at least 2 outputs, one for each class")
     if isinstance(loss, MaximumAPosteriori):
         return _core.Loss(_core.LossKind.MAXIMUM_A_POSTERIORI, loss.j)
-    if layers and isinstance(layers[-1], RBF):
+    if last is not None and last.kind == "rbf":
         raise ValueError(
             "loss must be MaximumAPosteriori after an RBF layer, whose outputs are distances, "
             f"got {loss!r}"
         )
-    return _core.Loss(_loss_kind(loss, layers, outputs))
+    settings = {} if last is None else last.settings
+    return _core.Loss(_loss_kind(loss, settings.get("activation", LINEAR).name, outputs))
 
 
-def _loss_kind(loss: Loss, layers: Sequence[Layer], outputs: Shape) -> _core.LossKind:
+def _loss_kind(loss: Loss, activation: str, outputs: Shape) -> _core.LossKind:
     if loss.kind == "mean_squared_error":
         return _core.LossKind.MEAN_SQUARED_ERROR
-    activation = getattr(layers[-1], "activation", "linear")
     if loss.from_logits and activation != "linear":
         raise ValueError(
             f"loss has from_logits=True, so the last layer must be linear, got {activation!r}"

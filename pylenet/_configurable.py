@@ -1,0 +1,87 @@
+"""What layers, losses, optimizers and their like share: a config of the constructor's arguments."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
+
+from . import _check
+
+T = TypeVar("T", bound="Configurable")
+
+
+class Configurable:
+    """Base of what its constructor's arguments tell; each is an attribute of the same name.
+
+    class Loss(Configurable, family="loss") begins a family: its subclasses in this package are
+    `members`, by class name, and only they can be named in a config.
+    """
+
+    family: ClassVar[str]  # as messages call it
+    members: ClassVar[dict[str, type[Any]]]
+
+    def __init_subclass__(cls, *, family: str = "", **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if family:
+            cls.family, cls.members = family, {}
+        elif cls.__module__.startswith(f"{__package__}.") and not cls.__name__.startswith("_"):
+            cls.members[cls.__name__] = cls
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments by name."""
+        return {name: getattr(self, name) for name in self._parameters() if hasattr(self, name)}
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, as JSON values."""
+        return self.arguments()
+
+    @classmethod
+    def from_config(cls: type[T], config: dict[str, Any]) -> T:
+        """A new object from what `get_config` returned."""
+        return cls(**config)
+
+    @classmethod
+    def _parameters(cls) -> dict[str, inspect.Parameter]:
+        """The constructor's by name; with **keywords, also those of the class they go on to."""
+        found: dict[str, inspect.Parameter] = {}
+        for base in cls.__mro__:
+            if "__init__" in vars(base):
+                own = inspect.signature(vars(base)["__init__"]).parameters
+                found |= {name: own[name] for name in own if name not in found}
+                if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
+                    break
+        return found
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def short_name(cls: type[Any]) -> str:
+    """As max_pooling2d of MaxPooling2D."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def serialize(value: Configurable) -> dict[str, Any]:
+    """The config dict that names class and arguments, of JSON values only; without any state."""
+    return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def get(
+    family: type[Any],
+    identifier: object,
+    names: Mapping[str, type[T]],
+    fold: Callable[[str], str] = str,
+) -> T:
+    """The member that a name, a config dict or an instance (returned as it is) stands for.
+
+    names: the short names, besides those of classes. fold: applied to a name before it is sought
+    among them.
+    """
+    if isinstance(identifier, family):
+        return cast(T, identifier)
+    name, config = _check.identifier(family.family, identifier)
+    found: type[T] | None = names.get(fold(name)) or family.members.get(name)
+    if found is None:
+        raise ValueError(f"{family.family} must be one of {list(names)}, got {name!r}")
+    return found.from_config(config)

@@ -1,0 +1,233 @@
+"""What all layers share; a family's module holds its layers. See Layer for what one must tell."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _arrays, _check, initializers
+from .._arrays import CoreShape, Shape
+from .._configurable import Configurable, serialize
+from ..initializers import Initializer
+
+__all__ = ["Input", "Layer"]
+
+Settings = dict[str, Any]  # of a node: its "kind" and what C++ is to know of it
+
+
+class AlwaysTrainable:
+    """What cannot be frozen: layers and models."""
+
+    @property
+    def trainable(self) -> bool:
+        """True. Setting it to anything else raises ValueError."""
+        return True
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value is not True:
+            raise ValueError(f"trainable must be True: nothing can be frozen, got {value!r}")
+
+
+class Layer(Configurable, AlwaysTrainable, family="layer"):
+    """Base class. name: unique in its model, made from the class's name if None.
+
+    input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1).
+
+    A layer keeps its constructor's arguments as attributes of their names, and tells a model by
+    `nodes`, `public_shape` and `initial_weight` what it is made of. Its class is known by name to
+    whoever loads a model.
+    """
+
+    kind: str  # of the node in C++
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        input_shape: Sequence[int] | None = None,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            (first, *_), call = unknown, f"{type(self).__name__}()"
+            raise TypeError(f"{call} got an unexpected keyword argument {first!r}")
+        self.name = None if name is None else _check.text("name", name)
+        if name is not None and (not name or not name.isascii() or not name.isprintable()):
+            raise ValueError(f"name must be printable ASCII, got {name!r}")
+        self.declared_input_shape = None if input_shape is None else sample_shape(input_shape)
+        self.input_shape: Shape | None = None
+        self.output_shape: Shape | None = None
+        self._weights: dict[str, NDArray[np.float32]] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse changes that a model which has this layer would not see."""
+        if name in self.__dict__ and self.input_shape is not None and name in self.arguments():
+            raise AttributeError(
+                f"{name} of a layer in a model must stay as it is, {getattr(self, name)!r}"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """Kernel and bias, as live views; empty for a layer without weights or outside a model."""
+        return list(self._weights.values())
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        """Copies of the layer's weights."""
+        return [w.copy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Copy arrays of the weights' shapes into them."""
+        assign_weights(self._weights, weights)
+
+    def count_params(self) -> int:
+        """The number of trainable parameters. Raises ValueError outside a built model."""
+        if self.input_shape is None:
+            raise ValueError(f"{self!r} has no weights yet: add it to a model with an input shape")
+        return sum(w.size for w in self.weights)
+
+    def count_neurons(self) -> int:
+        """The number of units whose inputs are summed or compared; 0 where values only pass.
+
+        Raises ValueError outside a built model, as count_connections does.
+        """
+        return math.prod(self._built_shapes()[1]) if self.count_connections() else 0
+
+    def count_connections(self) -> int:
+        """The number of inputs of all neurons, biases included, as the LeNet-5 paper counts."""
+        return self._connections(*self._built_shapes())
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's own arguments by name; initializers as configs, none at its default."""
+        found = super().arguments()
+        for name in ("name", "input_shape"):
+            found.pop(name, None)
+        parameters = self._parameters()
+        for name, value in list(found.items()):
+            if isinstance(value, Initializer):
+                found[name] = serialize(value)
+                if found[name] == serialize(initializers.get(parameters[name].default)):
+                    del found[name]
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, as JSON values."""
+        return {"name": self.name, **self.arguments()}
+
+    def nodes(self, input_shape: Shape) -> list[Settings]:
+        """What C++ computes for this layer. Raises ValueError where the input does not fit."""
+        return [{"kind": self.kind}]
+
+    def public_shape(self, core_shape: CoreShape, input_shape: Shape) -> Shape:
+        """The output's shape, given C++'s (height, width, channels): of the input's rank."""
+        return (core_shape[2:], core_shape[:2], core_shape)[len(input_shape) - 1]
+
+    def initial_weight(self, name: str, shape: Shape) -> NDArray[np.float32]:
+        """First values of the weight `name`."""
+        values: NDArray[np.float32] = getattr(self, f"{name}_initializer")(shape)
+        return values
+
+    def place(
+        self, input_shape: Shape, output_shape: Shape, weights: dict[str, NDArray[np.float32]]
+    ) -> None:
+        """For a model that has taken this layer: here are its shapes and its weights."""
+        vars(self).update(input_shape=input_shape, output_shape=output_shape, _weights=weights)
+
+    def _built_shapes(self) -> tuple[Shape, Shape]:
+        if self.input_shape is None or self.output_shape is None:
+            raise ValueError(f"{self!r} has no shape yet: add it to a model with an input shape")
+        return self.input_shape, self.output_shape
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return 0
+
+    def _weight(self, name: str) -> NDArray[np.float32]:
+        if name not in self._weights:
+            raise ValueError(f"{self!r} has no {name} yet: add it to a model with an input shape")
+        return self._weights[name]
+
+
+class _Weighted(Layer):
+    """A layer with kernel and optional bias."""
+
+    def __init__(
+        self, use_bias: bool, kernel_initializer: Any, bias_initializer: Any, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.use_bias = _check.boolean("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    @property
+    def kernel(self) -> NDArray[np.float32]:
+        """The kernel, as a live view. Raises ValueError before there is one."""
+        return self._weight("kernel")
+
+    @property
+    def bias(self) -> NDArray[np.float32] | None:
+        """The bias, as a live view, or None without one. Raises ValueError before there is one."""
+        return self._weight("bias") if self.use_bias else None
+
+
+class Input:
+    """The shape of a model's samples, without the batch: Sequential([Input((28, 28, 1)), ...]).
+
+    dtype and the rest of Keras's arguments do not exist: images of any supported dtype come in.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.shape = sample_shape(shape)
+
+    def __repr__(self) -> str:
+        return f"Input(shape={self.shape})"
+
+
+def sample_shape(value: Sequence[int]) -> Shape:
+    """The shape of one sample: (features,), (height, width) or (height, width, channels)."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"input shape must be a tuple as (28, 28, 1), got {value!r}")
+    shape = tuple(_check.integer("input shape", size, 1) for size in value)
+    if math.prod(shape) > _arrays.LONGEST:
+        raise ValueError(f"input shape must have at most {_arrays.LONGEST} values, got {shape}")
+    if not 1 <= len(shape) <= 3:
+        raise ValueError(
+            "input shape must be (features,), (height, width) or (height, width, channels), "
+            f"got {shape}"
+        )
+    return shape
+
+
+def require_image(layer: Layer, input_shape: Shape) -> None:
+    """Raise ValueError unless the input is images with channels."""
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"{type(layer).__name__} takes images (height, width, channels), got {input_shape}"
+        )
+
+
+def require_flat(layer: Layer, input_shape: Shape) -> None:
+    """Raise ValueError unless the input is flat."""
+    if len(input_shape) != 1:
+        raise ValueError(
+            f"{layer!r} takes flat input (features,), got {input_shape}; put a Flatten before it"
+        )
+
+
+def assign_weights(
+    views: Mapping[str, NDArray[np.float32]], weights: Sequence[NDArray[Any]]
+) -> None:
+    """Copy `weights` into the named views, all or nothing."""
+    if not isinstance(weights, Sequence):
+        raise TypeError(f"weights must be a list of arrays, got {type(weights).__name__}")
+    if len(weights) != len(views):
+        raise ValueError(f"weights must be a list of {len(views)} arrays, got {len(weights)}")
+    arrays = [np.asarray(w) for w in weights]
+    for (name, view), a in zip(views.items(), arrays, strict=True):
+        if a.dtype.kind not in "fiu":
+            raise TypeError(f"weights: {name} must hold real numbers, got dtype {a.dtype}")
+        if a.shape != view.shape:
+            raise ValueError(f"weights: {name} must have shape {view.shape}, got {a.shape}")
+    for view, a in zip(views.values(), arrays, strict=True):
+        view[...] = a

@@ -1,0 +1,134 @@
+"""One description of a network for everything that runs it.
+
+Layers are placed one after the other: each says which nodes compute it, and C++ says what these
+give and where their weights lie in one flat buffer. `inference` then rewrites the nodes, once, to
+the fewer ones that are run.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _arrays, _core
+from .._arrays import CoreShape, Shape
+from ..layers import Layer
+from ..layers.activation import LINEAR
+
+
+class Tensor(NamedTuple):
+    """A weight: its name in the layer, its first float's place in the flat buffer, its shape."""
+
+    name: str
+    offset: int
+    shape: Shape
+
+    def of(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+        """This weight of a flat buffer, as a view."""
+        return flat[self.offset : self.offset + math.prod(self.shape)].reshape(self.shape)
+
+
+class Node(NamedTuple):
+    """One computation on a sample. layers: the names of the layers it comes from."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    input_shape: CoreShape
+    output_shape: CoreShape
+    tensors: tuple[Tensor, ...]
+    layers: tuple[str, ...]
+
+
+class Placed(NamedTuple):
+    """A layer on an input of a shape, as it was given: its nodes are not rewritten.
+
+    end: the place in the flat buffer from which on the next layer's weights may lie.
+    """
+
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+    nodes: tuple[Node, ...]
+    end: int
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [tensor for node in self.nodes for tensor in node.tensors]
+
+
+class Graph(NamedTuple):
+    """A network as it is run: nodes one after the other on x * scale + offset."""
+
+    input_shape: CoreShape
+    nodes: tuple[Node, ...]
+    scale: float = 1.0
+    offset: float = -0.0  # neutral for -0.0 too
+
+    def network(self) -> _core.Network:
+        """The graph planned in C++."""
+        nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
+        return _core.Network(self.input_shape, nodes, scale=self.scale, offset=self.offset)
+
+
+def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:
+    """The layer, its weights from `offset` on. Raises ValueError where the input does not fit."""
+    shape, nodes = _arrays.core_shape(input_shape), []
+    for settings in layer.nodes(input_shape):
+        kind = settings.pop("kind")
+        output, tensors, offset = _core.describe({"kind": kind, **settings}, shape, offset)
+        weights = tuple(Tensor(*tensor) for tensor in tensors)
+        nodes.append(Node(kind, settings, shape, output, weights, (layer.name or kind,)))
+        shape = output
+    return Placed(layer, input_shape, layer.public_shape(shape, input_shape), tuple(nodes), offset)
+
+
+def inference(input_shape: Shape, layers: Iterable[Placed]) -> Graph:
+    """The network of these layers in as few nodes as compute the same, to the same bits."""
+    nodes = [_as_dense(node) for placed in layers for node in placed.nodes]
+    graph = Graph(_arrays.core_shape(input_shape), _join_activations(nodes))
+    return _scale_pixels(graph)
+
+
+def _as_dense(node: Node) -> Node:
+    """A convolution whose kernel is as large as its image is a dense node of that image.
+
+    Eight times faster so for LeNet-5's of 1998, one image alone. The kernel keeps its shape.
+    """
+    settings = node.settings
+    if (
+        node.kind != "conv2d"
+        or settings["kernel_size"] != node.input_shape[:2]
+        or settings["same_padding"]
+        or settings["connections"]
+    ):
+        return node
+    kept = {name: settings[name] for name in ("use_bias", "activation")}
+    return node._replace(kind="dense", settings={"units": settings["filters"], **kept})
+
+
+def _join_activations(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """An activation of each value for itself is done by the node before it that could do one."""
+    joined: list[Node] = []
+    for node in nodes:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and node.kind == "activation"
+            and node.settings["activation"].name != "softmax"
+            and before.settings.get("activation") == LINEAR
+        ):
+            settings = {**before.settings, **node.settings}
+            joined[-1] = before._replace(settings=settings, layers=before.layers + node.layers)
+        else:
+            joined.append(node)
+    return tuple(joined)
+
+
+def _scale_pixels(graph: Graph) -> Graph:
+    """A rescaling that comes first is done while pixels are read."""
+    first, *rest = graph.nodes or (None,)
+    if first is None or first.kind != "rescaling":
+        return graph
+    return graph._replace(nodes=tuple(rest), **first.settings)

@@ -1,0 +1,107 @@
+"""Where a training stands: to be kept, compared with another, and put back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check, _random
+from .._configurable import serialize
+from ..augmentation import RandomAffine
+from ..optimizers import Optimizer
+
+Json = dict[str, Any]
+
+
+class TrainingState:
+    """All that changes while `fit` trains a model, from the first step to the last.
+
+    parameters: the model's, live. epoch: the one that comes next; a callback may change it when
+    training begins. samples: how many an epoch has; the rest is as `fit` was told.
+    """
+
+    def __init__(
+        self,
+        parameters: NDArray[np.float32],
+        optimizer: Optimizer,
+        *,
+        epoch: int,
+        samples: int,
+        batch_size: int,
+        shuffle: bool,
+        augmentation: RandomAffine | None,
+    ) -> None:
+        self.parameters, self.optimizer, self.augmentation = parameters, optimizer, augmentation
+        self.epoch, self.samples, self.batch_size, self.shuffle = (
+            epoch,
+            samples,
+            batch_size,
+            shuffle,
+        )
+
+    def identity(self) -> Json:
+        """What must be the same where this is put back: all settings that are not state."""
+        optimizer, augmentation = serialize(self.optimizer), None
+        if self._rate() is not None:
+            del optimizer["config"]["learning_rate"]  # callbacks may have changed it
+        if self.augmentation is not None:
+            augmentation = self.augmentation.get_config()
+            if not self.augmentation.seed_is_given:
+                del augmentation["seed"]  # drawn
+        return {
+            "optimizer": optimizer,
+            "batch_size": self.batch_size,
+            "samples": self.samples,
+            "shuffle": self.shuffle,
+            "augmentation": augmentation,
+        }
+
+    def values(self) -> Json:
+        """What is no array, as JSON values."""
+        return {
+            "epochs": self.epoch,
+            "iterations": self.optimizer.iterations,
+            "learning_rate": self._rate(),
+            "random": _random.generator().bit_generator.state,
+            "augmentation_seed": None if self.augmentation is None else self.augmentation.seed,
+        }
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The flat buffers by name, live: the parameters and the optimizer's slots."""
+        slots = zip(self.optimizer.slot_names, self.optimizer.slots, strict=True)
+        return {"parameters": self.parameters} | {f"slot.{name}": a for name, a in slots}
+
+    def restore(self, values: Json, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put `values` and `arrays` of another moment in their places.
+
+        Raises ValueError, TypeError or LookupError, and changes nothing, where they do not fit.
+        """
+        own = self.arrays()
+        expected = {name: (a.shape, a.dtype) for name, a in own.items()}
+        if (found := {name: (a.shape, a.dtype) for name, a in arrays.items()}) != expected:
+            raise ValueError(f"it must hold {expected}, got {found}")
+        epoch = _check.integer("epochs", values["epochs"], 1)
+        iterations = _check.unsigned("iterations", values["iterations"], 63)
+        rate, seed = values["learning_rate"], values["augmentation_seed"]
+        if self._rate() is not None:
+            rate = _check.real32("learning_rate", rate, "[0, inf)")
+        if self.augmentation is not None:
+            seed = _check.unsigned("augmentation_seed", seed, 64)
+        generator = np.random.default_rng()
+        generator.bit_generator.state = values["random"]
+
+        if self._rate() is not None:
+            self.optimizer.learning_rate = rate
+        self.optimizer.iterations = iterations
+        for name, buffer in own.items():
+            buffer[...] = arrays[name]
+        _random.generator().bit_generator.state = generator.bit_generator.state
+        if self.augmentation is not None:
+            self.augmentation.seed = seed
+        self.epoch = epoch
+
+    def _rate(self) -> float | None:
+        """The learning rate where it is a number."""
+        rate = self.optimizer.arguments()["learning_rate"]
+        return rate if isinstance(rate, float) else None
