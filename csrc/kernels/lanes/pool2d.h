@@ -9,12 +9,16 @@ namespace pylenet {
 namespace {
 namespace lanes {
 
+struct AllLanes {  // a number that the compiler knows
+  constexpr operator std::size_t() const { return kLanes; }
+};
+
 struct Maps {
   const PoolShape& s;
   int maps() const { return s.channels; }
   std::size_t begin(int map, int cells) const { return std::size_t(map) * cells * kLanes; }
   static constexpr std::size_t cell() { return kLanes; }
-  static constexpr auto values(int) { return std::integral_constant<std::size_t, kLanes>(); }
+  static constexpr AllLanes values(int) { return {}; }
   std::size_t input_floats() const { return begin(s.channels, s.in_height * s.in_width); }
 };
 
