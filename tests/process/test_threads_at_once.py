@@ -168,8 +168,8 @@ class Watched:
 
     real, progress, gained = _core.Network, [], []
 
-    def __init__(self, *arguments):
-        self._network = self.real(*arguments)
+    def __init__(self, *arguments, **named):
+        self._network = self.real(*arguments, **named)
 
     def __getattr__(self, name):
         found = getattr(self._network, name)
