@@ -7,6 +7,7 @@ float32. kernel_size, pool_size and strides are an integer or a pair (height, wi
 argument and ValueError for the wrong shape or value.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-Weights = dict[str, NDArray[Any]]
 
 
 def conv2d(
@@ -57,7 +57,7 @@ def conv2d(
     (kh, kw, links).
     """
     layer = _conv2d(x, kernel, strides, padding, connections, use_bias=bias is not None)
-    return _forward(layer, x, {"kernel": kernel, **_optional_bias(bias, layer.filters)})
+    return _forward(layer, x, kernel=kernel, bias=bias)
 
 
 def conv2d_backward(
@@ -71,22 +71,21 @@ def conv2d_backward(
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dkernel, dbias) of sum(dy * conv2d(x, kernel, bias)), dy (N, OH, OW, out)."""
     layer = _conv2d(x, kernel, strides, padding, connections)
-    dx, weights = _backward(layer, dy, x, {"kernel": kernel})
-    return dx, weights["kernel"], weights["bias"]
+    dx, dkernel, dbias = _backward(layer, dy, x, kernel=kernel)
+    return dx, dkernel, dbias
 
 
 def dense(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> Floats:
     """x @ kernel + bias: x (N, in), kernel (in, out), bias (out,). Returns (N, out)."""
-    layer = _dense(x, kernel, use_bias=bias is not None)
-    return _forward(layer, x, {"kernel": kernel, **_optional_bias(bias, layer.units)})
+    return _forward(_dense(x, kernel, use_bias=bias is not None), x, kernel=kernel, bias=bias)
 
 
 def dense_backward(
     dy: NDArray[Any], x: NDArray[Any], kernel: NDArray[Any]
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dkernel, dbias) of sum(dy * dense(x, kernel, bias)); dy is (N, out)."""
-    dx, weights = _backward(_dense(x, kernel), dy, x, {"kernel": kernel})
-    return dx, weights["kernel"], weights["bias"]
+    dx, dkernel, dbias = _backward(_dense(x, kernel), dy, x, kernel=kernel)
+    return dx, dkernel, dbias
 
 
 def max_pool2d(
@@ -147,10 +146,8 @@ def subsampling2d(
 
     strides: pool_size if None. Windows lie within the image.
     """
-    channels = _images(x).shape[3]
-    coefficient = _arrays.shaped("coefficient", coefficient, (channels,), _arrays.FLOATS)
-    weights = {"coefficient": coefficient, **_optional_bias(bias, channels)}
-    return _forward(layers.Subsampling2D(pool_size, strides), x, weights)
+    layer = layers.Subsampling2D(pool_size, strides)
+    return _forward(layer, _images(x), coefficient=coefficient, bias=bias)
 
 
 def subsampling2d_backward(
@@ -162,11 +159,9 @@ def subsampling2d_backward(
     strides: Pair | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Gradients (dx, dcoefficient, dbias) of sum(dy * subsampling2d(x, coefficient, bias))."""
-    channels = _images(x).shape[3]
-    coefficient = _arrays.shaped("coefficient", coefficient, (channels,), _arrays.FLOATS)
     layer = layers.Subsampling2D(pool_size, strides)
-    dx, weights = _backward(layer, dy, x, {"coefficient": coefficient})
-    return dx, weights["coefficient"], weights["bias"]
+    dx, dcoefficient, dbias = _backward(layer, dy, _images(x), coefficient=coefficient)
+    return dx, dcoefficient, dbias
 
 
 def rbf(x: NDArray[Any], codes: Codes) -> Floats:
@@ -205,33 +200,35 @@ def activation_backward(dy: NDArray[Any], x: NDArray[Any], name: str) -> Floats:
     return _backward(_activation(x, name), dy, x)[0]
 
 
-def _forward(layer: layers.Layer, x: NDArray[Any], weights: Weights | None = None) -> Floats:
-    """The layer's outputs with these weights; those that are missing are zero."""
-    placed, network, parameters = _load(layer, x, weights or {})
+def _forward(layer: layers.Layer, x: NDArray[Any], **weights: NDArray[Any] | None) -> Floats:
+    """The layer's outputs with these weights; a bias that is missing is zero."""
+    placed, network, parameters = _load(layer, x, weights)
     y = np.empty((len(x), *placed.output_shape), np.float32)
     network.predict(y, parameters, x, _threads.get_num_threads())
     return y
 
 
 def _backward(
-    layer: layers.Layer, dy: NDArray[Any], x: NDArray[Any], weights: Weights | None = None
-) -> tuple[Floats, dict[str, Floats]]:
-    """The gradients of sum(dy * outputs): by x, and by each weight."""
-    placed, network, parameters = _load(layer, x, weights or {})
+    layer: layers.Layer, dy: NDArray[Any], x: NDArray[Any], **weights: NDArray[Any]
+) -> list[Floats]:
+    """The gradients of sum(dy * outputs): by x, then by each weight."""
+    placed, network, parameters = _load(layer, x, weights)
     _arrays.shaped("dy", dy, (len(x), *placed.output_shape))
     dx, flat = network.gradient(parameters, x, dy, _threads.get_num_threads())
-    return dx, {tensor.name: tensor.of(flat) for tensor in placed.tensors}
+    return [dx, *(tensor.of(flat) for tensor in placed.tensors)]
 
 
 def _load(
-    layer: layers.Layer, x: NDArray[Any], weights: Weights
+    layer: layers.Layer, x: NDArray[Any], weights: Mapping[str, NDArray[Any] | None]
 ) -> tuple[_graph.Placed, _core.Network, Floats]:
     placed = _graph.place(layer, x.shape[1:], 0)
     network = _graph.inference(placed.input_shape, [placed]).network()
     parameters = _core.zeros(network.parameter_floats)
     for tensor in placed.tensors:
-        if tensor.name in weights:
-            tensor.of(parameters)[...] = weights[tensor.name]
+        values = weights.get(tensor.name)
+        if values is not None or tensor.name != "bias":
+            values = _arrays.shaped(tensor.name, values, tensor.shape, _arrays.FLOATS)
+            tensor.of(parameters)[...] = values
     return placed, network, parameters
 
 
@@ -241,10 +238,6 @@ def _images(x: NDArray[Any]) -> NDArray[Any]:
 
 def _rows(x: NDArray[Any]) -> NDArray[Any]:
     return _arrays.shaped("x", x, ("N", "in"))
-
-
-def _optional_bias(bias: NDArray[Any] | None, size: int) -> Weights:
-    return {} if bias is None else {"bias": _arrays.shaped("bias", bias, (size,), _arrays.FLOATS)}
 
 
 def _conv2d(

@@ -235,6 +235,7 @@ class LayerStack(AlwaysTrainable):
 
         size: how many weights there must be, to be loaded: none are drawn.
         """
+        _core.active_isa()  # raises ValueError at once where PYLENET_ISA makes no sense
         below = self._placed or []
         shape, end = (below[-1].output_shape, below[-1].end) if below else (input_shape, 0)
         new: list[Placed] = []
