@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from _chart import draw
+
 from _data import write
 from _machine import machine
 from _measure import Run
