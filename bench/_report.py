@@ -1,14 +1,16 @@
-"""The results as a table, and as JSON."""
+"""The results as a table, as JSON, and as panels of a chart."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from _measure import Run, Timings
 from _peers import LIBRARIES, PYLENET
-from _work import EPOCH, Work
+from _work import EPOCH, KINDS, Work
+from pylenet.benchmark.chart import Bar, Panel
+from pylenet.benchmark.measurement import MARK, unsteady
 
 SPACE = " " * 2
 
@@ -59,30 +61,76 @@ def table(found: dict[str, Any]) -> str:
     """Medians with lowest and highest, and ratios, a paragraph for each work."""
     lines = []
     for entry in found["works"]:
-        work = Work(*(entry[name] for name in ("kind", "form", "batch_size", "threads")))
-        lines += ["", work.title]
+        work = _work(entry)
+        lines += ["", f"{work}: {work.unit}"]
         for name, measured in entry["libraries"].items():
             lines.append(SPACE + _row(work, name, measured))
     return "\n".join(line.rstrip() for line in lines + _costs(found))
 
 
+def _work(entry: dict[str, Any]) -> Work:
+    return Work(*(entry[name] for name in ("kind", "form", "batch_size", "threads")))
+
+
 def _row(work: Work, name: str, measured: dict[str, Any]) -> str:
-    median_, lowest, highest = (work.text(measured[x]) for x in ("median", "lowest", "highest"))
-    row = f"{LIBRARIES[name].label:<20}{median_:>11}  {f'({lowest} to {highest})':<24}"
+    low, high = measured["lowest"], measured["highest"]
+    mark = MARK if unsteady((low, high)) else ""
+    spread = f"({work.text(low)} to {work.text(high)})"
+    row = f"{LIBRARIES[name].label:<20}{work.text(measured['median']) + mark:>12}  {spread:<24}"
+    ratios, told = measured["ratios"], measured["way"]
     if name == PYLENET.name:
-        return f"{row}{'':>32}{_share(work, measured)}"
-    ratios = measured["ratios"]
-    spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
-    way = measured["way"] if len(measured["ways"]) > 1 else ""
-    notes = ", ".join(filter(None, (way, _share(work, measured))))
-    return f"{row}{measured['ratio']:>8.2f} x  {spread:<18}  {notes}"
+        row += " " * 31
+    else:
+        row += f"{measured['ratio']:>7.2f} x  {f'({min(ratios):.2f} to {max(ratios):.2f})':<18}  "
+    if len(measured["ways"]) < 2 and work.timing != "to_99":
+        told = ""
+    return row + ", ".join(filter(None, (told, _part(work, measured), _accuracy(measured))))
 
 
-def _share(work: Work, measured: dict[str, Any]) -> str:
+def _part(work: Work, measured: dict[str, Any]) -> str:
     """Says so where less than an epoch was timed and scaled."""
-    if work.kind != "train" or EPOCH - measured["images"] < work.batch_size:
+    if work.timing != "train" or EPOCH - measured["images"] < work.batch_size:
         return ""
     return f"from {measured['images']:,} images"
+
+
+def _accuracy(measured: dict[str, Any]) -> str:
+    found = measured["accuracy"]
+    return f"test accuracy {mean(found):.4f} ({min(found):.4f} at least)" if found else ""
+
+
+def panels(found: dict[str, Any]) -> list[Panel]:
+    """A panel for each kind of work, its bars in the panel's unit whatever the table's is."""
+    titles = {
+        kind: f"{name[0].upper()}{name[1:]}: seconds an epoch, shorter bars are better"
+        for kind, name in KINDS.items()
+    } | {
+        "inference": "Inference: images a second, longer bars are better",
+        "to-99": "To 99 % of MNIST: seconds, shorter bars are better",
+    }
+    return [
+        Panel(
+            title,
+            [
+                (
+                    f"{entry['form']}\nbatch {entry['batch_size']:,}\n{_work(entry).on}",
+                    {name: _bar(entry, x) for name, x in entry["libraries"].items()},
+                )
+                for entry in found["works"]
+                if entry["kind"] == kind
+            ],
+        )
+        for kind, title in titles.items()
+    ]
+
+
+def _bar(entry: dict[str, Any], measured: dict[str, Any]) -> Bar:
+    scale = EPOCH if entry["kind"] in ("train", "1998") else 1
+    values = [scale * seconds / measured["images"] for seconds in measured["seconds"]]
+    if entry["kind"] == "inference":
+        values = [1 / value for value in values]
+    note = "" if measured["ratio"] == 1 else f"({measured['ratio']:.1f} x)"
+    return Bar(median(values), min(values), max(values), note)
 
 
 def _costs(found: dict[str, Any]) -> list[str]:

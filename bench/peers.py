@@ -1,13 +1,21 @@
 """pylenet beside its peers: the same work, data, weights and threads, in processes that take turns.
 
     pip install ".[bench]" && python bench/peers.py
+    python bench/peers.py --work to-99 --peers torch
+    python bench/peers.py --work 1998 --peers torch
 
-Each peer is optional. First, every peer must compute what pylenet computes: ten steps of SGD from
-equal weights (losses to 1e-4 relative, weights to 1e-4), probabilities to 1e-5; a peer that does
-not is not timed. Then each round starts a process for each library, pinned to the same processors,
-and these take turns at each work. Prints medians, spreads and the medians of the rounds' ratios,
-and writes JSON and a chart. A peer's pixels are scaled and in its own layout before the clock
-starts; pylenet is given raw bytes. Building, compiling and warming up are not timed.
+Each peer is optional. First, every peer must compute what pylenet computes: some steps of training
+from equal weights (losses to 1e-4 relative, weights to 1e-4), probabilities to 1e-5; a peer that
+does not is not timed. Then each round starts a process for each library, pinned to the same
+processors, and these take turns at each work. Prints medians, spreads and the medians of the
+rounds' ratios, and writes JSON and a chart. A peer's pixels are scaled and in its own layout before
+the clock starts; pylenet is given raw bytes. Building, compiling and warming up are not timed.
+
+Kinds of work: `train` by plain SGD and `inference`, both measured unless --work says otherwise;
+`to-99`, from nothing to 99 % on MNIST by `pylenet train --recipe fast` (pylenet's time is that of
+the whole process, PyTorch's that of training alone by the same recipe); `1998`, LeNet-5 of 1998,
+one image a step at rates of its own for each weight (pylenet's time includes its share of the
+Hessian that these come from, PyTorch's does not).
 """
 
 from __future__ import annotations
@@ -21,16 +29,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from _chart import draw
-
 from _data import write
-from _machine import machine
 from _measure import Run
 from _peers import PEERS, PYLENET, Library
 from _peers.base import LEARNING_RATE
-from _report import results, table
+from _report import panels, results, table
 from _session import PeerFailed, available, environment, processors
 from _work import EPOCH, FORMS, KINDS, works
+from pylenet.benchmark.chart import draw
+from pylenet.benchmark.machine import machine
+from pylenet.benchmark.measurement import middle
 
 FOLDER = Path("pylenet-out")
 BUSY = 0.5  # the load average above which the machine is not idle
@@ -44,9 +52,9 @@ def main() -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         where = machine()
-        data = write(Path(folder), args.data, args.forms)
         sizes = args.batch_sizes, args.inference_batch_sizes
         plan = works(args.work, args.forms, *sizes, args.threads)
+        data = write(Path(folder), args.data, dict.fromkeys(work.form for work in plan))
         run = Run(libraries, plan, Path(folder), args.seconds)
         if (where["load_average"] or 0) > BUSY:
             print(f"load average {where['load_average']:.1f}: other work here blurs the times")
@@ -91,7 +99,8 @@ def parsed_arguments() -> argparse.Namespace:
     help_ = f"default: those of {' '.join(names)} that are installed; none given: pylenet alone"
     add("--peers", nargs="*", choices=PEERS, metavar="PEER", help=f"of {' '.join(PEERS)}; {help_}")
     add("--forms", nargs="+", choices=FORMS, help="default both")
-    add("--work", nargs="+", choices=KINDS, default=KINDS)
+    help_ = "of %(choices)s; default train inference"
+    add("--work", nargs="+", choices=list(KINDS), metavar="KIND", help=help_)
     add("--data", choices=("mnist", "synthetic"), default="mnist", help="default mnist")
     help_ = "what takes longer is timed on a share of the epoch and scaled; default 4"
     add("--seconds", type=seconds, help=help_)
@@ -103,6 +112,8 @@ def parsed_arguments() -> argparse.Namespace:
     if args.chart and not importlib.util.find_spec("matplotlib"):
         parser.error("--chart needs matplotlib: pip install matplotlib")
     fill_in_defaults(args)
+    if "to-99" in args.work and args.data != "mnist":
+        parser.error("--work to-99 needs --data mnist")
     return args
 
 
@@ -110,6 +121,7 @@ def fill_in_defaults(args: argparse.Namespace) -> None:
     if args.quick:
         args.rounds = 1
     args.seconds = args.seconds or (0.1 if args.quick else 4)
+    args.work = args.work or ["train", "inference"]
     args.forms = args.forms or (["modern"] if args.quick else FORMS)
     args.batch_sizes = args.batch_sizes or ([128] if args.quick else [128, 32, 1])
     args.inference_batch_sizes = args.inference_batch_sizes or (
@@ -145,8 +157,6 @@ def seconds(text: str) -> float:
 
 def chosen_libraries(args: argparse.Namespace) -> tuple[list[Library], dict[str, str]]:
     """pylenet and the peers to be measured, and what must be said of those that are missing."""
-    if PYLENET.missing():
-        raise SystemExit("pylenet is not installed: pip install .")
     asked = PEERS if args.peers is None else dict.fromkeys(args.peers)
     libraries, absent = [PYLENET], {}
     for name in asked:
@@ -178,13 +188,16 @@ def chart(args: argparse.Namespace, found: dict[str, Any]) -> None:
     if not importlib.util.find_spec("matplotlib"):
         print("no chart: pip install matplotlib")
         return
-    where, settings_ = found["machine"], found["settings"]
+    where, rounds = found["machine"], found["settings"]["rounds"]
     caption = (
-        f"LeNet on 28x28, {settings_['data']}; {where['processor']}, pylenet with "
-        f"{where['pylenet']['ISA active']}; median, lowest and highest of {settings_['rounds']}; "
+        f"LeNet on 28x28, {found['settings']['data']}; {where['cpu']}, pylenet with "
+        f"{where['pylenet']['ISA active']}; {middle(rounds)}, lowest and highest of {rounds}; "
         "in brackets the ratio of times, peer to pylenet"
     )
-    for path in draw(found, caption, args.chart):
+    labels = {name: library["label"] for name, library in found["libraries"].items()}
+    files = [args.chart.with_name(f"{args.chart.name}.{ending}") for ending in ("png", "svg")]
+    draw(panels(found), labels, caption, files)
+    for path in files:
         print(f"wrote {path}")
 
 
