@@ -12,7 +12,8 @@ from _data import load
 from _parity import TOLERANCES, errors, refused
 from _peers import PYLENET, Library
 from _session import PeerFailed, Session
-from _work import EPOCH, Work
+from _work import Work
+from pylenet.benchmark.subjects import EPOCH
 
 REST = 0.1  # seconds before a timing, in which the last library's spinning threads go to sleep
 FEWEST_STEPS, FEWEST_CALLS, MOST_CALLS = 10, 3, 50_000

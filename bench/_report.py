@@ -8,9 +8,10 @@ from typing import Any
 
 from _measure import Run, Timings
 from _peers import LIBRARIES, PYLENET
-from _work import EPOCH, KINDS, Work
+from _work import KINDS, Work
 from pylenet.benchmark.chart import Bar, Panel
 from pylenet.benchmark.measurement import MARK, unsteady
+from pylenet.benchmark.subjects import EPOCH
 
 SPACE = " " * 2
 

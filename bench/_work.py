@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pylenet._recipes import MODERN_RECIPES
+from pylenet.benchmark.subjects import EPOCH
 
 KINDS = {
     "train": "training",
@@ -16,13 +17,11 @@ KINDS = {
     "1998": "training as in 1998",
     "to-99": "to 99 % of MNIST",
 }
-FORMS = ("classic", "modern")
-EPOCH = 60_000  # images
 
 
 @dataclass(frozen=True)
 class Work:
-    """form: of FORMS; "1998" for that kind, and "fast" for the recipe of that name to 99 %."""
+    """form: classic or modern; "1998" for that kind; "fast", as its recipe, for to-99."""
 
     kind: str
     form: str

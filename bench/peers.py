@@ -35,13 +35,13 @@ from _peers import PEERS, PYLENET, Library
 from _peers.base import LEARNING_RATE
 from _report import panels, results, table
 from _session import PeerFailed, available, environment, processors
-from _work import EPOCH, FORMS, KINDS, works
+from _work import KINDS, works
 from pylenet.benchmark.chart import draw
-from pylenet.benchmark.machine import machine
+from pylenet.benchmark.machine import load, machine
 from pylenet.benchmark.measurement import middle
+from pylenet.benchmark.subjects import EPOCH, FORMS
 
 FOLDER = Path("pylenet-out")
-BUSY = 0.5  # the load average above which the machine is not idle
 MOST_TRAINING, MOST_INFERENCE = EPOCH // 10, 100_000  # the check needs ten batches
 
 
@@ -56,8 +56,7 @@ def main() -> int:
         plan = works(args.work, args.forms, *sizes, args.threads)
         data = write(Path(folder), args.data, dict.fromkeys(work.form for work in plan))
         run = Run(libraries, plan, Path(folder), args.seconds)
-        if (where["load_average"] or 0) > BUSY:
-            print(f"load average {where['load_average']:.1f}: other work here blurs the times")
+        print(load(where))
         print(f"{data}; processors {processors(args.threads)}; first, do all compute the same?")
         try:
             run.check()
@@ -122,7 +121,7 @@ def fill_in_defaults(args: argparse.Namespace) -> None:
         args.rounds = 1
     args.seconds = args.seconds or (0.1 if args.quick else 4)
     args.work = args.work or ["train", "inference"]
-    args.forms = args.forms or (["modern"] if args.quick else FORMS)
+    args.forms = args.forms or (["modern"] if args.quick else list(FORMS))
     args.batch_sizes = args.batch_sizes or ([128] if args.quick else [128, 32, 1])
     args.inference_batch_sizes = args.inference_batch_sizes or (
         [1, 128] if args.quick else [1, 128, 10_000]

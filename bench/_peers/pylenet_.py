@@ -13,11 +13,12 @@ import numpy as np
 import pylenet
 from pylenet import models
 from pylenet._recipes import MODERN_RECIPES, RECIPES
+from pylenet.benchmark.subjects import EPOCH
 from pylenet.optimizers import SDLM, SGD, Optimizer
 
 from .base import LEARNING_RATE, RATE_1998, Labels, Pixels, Ways, Weights
 
-EPOCH, HESSIAN_SAMPLES = 60_000, 500  # LeNet-5 of 1998: so many samples for an epoch
+HESSIAN_SAMPLES = 500  # for an epoch of LeNet-5 of 1998
 RECIPES_OF = RECIPES | MODERN_RECIPES
 
 

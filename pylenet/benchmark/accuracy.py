@@ -15,6 +15,8 @@ from ..datasets._load import Arrays
 from .measurement import Effort
 from .subjects import mnist_on_disk
 
+__all__ = ["GOAL", "RECIPE", "Run", "main", "runs", "time_to_accuracy"]
+
 GOAL = 0.99
 LONG = 8.0  # seconds: where a run takes longer, one must do
 RECIPE = MODERN_RECIPES["fast"]

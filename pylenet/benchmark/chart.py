@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+__all__ = ["Bar", "Panel", "check_file", "draw"]
+
 # Okabe and Ito's colours, told apart by colour-blind readers too; the strongest comes first.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -94,9 +96,9 @@ def _draw_panel(axis: Any, panel: Panel, colours: dict[str, str]) -> None:
     if logarithmic:
         axis.set_xscale("log")
         axis.set_xlim(min(values) / 2.5, max(values) * 4)
-        axis.xaxis.set_major_formatter("{x:,.9g}")
     else:
         axis.set_xlim(0, max(values) * 1.3)
+    axis.xaxis.set_major_formatter("{x:,.9g}")
     scale = " (logarithmic)" if logarithmic else ""
     axis.set_title(panel.title + scale, fontsize=10, loc="left")
     axis.spines[["top", "right", "left"]].set_visible(False)

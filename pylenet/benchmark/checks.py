@@ -11,6 +11,8 @@ from ..models import Sequential
 from . import reference
 from .subjects import FORMS, Images, digits, model_of, on_threads
 
+__all__ = ["WrongResultError", "check"]
+
 IMAGES = 33  # two units of sixteen and one image over, whatever the width of the registers
 ALLOWED_PROBABILITY = 1e-5  # float32 through five layers comes to some 1e-6
 ALLOWED_GRADIENT = 1e-4  # of a tensor's largest: sums over up to 33 x 576 places in float32

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from .. import _core
 from ..models import Sequential
 
+__all__ = ["PHASES", "by_weight", "images_at_once", "kernel_names", "profile"]
+
 PHASES = ("forward", "backward", "update")
 
 

@@ -9,6 +9,8 @@ from .inside import PHASES, images_at_once, kernel_names, profile
 from .measurement import Effort, Measurement, rounds
 from .subjects import EPOCH, FORMS, Images, model_of
 
+__all__ = ["Peaks", "epoch_flops", "steps"]
+
 WARM_UP = 10  # steps
 
 

@@ -8,7 +8,10 @@ from typing import Any
 from .. import _threads
 from .._config import config
 
+__all__ = ["load", "machine"]
+
 SIMD = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd", "sve")
+BUSY = 0.5  # the load average above which the machine is not idle
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
@@ -33,6 +36,15 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "pylenet": config(),
     }
+
+
+def load(machine: dict[str, Any]) -> str:
+    """The load average, and what it means for what is measured."""
+    average = machine["load_average"]
+    if average is None:
+        return "Load average unknown."
+    busy = ": other work here blurs the times" if average > BUSY else ""
+    return f"Load average {average:.2f}{busy}."
 
 
 def _entries(cpuinfo: Path) -> list[dict[str, str]]:

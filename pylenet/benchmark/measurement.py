@@ -6,6 +6,19 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+__all__ = [
+    "FULL",
+    "MARK",
+    "QUICK",
+    "UNSTEADY",
+    "Effort",
+    "Measurement",
+    "middle",
+    "rounds",
+    "share",
+    "unsteady",
+]
+
 UNSTEADY = 0.1  # the highest above the lowest from which values are marked
 MARK = "~"
 

@@ -12,6 +12,8 @@ from .measurement import Measurement
 from .speed import THREADS_BATCH
 from .subjects import EPOCH
 
+__all__ = ["FORMAT", "TABLES", "beside", "read", "records", "score", "text"]
+
 FORMAT = "pylenet-bench-2"
 # The lists of measurements, and by what one of them is told from its neighbours.
 TABLES = {

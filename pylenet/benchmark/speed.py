@@ -6,6 +6,8 @@ from time import perf_counter
 from .measurement import Effort, Measurement, rounds
 from .subjects import EPOCH, FORMS, Images, model_of, on_threads
 
+__all__ = ["THREADS_BATCH", "calls", "epochs_by_batch", "epochs_by_threads", "thread_counts"]
+
 TRAIN_BATCHES = (1, 32, 128, 1024)
 THREADS_BATCH = 128
 PREDICT_BATCHES = (1, 16, 128, 10_000)

@@ -42,12 +42,12 @@ def print_comparison(paths: Sequence[Path], found: Sequence[Record]) -> None:
 
 def _about(result: Record) -> str:
     machine, settings = result["machine"], result["settings"]
-    load = machine["load_average"]
+    average = machine["load_average"]
+    load = "" if average is None else f", load average {average:.2f}"
     quick = ", --quick" if settings["quick"] else ""
-    busy = "" if load is None else f", load average {load:.2f}"
     return (
         f"{machine['cpu']}, {settings['isa']}, {threads_text(settings['threads'])}, "
-        f"{settings['images']}{busy}{quick}"
+        f"{settings['images']}{load}{quick}"
     )
 
 

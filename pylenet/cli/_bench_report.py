@@ -8,13 +8,13 @@ from typing import Any
 
 from ..benchmark.inside import PHASES
 from ..benchmark.kernels import Peaks
+from ..benchmark.machine import load
 from ..benchmark.measurement import MARK, UNSTEADY, Effort, Measurement, middle, share, unsteady
 from ..benchmark.speed import THREADS_BATCH
 from ..benchmark.subjects import EPOCH
 from ._output import print_table
 
 COLUMNS = 80
-BUSY = 0.5  # the load average above which the machine is not idle
 
 Rows = list[tuple[str, ...]]
 
@@ -27,10 +27,7 @@ def print_head(machine: dict[str, Any], settings: dict[str, Any], effort: Effort
         f"{cores}{machine['processors_available']} of {machine['processors']} processors, "
         f"{settings['isa']}, {threads_text(settings['threads'])}"
     )
-    load = machine["load_average"]
-    busy = ": other work here blurs the times" if (load or 0) > BUSY else ""
-    known = "" if load is None else f"Load average {load:.2f}{busy}. "
-    say(f"{known}Images: {settings['images']}.")
+    say(f"{load(machine)} Images: {settings['images']}.")
     less = "--quick: rough figures. " if settings["quick"] else ""
     fewest, most = effort.rounds
     count = str(most) if most == fewest else f"{fewest} to {most}"
