@@ -74,7 +74,7 @@ def works(
     inference: Sequence[int],
     threads: int,
 ) -> list[Work]:
-    """One image is predicted, and LeNet-5 of 1998 trained, on one thread, all else on `threads`."""
+    """Each work once. One image is predicted, and LeNet-5 of 1998 trained, on one thread."""
     sizes = {"train": train, "inference": inference}
     single = {
         "1998": Work("1998", "1998", 1, 1),
@@ -88,4 +88,4 @@ def works(
         for size in sizes[kind]:
             count = 1 if (kind, size) == ("inference", 1) else threads
             found += [Work(kind, form, size, count) for form in forms]
-    return found
+    return list(dict.fromkeys(found))

@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import sys
 import tempfile
 from datetime import datetime, timezone
@@ -42,6 +43,22 @@ from pylenet.benchmark.measurement import middle
 from pylenet.benchmark.subjects import EPOCH, FORMS
 
 FOLDER = Path("pylenet-out")
+DEFAULT = "default %(default)s"
+USUAL: dict[str, Any] = {
+    "rounds": 5,
+    "seconds": 4.0,
+    "forms": list(FORMS),
+    "work": ["train", "inference"],
+    "batch_sizes": [128, 32, 1],
+    "inference_batch_sizes": [1, 128, 10_000],
+}
+QUICK: dict[str, Any] = {
+    "rounds": 1,
+    "seconds": 0.1,
+    "forms": ["modern"],
+    "batch_sizes": [128],
+    "inference_batch_sizes": [1, 128],
+}
 MOST_TRAINING, MOST_INFERENCE = EPOCH // 10, 100_000  # the check needs ten batches
 
 
@@ -86,72 +103,54 @@ def parsed_arguments() -> argparse.Namespace:
         epilog=more,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(**USUAL)
     add = parser.add_argument
-    add("--rounds", type=whole(1, 1000), default=5, help="default 5")
-    help_ = f"for all but predicting one image, which has one thread; default {cores}, all"
-    add("--threads", type=whole(1, cores), default=cores, help=help_)
-    sizes = {"type": whole(1, MOST_TRAINING), "nargs": "+", "metavar": "N"}
-    add("--batch-sizes", **sizes, help="for training; default 128 32 1")
-    sizes["type"] = whole(1, MOST_INFERENCE)
-    add("--inference-batch-sizes", **sizes, help="default 1 128 10000")
+    add("--rounds", type=number(int, "a whole number", 1, 1000), help=DEFAULT)
+    help_ = f"for all but predicting one image, and 1998, which have one thread; {DEFAULT}, all"
+    add("--threads", type=number(int, "a whole number", 1, cores), default=cores, help=help_)
+    train = number(int, "a whole number", 1, MOST_TRAINING)
+    add("--batch-sizes", type=train, nargs="+", metavar="N", help=f"for training; {DEFAULT}")
+    inference = number(int, "a whole number", 1, MOST_INFERENCE)
+    add("--inference-batch-sizes", type=inference, nargs="+", metavar="N", help=DEFAULT)
     names = [name for name, peer in PEERS.items() if peer.by_default]
     help_ = f"default: those of {' '.join(names)} that are installed; none given: pylenet alone"
     add("--peers", nargs="*", choices=PEERS, metavar="PEER", help=f"of {' '.join(PEERS)}; {help_}")
-    add("--forms", nargs="+", choices=FORMS, help="default both")
-    help_ = "of %(choices)s; default train inference"
-    add("--work", nargs="+", choices=list(KINDS), metavar="KIND", help=help_)
-    add("--data", choices=("mnist", "synthetic"), default="mnist", help="default mnist")
-    help_ = "what takes longer is timed on a share of the epoch and scaled; default 4"
-    add("--seconds", type=seconds, help=help_)
-    add("--json", type=Path, default=FOLDER / "peers.json", metavar="FILE", help="%(default)s")
+    add("--forms", nargs="+", choices=FORMS, help=DEFAULT)
+    add("--work", nargs="+", choices=KINDS, metavar="KIND", help=f"of {' '.join(KINDS)}; {DEFAULT}")
+    add("--data", choices=("mnist", "synthetic"), default="mnist", help=DEFAULT)
+    help_ = f"what takes longer is timed on a share of the epoch and scaled; {DEFAULT}"
+    add("--seconds", type=number(float, "seconds", 0.01, 3600), help=help_)
+    add("--json", type=Path, default=FOLDER / "peers.json", metavar="FILE", help=DEFAULT)
     help_ = "two files, .png and .svg; default pylenet-out/peers"
     add("--chart", type=Path, metavar="STEM", help=help_)
     add("--quick", action="store_true", help="a smoke run: one round, one form, little work")
     args = parser.parse_args()
+    if args.quick:
+        parser.set_defaults(**QUICK)
+        args = parser.parse_args()
     if args.chart and not importlib.util.find_spec("matplotlib"):
         parser.error("--chart needs matplotlib: pip install matplotlib")
-    fill_in_defaults(args)
     if "to-99" in args.work and args.data != "mnist":
         parser.error("--work to-99 needs --data mnist")
+    stem = args.chart or FOLDER / "peers"
+    args.chart = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
     return args
 
 
-def fill_in_defaults(args: argparse.Namespace) -> None:
-    if args.quick:
-        args.rounds = 1
-    args.seconds = args.seconds or (0.1 if args.quick else 4)
-    args.work = args.work or ["train", "inference"]
-    args.forms = args.forms or (["modern"] if args.quick else list(FORMS))
-    args.batch_sizes = args.batch_sizes or ([128] if args.quick else [128, 32, 1])
-    args.inference_batch_sizes = args.inference_batch_sizes or (
-        [1, 128] if args.quick else [1, 128, 10_000]
-    )
-    stem = args.chart or FOLDER / "peers"
-    args.chart = stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem
-    for name in ("batch_sizes", "inference_batch_sizes", "forms", "work"):
-        setattr(args, name, list(dict.fromkeys(getattr(args, name))))
+def number(kind: type[int] | type[float], what: str, least: float, most: float) -> Any:
+    """A parser of numbers from least to most."""
 
-
-def whole(least: int, most: int) -> Any:
-    """A parser of whole numbers from least to most."""
-
-    def parse(text: str) -> int:
-        if text.isascii() and text.isdigit() and least <= int(text) <= most:
-            return int(text)
-        message = f"expected a whole number from {least} to {most}, got {text!r}"
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if least <= value <= most:
+            return value
+        message = f"expected {what} from {least} to {most}, got {text!r}"
         raise argparse.ArgumentTypeError(message)
 
     return parse
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if 0.01 <= value <= 3600:
-        return value
-    raise argparse.ArgumentTypeError(f"expected seconds from 0.01 to 3600, got {text!r}")
 
 
 def chosen_libraries(args: argparse.Namespace) -> tuple[list[Library], dict[str, str]]:
@@ -174,8 +173,8 @@ def chosen_libraries(args: argparse.Namespace) -> tuple[list[Library], dict[str,
 
 
 def settings(args: argparse.Namespace, data: str) -> dict[str, Any]:
-    names = ("rounds", "threads", "batch_sizes", "inference_batch_sizes", "forms", "work")
-    return {name: getattr(args, name) for name in (*names, "seconds", "quick")} | {
+    left_out = ("peers", "json", "chart")
+    return {name: value for name, value in vars(args).items() if name not in left_out} | {
         "data": data,
         "learning_rate": LEARNING_RATE,
         "processors": processors(args.threads),

@@ -28,7 +28,7 @@ TO_99 = Work("to-99", "fast", 128, 2)
 
 
 def test_each_kind_of_work_has_its_forms_batches_and_threads():
-    found = works(["train", "inference", "1998", "to-99"], ["modern"], [8], [1, 128], 2)
+    found = works(["train", "inference", "1998", "to-99"], ["modern"] * 2, [8], [1, 128], 2)
     assert found == [
         Work("train", "modern", 8, 2),
         INFERENCE,
