@@ -63,10 +63,10 @@ def read(path: Path) -> dict[str, Any]:
             f"{str(path)!r} must be a result of `pylenet bench` in the format {FORMAT}, got "
             f"{there!r}"
         )
-    for table in TABLES:
-        for record in found.get(table, [None]):
-            if not isinstance(record, dict) or not record.keys() >= FIGURES:
-                raise ValueError(f"{str(path)!r} lacks figures in {table!r}: it was changed")
+    lacking = {"machine", "settings", "score", *TABLES} - found.keys()
+    lacking |= {t for t in TABLES if any(FIGURES - record.keys() for record in found.get(t, ()))}
+    if lacking:
+        raise ValueError(f"{str(path)!r} lacks figures in {', '.join(sorted(lacking))}")
     return dict(found)
 
 
