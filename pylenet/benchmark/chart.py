@@ -6,10 +6,13 @@ Needs matplotlib, which pylenet does not bring.
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .. import _files
 
 __all__ = ["Bar", "Panel", "check_file", "draw"]
 
@@ -73,7 +76,9 @@ def draw(panels: Sequence[Panel], labels: dict[str, str], caption: str, files: l
     )
     figure.supxlabel(caption, fontsize=8, color="0.35")
     for file in files:
-        figure.savefig(file, dpi=150)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=file.suffix[1:], dpi=150)
+        _files.write_whole(file, drawn.getvalue())
     pyplot.close(figure)
 
 

@@ -498,7 +498,7 @@ COMPARE_ERRORS = {
     "text": "'text' is not a result of `pylenet bench`",
     "old.json": "in the format pylenet-bench-2, got 'pylenet-bench-1'",
     "list.json": "in the format pylenet-bench-2, got None",
-    "cut.json": "'cut.json' lacks figures in inference, kernels, machine, peaks, score, settings, tr",
+    "cut.json": "'cut.json' lacks figures in inference, kernels, machine, peaks, score",
     "a.json --quick": "--compare measures nothing: --quick cannot be given with it",
     "a.json --threads 2": "--compare measures nothing: --threads cannot be given with it",
     "a.json --json new.json": "--compare measures nothing: --json cannot be given with it",
