@@ -11,9 +11,8 @@ from typing import Any
 from .. import _core, utils
 from .._callback import Callback
 from .._recipes import MODERN_RECIPES, Recipe
-from ..datasets._load import Arrays
 from .measurement import Effort
-from .subjects import mnist_on_disk
+from .subjects import Arrays, mnist_on_disk
 
 __all__ = ["GOAL", "RECIPE", "Run", "main", "runs", "time_to_accuracy"]
 

@@ -13,7 +13,7 @@ from .subjects import FORMS, Images, digits, model_of, on_threads
 
 __all__ = ["WrongResultError", "check"]
 
-IMAGES = 33  # two units of sixteen and one image over, whatever the width of the registers
+IMAGES = 33  # two blocks of sixteen and one image over, whatever the width of the registers
 ALLOWED_PROBABILITY = 1e-5  # float32 through five layers comes to some 1e-6
 ALLOWED_GRADIENT = 1e-4  # of a tensor's largest: sums over up to 33 x 576 places in float32
 BATCH = 16  # of the training whose weights are compared: two steps and a smaller one

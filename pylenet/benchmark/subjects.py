@@ -15,7 +15,17 @@ from ..datasets._load import Arrays
 from ..models import Sequential, lenet5_classic, lenet5_modern
 from ..optimizers import SGD
 
-__all__ = ["EPOCH", "FORMS", "SEED", "Images", "digits", "mnist_on_disk", "model_of", "on_threads"]
+__all__ = [
+    "EPOCH",
+    "FORMS",
+    "SEED",
+    "Arrays",
+    "Images",
+    "digits",
+    "mnist_on_disk",
+    "model_of",
+    "on_threads",
+]
 
 FORMS: dict[str, Callable[[], Sequential]] = {"classic": lenet5_classic, "modern": lenet5_modern}
 EPOCH = 60_000  # images

@@ -1,7 +1,6 @@
 """What the commands' options have in common."""
 
 import argparse
-import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -63,14 +62,3 @@ def integer(at_least: int, below: int | None = None) -> Callable[[str], int]:
         return value
 
     return convert
-
-
-def rate(text: str) -> float:
-    """A learning rate."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
-    return value

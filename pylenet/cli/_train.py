@@ -54,7 +54,7 @@ def add(commands: Any) -> None:
     for option, recipe_has, convert, text in (
         ("--epochs", "epochs", _options.integer(1), "passes over the training images"),
         ("--batch-size", "batch_size", _options.integer(1), "images a step"),
-        ("--lr", "learning_rate", _options.rate, "learning rate; of a schedule, the highest"),
+        ("--lr", "learning_rate", _rate, "learning rate; of a schedule, the highest"),
     ):
         recipes = {**RECIPES, **MODERN_RECIPES}
         usual = ", ".join(f"{name} {getattr(r, recipe_has)}" for name, r in recipes.items())
@@ -248,3 +248,13 @@ def _check_writable(folder: Path, files: Iterable[Path]) -> None:
     for file in files:
         if file.is_dir():
             raise ValueError(f"--out must not hold a folder in a file's place, got {str(file)!r}")
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
+    return value
