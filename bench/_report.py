@@ -10,7 +10,6 @@ from _measure import Run, Timings
 from _peers import LIBRARIES, PYLENET
 from _work import KINDS, Work
 from pylenet.benchmark.chart import Bar, Panel
-from pylenet.benchmark.measurement import MARK, unsteady
 from pylenet.benchmark.subjects import EPOCH
 
 SPACE = " " * 2
@@ -74,18 +73,17 @@ def _work(entry: dict[str, Any]) -> Work:
 
 
 def _row(work: Work, name: str, measured: dict[str, Any]) -> str:
-    low, high = measured["lowest"], measured["highest"]
-    mark = MARK if unsteady((low, high)) else ""
-    spread = f"({work.text(low)} to {work.text(high)})"
-    row = f"{LIBRARIES[name].label:<20}{work.text(measured['median']) + mark:>12}  {spread:<24}"
-    ratios, told = measured["ratios"], measured["way"]
-    if name == PYLENET.name:
-        row += " " * 31
-    else:
-        row += f"{measured['ratio']:>7.2f} x  {f'({min(ratios):.2f} to {max(ratios):.2f})':<18}  "
-    if len(measured["ways"]) < 2 and work.timing != "to_99":
-        told = ""
-    return row + ", ".join(filter(None, (told, _part(work, measured), _accuracy(measured))))
+    middle, low, high = (work.text(measured[x]) for x in ("median", "lowest", "highest"))
+    compared = ""
+    if name != PYLENET.name:
+        ratios = measured["ratios"]
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        compared = f"{measured['ratio']:.2f} x  {spread:<18}"
+    chosen = len(measured["ways"]) > 1 or work.timing == "to_99"
+    way = measured["way"] if chosen else ""
+    notes = ", ".join(filter(None, (way, _part(work, measured), _accuracy(measured))))
+    times = f"{middle:>11}  {f'({low} to {high})':<24}"
+    return f"{LIBRARIES[name].label:<20}{times}{compared:>30}  {notes}"
 
 
 def _part(work: Work, measured: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ class Torch:
         "train": (ONEDNN + LOOP, ONEDNN + FUSED, NATIVE + LOOP, NATIVE + FUSED),
         "inference": (ONEDNN, NATIVE),
         "1998": (ONEDNN, NATIVE),
-        "to-99": (ONEDNN,),
+        "to-99": (ONEDNN + ", training alone",),
     }
 
     def __init__(self, threads: int) -> None:
