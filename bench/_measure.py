@@ -28,7 +28,7 @@ class Timings:
     """
 
     way: str
-    images: int  # 1 where the whole is timed
+    images: int  # those of one epoch where the whole way to 99 % is timed
     ways: dict[str, float] = field(default_factory=dict)  # seconds an image
     errors: dict[str, float] = field(default_factory=dict)  # the way's, beside pylenet
     refused: dict[str, str] = field(default_factory=dict)
@@ -207,9 +207,9 @@ def work_of(work: Work, way: str) -> dict[str, Any]:
 def images_in(work: Work, seconds_per_image: float, seconds: float) -> int:
     """What a timing goes over, in whole batches: an epoch at most, and what fits into `seconds`."""
     if work.timing == "to_99":
-        return 1
+        return EPOCH
     batch = seconds_per_image * work.batch_size
-    if work.timing == "train":
+    if work.check == "train":
         steps = min(EPOCH // work.batch_size, max(FEWEST_STEPS, int(seconds / batch)))
         return steps * work.batch_size
     calls = int(seconds * SHARE_OF_INFERENCE / batch)

@@ -10,6 +10,7 @@ from _measure import Run, Timings
 from _peers import LIBRARIES, PYLENET
 from _work import KINDS, Work
 from pylenet.benchmark.chart import Bar, Panel
+from pylenet.benchmark.measurement import threads_text
 from pylenet.benchmark.subjects import EPOCH
 
 SPACE = " " * 2
@@ -88,7 +89,7 @@ def _row(work: Work, name: str, measured: dict[str, Any]) -> str:
 
 def _part(work: Work, measured: dict[str, Any]) -> str:
     """Says so where less than an epoch was timed and scaled."""
-    if work.timing != "train" or EPOCH - measured["images"] < work.batch_size:
+    if work.check != "train" or EPOCH - measured["images"] < work.batch_size:
         return ""
     return f"from {measured['images']:,} images"
 
@@ -99,35 +100,27 @@ def _accuracy(measured: dict[str, Any]) -> str:
 
 
 def panels(found: dict[str, Any]) -> list[Panel]:
-    """A panel for each kind of work, its bars in the panel's unit whatever the table's is."""
-    titles = {
-        kind: f"{name[0].upper()}{name[1:]}: seconds an epoch, shorter bars are better"
-        for kind, name in KINDS.items()
-    } | {
-        "inference": "Inference: images a second, longer bars are better",
-        "to-99": "To 99 % of MNIST: seconds, shorter bars are better",
-    }
-    return [
-        Panel(
-            title,
-            [
-                (
-                    f"{entry['form']}\nbatch {entry['batch_size']:,}\n{_work(entry).on}",
-                    {name: _bar(entry, x) for name, x in entry["libraries"].items()},
-                )
-                for entry in found["works"]
-                if entry["kind"] == kind
-            ],
-        )
-        for kind, title in titles.items()
-    ]
+    """A panel for each kind of work, inference in images a second at every batch size."""
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for entry in found["works"]:
+        by_kind.setdefault(entry["kind"], []).append(entry)
+    return [_panel(kind, entries) for kind, entries in by_kind.items()]
 
 
-def _bar(entry: dict[str, Any], measured: dict[str, Any]) -> Bar:
-    scale = EPOCH if entry["kind"] in ("train", "1998") else 1
-    values = [scale * seconds / measured["images"] for seconds in measured["seconds"]]
-    if entry["kind"] == "inference":
-        values = [1 / value for value in values]
+def _panel(kind: str, entries: list[dict[str, Any]]) -> Panel:
+    unit = "images a second, longer" if kind == "inference" else f"{entries[0]['unit']}, shorter"
+    groups = []
+    for entry in entries:
+        label = f"{entry['form']}\nbatch {entry['batch_size']:,}\n{threads_text(entry['threads'])}"
+        groups.append((label, {name: _bar(kind, x) for name, x in entry["libraries"].items()}))
+    title = KINDS[kind][0].upper() + KINDS[kind][1:]
+    return Panel(f"{title}: {unit} bars are better", groups)
+
+
+def _bar(kind: str, measured: dict[str, Any]) -> Bar:
+    values = [EPOCH * seconds / measured["images"] for seconds in measured["seconds"]]
+    if kind == "inference":
+        values = [EPOCH / value for value in values]
     note = "" if measured["ratio"] == 1 else f"({measured['ratio']:.1f} x)"
     return Bar(median(values), min(values), max(values), note)
 

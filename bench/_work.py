@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pylenet._recipes import MODERN_RECIPES
+from pylenet.benchmark.measurement import threads_text
 from pylenet.benchmark.subjects import EPOCH
 
 KINDS = {
@@ -29,11 +30,7 @@ class Work:
     threads: int
 
     def __str__(self) -> str:
-        return f"{KINDS[self.kind]}, {self.form}, batch {self.batch_size:,}, {self.on}"
-
-    @property
-    def on(self) -> str:
-        return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{KINDS[self.kind]}, {self.form}, batch {self.batch_size:,}, {threads_text(self.threads)}"
 
     @property
     def check(self) -> str:
@@ -47,17 +44,13 @@ class Work:
 
     @property
     def unit(self) -> str:
-        if self.timing == "train":
-            return f"seconds an epoch of {EPOCH:,} images"
-        if self.timing == "to_99":
-            return "seconds"
+        if self.check == "train":
+            return "seconds" if self.kind == "to-99" else f"seconds an epoch of {EPOCH:,} images"
         return "microseconds a call" if self.batch_size == 1 else "images a second"
 
     def in_unit(self, seconds_per_image: float) -> float:
-        if self.timing == "train":
+        if self.check == "train":
             return seconds_per_image * EPOCH
-        if self.timing == "to_99":
-            return seconds_per_image
         return seconds_per_image * 1e6 if self.batch_size == 1 else 1 / seconds_per_image
 
     def text(self, value: float) -> str:

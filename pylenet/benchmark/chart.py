@@ -56,7 +56,6 @@ def draw(panels: Sequence[Panel], labels: dict[str, str], caption: str, files: l
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    panels = [panel for panel in panels if panel.groups]
     colours = dict(zip(labels, COLOURS * len(labels), strict=False))
     rows = max(sum(len(bars) + GAP for _, bars in panel.groups) for panel in panels)
     size = 6.6 * len(panels), rows * BAR + 1.6

@@ -16,6 +16,7 @@ __all__ = [
     "middle",
     "rounds",
     "share",
+    "threads_text",
     "unsteady",
 ]
 
@@ -72,6 +73,11 @@ def share(rate: float, peak: float) -> float:
 def middle(count: int) -> str:
     """What the median of `count` values is called."""
     return {1: "value", 2: "mean"}.get(count, "median")
+
+
+def threads_text(count: int) -> str:
+    """A number of threads in words."""
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def unsteady(values: Sequence[float]) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark import chart, results
-from ..benchmark.measurement import MARK, UNSTEADY, unsteady
+from ..benchmark.measurement import MARK, UNSTEADY, threads_text, unsteady
 from ..benchmark.subjects import EPOCH
-from ._bench_report import Rows, say, threads_text, title
+from ._bench_report import Rows, say, title
 from ._output import print_table
 
 BESIDE = 2  # how many results fit beside the first one

@@ -9,7 +9,16 @@ from typing import Any
 from ..benchmark.inside import PHASES
 from ..benchmark.kernels import Peaks
 from ..benchmark.machine import load
-from ..benchmark.measurement import MARK, UNSTEADY, Effort, Measurement, middle, share, unsteady
+from ..benchmark.measurement import (
+    MARK,
+    UNSTEADY,
+    Effort,
+    Measurement,
+    middle,
+    share,
+    threads_text,
+    unsteady,
+)
 from ..benchmark.speed import THREADS_BATCH
 from ..benchmark.subjects import EPOCH
 from ._output import print_table
@@ -174,10 +183,6 @@ def title(text: str) -> None:
 def say(text: str) -> None:
     """A sentence, in lines that fit."""
     print(textwrap.fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False), flush=True)
-
-
-def threads_text(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _mark(values: Sequence[float]) -> str:
