@@ -30,7 +30,8 @@ class Work:
     threads: int
 
     def __str__(self) -> str:
-        return f"{KINDS[self.kind]}, {self.form}, batch {self.batch_size:,}, {threads_text(self.threads)}"
+        threads = threads_text(self.threads)
+        return f"{KINDS[self.kind]}, {self.form}, batch {self.batch_size:,}, {threads}"
 
     @property
     def check(self) -> str:
