@@ -1,5 +1,6 @@
 """The images and weights that all processes read: files in one folder."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 TRAINED_RATE, TRAINED_BATCH = 0.1, 32
+FEW = 600  # images that LeNet-5 of 1998 has been trained on where it starts: its weights move
+
+Arrays = list[NDArray[Any]]
 
 
-def write(folder: Path, source: str, forms: list[str]) -> str:
+def write(folder: Path, source: str, forms: Iterable[str]) -> str:
     """Images and, for each form, initial and trained weights; returns which images these are."""
     name, x, y, x_test = images(source)
     for stem, array in (("x", x), ("y", y), ("x_test", x_test)):
@@ -23,47 +27,43 @@ def write(folder: Path, source: str, forms: list[str]) -> str:
 
 def images(source: str) -> tuple[str, NDArray[Any], NDArray[Any], NDArray[Any]]:
     """MNIST, or synthetic images of the same shape: asked for, or where MNIST cannot be had."""
-    if source == "mnist":
-        from pylenet.datasets import mnist
+    from pylenet.benchmark.subjects import EPOCH, digits
+    from pylenet.datasets import mnist
 
+    if source == "mnist":
         try:
             (x, y), (x_test, _) = mnist.load_data()
             return "MNIST", x, y, x_test
         except OSError:
             print("MNIST was not found and could not be fetched: images are synthetic")
-    x, y = synthetic(70_000)
-    return "synthetic images", x[:60_000], y[:60_000], x[60_000:]
+    x, y = digits(EPOCH + 10_000)
+    return "synthetic images", x[:EPOCH], y[:EPOCH], x[EPOCH:]
 
 
-def synthetic(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images that can be learned: a blurred pattern for each class, under noise."""
-    rng = np.random.default_rng(0)
-    patterns = np.repeat(np.repeat(rng.integers(0, 156, (10, 7, 7)), 4, axis=1), 4, axis=2)
-    y = rng.integers(0, 10, count, dtype=np.uint8)
-    x = rng.integers(0, 100, (count, 28, 28), dtype=np.uint8)
-    x += patterns.astype(np.uint8)[y]
-    return x, y
-
-
-def weights(
-    form: str, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+def weights(form: str, x: NDArray[Any], y: NDArray[Any]) -> tuple[Arrays, Arrays]:
     """Initial ones, where training starts; and those an epoch later, for inference: initial biases
     are zero and initial outputs nearly equal, so that a wrong network could pass the check."""
-    import pylenet
+    from pylenet import models, utils
+    from pylenet.benchmark.subjects import SEED, model_of
 
-    pylenet.utils.set_random_seed(1)
-    model = getattr(pylenet.models, f"lenet5_{form}")()
+    if form == "1998":
+        utils.set_random_seed(SEED)
+        model = models.lenet5_1998()
+        model.compile("sdlm", "maximum_a_posteriori")
+        x, y, batch_size = x[:FEW], y[:FEW], 1
+    else:
+        model = model_of("modern" if form == "fast" else form, TRAINED_RATE)
+        batch_size = TRAINED_BATCH
     initial = [w.copy() for w in model.get_weights()]
-    model.compile(pylenet.optimizers.SGD(TRAINED_RATE), "sparse_categorical_crossentropy")
-    model.fit(x, y, TRAINED_BATCH, verbose=0)
-    return initial, model.get_weights()
+    model.fit(x, y, batch_size, verbose=0)
+    trained = model.get_weights()
+    return trained if form == "1998" else initial, trained
 
 
-def save(path: Path, arrays: list[NDArray[Any]]) -> None:
+def save(path: Path, arrays: Arrays) -> None:
     np.savez(path, *arrays)
 
 
-def load(path: Path) -> list[NDArray[Any]]:
+def load(path: Path) -> Arrays:
     with np.load(path) as arrays:
         return [arrays[f"arr_{i}"] for i in range(len(arrays.files))]

@@ -12,7 +12,8 @@ from _data import load
 from _parity import TOLERANCES, errors, refused
 from _peers import PYLENET, Library
 from _session import PeerFailed, Session
-from _work import EPOCH, Work
+from _work import Work
+from pylenet.benchmark.subjects import EPOCH
 
 REST = 0.1  # seconds before a timing, in which the last library's spinning threads go to sleep
 FEWEST_STEPS, FEWEST_CALLS, MOST_CALLS = 10, 3, 50_000
@@ -27,12 +28,13 @@ class Timings:
     """
 
     way: str
-    images: int
+    images: int  # those of one epoch where the whole way to 99 % is timed
     ways: dict[str, float] = field(default_factory=dict)  # seconds an image
     errors: dict[str, float] = field(default_factory=dict)  # the way's, beside pylenet
     refused: dict[str, str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     warm_up_seconds: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)  # on test images, to 99 %
 
     @property
     def per_image(self) -> list[float]:
@@ -77,7 +79,7 @@ class Run:
 
     def weigh(self) -> None:
         """Peak memory of processes that do no more than train, at the first such work."""
-        work = next((w for w in self.works if w.kind == "train"), None)
+        work = next((w for w in self.works if w.timing == "train"), None)
         if work is None:
             return
         for library in self._present():
@@ -88,7 +90,7 @@ class Run:
         with Session(library, threads, self.folder) as session:
             self.versions[library.name] = session.about["versions"]
             for work in self._works_of(threads):
-                if session.about["ways"][work.kind]:
+                if session.about["ways"].get(work.kind):
                     self.timings[work][library.name] = self._check_work(session, work)
 
     def _check_work(self, session: Session, work: Work) -> Timings:
@@ -98,9 +100,9 @@ class Run:
         reasons: dict[str, str] = {}
         for way in session.about["ways"][work.kind]:
             out = self.folder / f"{session.library.name}.npz"
-            found = session.ask(f"check_{work.kind}", **work_of(work, way), out=out.name)
+            found = session.ask(f"check_{work.check}", **work_of(work, way), out=out.name)
             apart[way] = self._compared(session.library, work, out)
-            reason = refused(work.kind, apart[way])
+            reason = refused(work.check, apart[way])
             if reason:
                 reasons[way] = f"does not compute the same ({work}; {way}): {reason}"
             else:
@@ -119,8 +121,8 @@ class Run:
         reference = self.folder / f"{work.kind}-{work.form}-{work.batch_size}.npz"
         if library is PYLENET:
             out.rename(reference)
-            return dict.fromkeys(TOLERANCES[work.kind], 0.0)
-        return errors(work.kind, load(reference), load(out))
+            return dict.fromkeys(TOLERANCES[work.check], 0.0)
+        return errors(work.check, load(reference), load(out))
 
     def _open(self, stack: ExitStack, threads: int) -> list[Session]:
         sessions = []
@@ -141,11 +143,15 @@ class Run:
         if timings is None:
             return
         sleep(REST)
-        found = session.ask(
-            f"time_{work.kind}", **work_of(work, timings.way), images=timings.images
-        )
+        amount = {"images": timings.images}
+        if work.timing == "to_99":
+            amount = {"seed": len(timings.seconds) + 1}
+        found = session.ask(f"time_{work.timing}", **work_of(work, timings.way), **amount)
         timings.seconds.append(found["seconds"])
-        timings.warm_up_seconds.append(found["warm_up_seconds"])
+        if "accuracy" in found:
+            timings.accuracy.append(found["accuracy"])
+        else:
+            timings.warm_up_seconds.append(found["warm_up_seconds"])
 
     def _weigh(self, library: Library, work: Work) -> None:
         timings = self.timings[work][library.name]
@@ -200,8 +206,10 @@ def work_of(work: Work, way: str) -> dict[str, Any]:
 
 def images_in(work: Work, seconds_per_image: float, seconds: float) -> int:
     """What a timing goes over, in whole batches: an epoch at most, and what fits into `seconds`."""
+    if work.timing == "to_99":
+        return EPOCH
     batch = seconds_per_image * work.batch_size
-    if work.kind == "train":
+    if work.check == "train":
         steps = min(EPOCH // work.batch_size, max(FEWEST_STEPS, int(seconds / batch)))
         return steps * work.batch_size
     calls = int(seconds * SHARE_OF_INFERENCE / batch)

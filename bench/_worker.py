@@ -15,7 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-PARITY_STEPS = 10
+PARITY_STEPS, STEPS_OF_1998 = 10, 100  # the latter are of one image
+WARM_UP_STEPS = 10
 MOST_TEST_BATCHES = 256
 PROBE_STEPS, PROBE_IMAGES = 30, 500  # a short run has at least so many of both
 
@@ -49,19 +50,17 @@ class Worker:
         self.about = {
             "versions": self.peer.versions(),
             "import_seconds": import_seconds,
-            "ways": {
-                "train": list(self.peer.train_ways),
-                "inference": list(self.peer.predict_ways),
-            },
+            "ways": self.peer.ways,
         }
 
     def check_train(self, form: str, batch_size: int, way: str, out: str) -> dict[str, float]:
-        """Writes ten steps, called one by one and at once, to `out`; then times a short run."""
+        """Writes some steps, called one by one and at once, to `out`; then times a short run."""
         import numpy as np
 
         from _data import save
 
-        x, y, count = self._array("x"), self._array("y"), PARITY_STEPS * batch_size
+        steps = STEPS_OF_1998 if form == "1998" else PARITY_STEPS
+        x, y, count = self._array("x"), self._array("y"), steps * batch_size
         started = perf_counter()
         trainer = self.peer.trainer(way, form, batch_size)
         trainer.set_weights(self._weights(form, "initial"))
@@ -83,7 +82,7 @@ class Worker:
 
     def time_train(self, form: str, batch_size: int, way: str, images: int) -> dict[str, float]:
         """The seconds of `images` images in whole batches, from the initial weights."""
-        x, y, few = self._array("x"), self._array("y"), PARITY_STEPS * batch_size
+        x, y, few = self._array("x"), self._array("y"), WARM_UP_STEPS * batch_size
         started = perf_counter()
         trainer = self.peer.trainer(way, form, batch_size)
         trainer.set_weights(self._weights(form, "initial"))
@@ -120,6 +119,11 @@ class Worker:
         warm_up = perf_counter() - started
         seconds = self._timed_calls(predictor, batches, calls)
         return {"warm_up_seconds": warm_up, "seconds": seconds, "images": calls * batch_size}
+
+    def time_to_99(self, form: str, batch_size: int, way: str, seed: int) -> dict[str, float]:
+        """The seconds of a training by the recipe, and the accuracy on MNIST's test images."""
+        seconds, accuracy = self.peer.train_to_99(seed)
+        return {"seconds": seconds, "accuracy": accuracy}
 
     def peak_memory(self) -> dict[str, int]:
         """Bytes that were resident at most, of this process alone."""

@@ -5,19 +5,18 @@ A loop of steps inside one compiled call is slower: XLA runs convolutions in loo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .base import LEARNING_RATE, Labels, Pixels, Weights
+from .base import LEARNING_RATE, Labels, Pixels, Ways, Weights
 
 
 class Jax:
-    train_ways = ("jit",)
-    predict_ways = ("jit",)
+    ways: ClassVar[Ways] = {"train": ("jit",), "inference": ("jit",)}
 
     def __init__(self, threads: int) -> None:
         """XLA has no setting for threads: it takes the processors the process is pinned to."""

@@ -6,21 +6,23 @@ was slower at every batch size.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .base import LEARNING_RATE, Labels, Pixels, Weights
+from .base import LEARNING_RATE, Labels, Pixels, Ways, Weights
 
 STEPS_PER_EXECUTION = 32
 XLA = ", XLA"
 
 
 class Keras:
-    train_ways = ("fit", "fit" + XLA)
-    predict_ways = ("tf.function", "tf.function" + XLA)
+    ways: ClassVar[Ways] = {
+        "train": ("fit", "fit" + XLA),
+        "inference": ("tf.function", "tf.function" + XLA),
+    }
 
     def __init__(self, threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
 
-from .base import Pixels, Trainer, Weights
+from .base import Pixels, Trainer, Ways, Weights
 from .layout import to_channels_first
 
 RUN, BINDING = "run", "IO binding"
 
 
 class OnnxRuntime:
-    train_ways = ()
-    predict_ways = (RUN, BINDING)
+    ways: ClassVar[Ways] = {"inference": (RUN, BINDING)}
 
     def __init__(self, threads: int) -> None:
         onnxruntime.set_default_logger_severity(3)

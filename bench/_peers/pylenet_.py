@@ -1,17 +1,34 @@
 """pylenet: raw pixels in, scaled by the model's first layer within the time that is measured."""
 
-from typing import Any
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import ClassVar
 
 import numpy as np
 
 import pylenet
+from pylenet import models
+from pylenet._recipes import MODERN_RECIPES, RECIPES
+from pylenet.benchmark.subjects import EPOCH
+from pylenet.optimizers import SDLM, SGD, Optimizer
 
-from .base import LEARNING_RATE, Labels, Pixels, Weights
+from .base import LEARNING_RATE, RATE_1998, Labels, Pixels, Ways, Weights
+
+HESSIAN_SAMPLES = 500  # for an epoch of LeNet-5 of 1998
+RECIPES_OF = RECIPES | MODERN_RECIPES
 
 
 class Pylenet:
-    train_ways = ("fit",)
-    predict_ways = ("predict",)
+    ways: ClassVar[Ways] = {
+        "train": ("fit",),
+        "inference": ("predict",),
+        "1998": ("fit",),
+        "to-99": ("`pylenet train`, the whole process",),
+    }
 
     def __init__(self, threads: int) -> None:
         pylenet.set_num_threads(threads)
@@ -27,38 +44,62 @@ class Pylenet:
     ) -> "PylenetPredictor":
         return PylenetPredictor(form, weights)
 
+    def train_to_99(self, seed: int) -> tuple[float, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "pylenet", "train", "--recipe", "fast", "--quiet"]
+            started = perf_counter()
+            subprocess.run([*command, "--seed", str(seed), "--out", folder], check=True, cwd=folder)
+            seconds = perf_counter() - started
+            (result,) = json.loads((Path(folder) / "results.json").read_text())
+        return seconds, result["test_accuracy"]
+
 
 class PylenetTrainer:
     def __init__(self, form: str, batch_size: int) -> None:
-        self.model, self.batch_size = network(form), batch_size
-        sgd = pylenet.optimizers.SGD(LEARNING_RATE)
-        self.model.compile(sgd, "sparse_categorical_crossentropy")
+        self.model, self.form, self.batch_size = RECIPES_OF[form].build(), form, batch_size
+        self._compile(EPOCH)
 
     def set_weights(self, weights: Weights) -> None:
+        self._compile(EPOCH)
         self.model.set_weights(weights)
 
     def weights(self) -> Weights:
         return [w.copy() for w in self.model.get_weights()]
 
     def prepare(self, x: Pixels, y: Labels) -> tuple[Pixels, Labels]:
+        if self.form == "1998":
+            self._compile(len(x))
         return x, y
 
     def train(self, data: tuple[Pixels, Labels]) -> float:
         history = self.model.fit(*data, self.batch_size, verbose=0, shuffle=False)
         return float(history.history["loss"][0])
 
+    def _compile(self, images: int) -> None:
+        self.model.compile(optimizer(self.form, images), RECIPES_OF[self.form].loss)
+
+
+def optimizer(form: str, images: int) -> Optimizer:
+    """A fresh one for so many images; they have their share of an epoch's Hessian samples."""
+    recipe = RECIPES_OF[form]
+    if form == "1998":
+        return SDLM(RATE_1998, samples=max(1, HESSIAN_SAMPLES * images // EPOCH))
+    if form == "fast":
+        return recipe.optimizer(steps_of(form), recipe.learning_rate)
+    return SGD(LEARNING_RATE)
+
+
+def steps_of(form: str) -> int:
+    """Of all epochs of a recipe."""
+    recipe = RECIPES_OF[form]
+    return -(-EPOCH // recipe.batch_size) * recipe.epochs
+
 
 class PylenetPredictor:
     def __init__(self, form: str, weights: Weights) -> None:
-        model = network(form)
+        model: models.Sequential = RECIPES_OF[form].build()
         model.set_weights(weights)
         self.predict = model.predict
 
     def prepare(self, x: Pixels) -> Pixels:
         return x
-
-
-def network(form: str) -> pylenet.models.Sequential:
-    build: Any = getattr(pylenet.models, f"lenet5_{form}")
-    model: pylenet.models.Sequential = build()
-    return model

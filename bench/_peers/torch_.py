@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from .base import LEARNING_RATE, Labels, Pixels, Weights
+from .base import LEARNING_RATE, Labels, Pixels, Trainer, Ways, Weights
 from .layout import from_channels_first, to_channels_first
 
 ONEDNN, NATIVE = "oneDNN", "without oneDNN"
@@ -18,8 +17,12 @@ LOOP, FUSED = ", SGD by parameter", ", fused SGD"
 
 
 class Torch:
-    train_ways: Sequence[str] = (ONEDNN + LOOP, ONEDNN + FUSED, NATIVE + LOOP, NATIVE + FUSED)
-    predict_ways: Sequence[str] = (ONEDNN, NATIVE)
+    ways: ClassVar[Ways] = {
+        "train": (ONEDNN + LOOP, ONEDNN + FUSED, NATIVE + LOOP, NATIVE + FUSED),
+        "inference": (ONEDNN, NATIVE),
+        "1998": (ONEDNN, NATIVE),
+        "to-99": (ONEDNN + ", training alone",),
+    }
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -31,8 +34,12 @@ class Torch:
         """What is called in place of the network."""
         return network
 
-    def trainer(self, way: str, form: str, batch_size: int) -> TorchTrainer:
+    def trainer(self, way: str, form: str, batch_size: int) -> Trainer:
         choose_convolutions(way)
+        if form in ("1998", "fast"):
+            from .torch_recipes import FastTrainer, Trainer1998
+
+            return Trainer1998() if form == "1998" else FastTrainer(batch_size)
         network = lenet(form)
         return TorchTrainer(network, self.ready(network), way.endswith(FUSED), batch_size)
 
@@ -42,10 +49,14 @@ class Torch:
         set_weights(network, weights)
         return TorchPredictor(self.ready(nn.Sequential(network, nn.Softmax(1)).eval()))
 
+    def train_to_99(self, seed: int) -> tuple[float, float]:
+        from .torch_recipes import train_to_99
+
+        return train_to_99(seed)
+
 
 class TorchCompile(Torch):
-    train_ways = (ONEDNN + FUSED,)
-    predict_ways = (ONEDNN,)
+    ways: ClassVar[Ways] = {"train": (ONEDNN + FUSED,), "inference": (ONEDNN,)}
 
     def ready(self, network: Any) -> Any:
         return torch.compile(network, dynamic=False)
@@ -65,7 +76,7 @@ def choose_convolutions(way: str) -> None:
 class TorchTrainer:
     def __init__(self, network: Any, forward: Any, fused: bool, batch_size: int) -> None:
         self.network, self.forward, self.batch_size = network, forward, batch_size
-        self.optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=fused)
+        self.optimizer: Any = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=fused)
 
     def set_weights(self, weights: Weights) -> None:
         set_weights(self.network, weights)
@@ -80,15 +91,15 @@ class TorchTrainer:
         return list(zip(*parts, strict=True))
 
     def train(self, data: list[tuple[Any, Any]]) -> float:
-        forward, optimizer = self.forward, self.optimizer
-        losses = []
-        for x, y in data:
-            optimizer.zero_grad()
-            loss = cross_entropy(forward(x), y)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+        return float(torch.stack([self.step(x, y) for x, y in data]).mean())
+
+    def step(self, x: Any, y: Any) -> Any:
+        """The loss before it."""
+        self.optimizer.zero_grad()
+        loss = cross_entropy(self.forward(x), y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
 
 class TorchPredictor:

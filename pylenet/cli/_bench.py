@@ -1,24 +1,85 @@
 """`pylenet bench`: how fast both LeNets are on this machine, and how near to its limit."""
 
 import argparse
-import json
 import warnings
 from dataclasses import asdict
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from .. import _core, _files, _threads
-from .._bench import accuracy, checks, kernels, speed
-from .._bench.effort import FULL, QUICK, Effort
-from .._bench.machine import machine
-from .._bench.subjects import EPOCH, FORMS, Images, mnist_on_disk, synthetic
-from . import _bench_report, _output
+from ..benchmark import accuracy, chart, checks, kernels, results, speed
+from ..benchmark.machine import machine
+from ..benchmark.measurement import FULL, QUICK, Effort
+from ..benchmark.subjects import EPOCH, FORMS, Images, digits, mnist_on_disk
+from . import _bench_compare, _bench_report, _options, _output
 
-FORMAT = "pylenet-bench-1"
+
+def add(commands: Any) -> None:
+    """The command and its options."""
+    command = _options.add(
+        commands,
+        "bench",
+        bench,
+        "measure how fast both LeNets are on this machine",
+        "First their results are checked; if one is wrong, nothing is timed. Takes about a minute. "
+        "Uses MNIST where it is on this machine, and never fetches it.",
+    )
+    _options.add_threads(command)
+    command.add_argument(
+        "--quick", action="store_true", help="a few seconds: all tables, from less work"
+    )
+    command.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write machine, settings and every single time here when done",
+    )
+    command.add_argument(
+        "--chart",
+        type=Path,
+        metavar="FILE",
+        help="draw training and inference here, as .png, .svg or .pdf; needs matplotlib",
+    )
+    command.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: print what --json wrote, of several machines or builds side by side",
+    )
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Check, measure, print each table as soon as it is there, and write all to --json."""
+    """Measure this machine, or compare what was measured before."""
+    picture = None
+    if options.chart is not None:
+        chart.check_file("--chart", options.chart)
+        picture = _output.checked_file("--chart", options.chart)
+    found = _measured(options) if options.compare is None else _compared(options)
+    if picture is not None:
+        _bench_compare.draw(found, picture)
+        print(f"Written: {options.chart}")
+    if options.compare is None:
+        (measured,) = found.values()
+        _bench_report.print_score(measured["score"])
+
+
+def _compared(options: argparse.Namespace) -> dict[str, Any]:
+    """Print the files side by side. What they hold, by their names."""
+    for name in ("threads", "quick", "json"):
+        if getattr(options, name):
+            raise ValueError(f"--compare measures nothing: --{name} cannot be given with it")
+    found = [results.read(path) for path in options.compare]
+    _bench_compare.print_comparison(options.compare, found)
+    return {str(path): result for path, result in zip(options.compare, found, strict=True)}
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Check, measure, print each table as soon as it is there, and write all to --json.
+
+    What was found, by its name.
+    """
     path = None if options.json is None else _output.checked_file("--json", options.json)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
@@ -27,7 +88,7 @@ def bench(options: argparse.Namespace) -> None:
     threads = _threads.get_num_threads() if _core.OPENMP else 1
     effort = QUICK if options.quick else FULL
     mnist = mnist_on_disk()
-    images: Images = synthetic(EPOCH) if mnist is None else mnist[0]
+    images = digits(EPOCH) if mnist is None else mnist[0]
     settings = {
         "threads": threads,
         "isa": _core.active_isa(),
@@ -35,48 +96,47 @@ def bench(options: argparse.Namespace) -> None:
         "images": "synthetic" if mnist is None else "MNIST",
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    found: dict[str, Any] = {"format": FORMAT, "machine": machine(), "settings": settings}
-    _bench_report.print_head(found["machine"], settings)
+    found: dict[str, Any] = {"format": results.FORMAT, "machine": machine(), "settings": settings}
+    _bench_report.print_head(found["machine"], settings, effort)
     found["checked"] = checks.check(threads)
-    print(f"Checked: {found['checked']}.", flush=True)
+    _bench_report.say(f"Checked: {found['checked']}.")
 
-    found |= _measure(images, threads, effort)
+    found |= _tables(images, threads, effort)
     found["accuracy"] = _to_accuracy(mnist is not None, threads, effort)
     if path is not None:
-        _files.write_whole(path, _json(found).encode())
+        _files.write_whole(path, results.text(found).encode())
         print(f"\nWritten: {options.json}")
+    return {"this machine": found}
 
 
-def _measure(images: Images, threads: int, effort: Effort) -> dict[str, Any]:
+def _tables(images: Images, threads: int, effort: Effort) -> dict[str, Any]:
     """All tables but the last, as records for JSON."""
-    peaks = kernels.peaks(threads, effort)
+    peaks = kernels.Peaks(speed.thread_counts(threads), effort)
     _bench_report.print_peaks(peaks)
     steps = kernels.steps(images, effort)
-    _bench_report.print_steps(steps)
-    by_batch = speed.epochs_by_batch(images, threads, effort)
+    _bench_report.print_steps(steps, peaks[1])
     flops = {form: kernels.epoch_flops(form) for form in FORMS}
-    _bench_report.print_epochs(by_batch, flops, threads)
-    by_threads = speed.epochs_by_threads(images, threads, effort)
-    _bench_report.print_threads(by_threads, flops)
+    by_batch = speed.epochs_by_batch(images, threads, flops, effort)
+    _bench_report.print_epochs(by_batch, peaks)
+    by_threads = speed.epochs_by_threads(images, threads, flops, effort)
+    _bench_report.print_threads(by_threads, peaks)
     calls = speed.calls(images, threads, effort)
-    _bench_report.print_calls(calls, threads)
-    return {
-        "epoch_flops": flops,
-        "peaks": [asdict(peak) for peak in peaks],
-        "kernels": [
-            {"form": step.form, "images": step.images, **asdict(kernel), "peaks": step.peaks}
-            for step in steps
-            for kernel in step.kernels
-        ],
-        "epochs_by_batch": [asdict(epoch) for epoch in by_batch],
-        "epochs_by_threads": [asdict(epoch) for epoch in by_threads],
-        "calls": [asdict(entry) for entry in calls],
+    _bench_report.print_calls(calls)
+    tables = {
+        "peaks": peaks.measurements,
+        "kernels": steps,
+        "training_by_batch": by_batch,
+        "training_by_threads": by_threads,
+        "inference": calls,
+    }
+    return {"score": results.score(by_batch), "epoch_flops": flops} | {
+        name: results.records(measured, peaks) for name, measured in tables.items()
     }
 
 
 def _to_accuracy(on_disk: bool, threads: int, effort: Effort) -> dict[str, Any]:
     """The runs to 99 %, or why they were left out."""
-    found: dict[str, Any] = {"goal": accuracy.GOAL, "left_out": None, "runs": []}
+    found: dict[str, Any] = {"goal": accuracy.GOAL, "left_out": None, "unit": "s", "runs": []}
     if not effort.runs:
         found["left_out"] = "--quick does without"
     elif not on_disk:
@@ -85,15 +145,3 @@ def _to_accuracy(on_disk: bool, threads: int, effort: Effort) -> dict[str, Any]:
         found["runs"] = [asdict(run) for run in accuracy.runs(threads, effort)]
     _bench_report.print_accuracy(found)
     return found
-
-
-def _json(found: dict[str, Any]) -> str:
-    """JSON with one record a line, to be read and compared line by line."""
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, list):
-            text = "[\n" + ",\n".join(f"    {json.dumps(record)}" for record in value) + "\n  ]"
-        else:
-            text = json.dumps(value)
-        lines.append(f"  {json.dumps(name)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -14,12 +14,75 @@ from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
 from ..callbacks import ModelCheckpoint
 from ..datasets._load import Arrays
 from ..models import Sequential
-from . import _data, _output
+from . import _data, _options, _output
 from ._backup import Backup
 
 SIZE, CLASSES = (28, 28), 10  # what the LeNets take and tell apart
 RESULTS = "results.json"
 HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
+
+
+def add(commands: Any) -> None:
+    """The command and its options."""
+    command = _options.add(
+        commands,
+        "train",
+        train,
+        "train LeNets and compare them",
+        "Progress and the final table go to standard output. Each model, as NAME.safetensors, and "
+        "results.json are written as soon as a model is trained and tested, and the model after "
+        "every epoch too; one seed gives the same models on any number of threads.",
+    )
+    command.add_argument(
+        "--model",
+        choices=[*RECIPES, "both"],
+        help="what to train (default: both, classic and modern; with --recipe modern)",
+    )
+    command.add_argument(
+        "--recipe",
+        choices=list(MODERN_RECIPES),
+        help="of the modern LeNet: the shortest way to 99.0 %% of the test images, or the most "
+        "accurate, on images distorted anew in each epoch (default: neither)",
+    )
+    command.add_argument(
+        "--distort",
+        action="store_true",
+        help="with --model 1998: the paper's second experiment, distorted digits beside the "
+        "originals, which are one image in ten",
+    )
+    _options.add_data_and_threads(command)
+    for option, recipe_has, convert, text in (
+        ("--epochs", "epochs", _options.integer(1), "passes over the training images"),
+        ("--batch-size", "batch_size", _options.integer(1), "images a step"),
+        ("--lr", "learning_rate", _rate, "learning rate; of a schedule, the highest"),
+    ):
+        recipes = {**RECIPES, **MODERN_RECIPES}
+        usual = ", ".join(f"{name} {getattr(r, recipe_has)}" for name, r in recipes.items())
+        command.add_argument(option, type=convert, metavar="N", help=f"{text} (default: {usual})")
+    command.add_argument(
+        "--seed",
+        type=_options.integer(0, 2**32),
+        default=1,
+        metavar="N",
+        help="of initial weights and order of the images (default: 1)",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("pylenet-out"),
+        metavar="FOLDER",
+        help="where to write, made if missing (default: pylenet-out)",
+    )
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run with the same options stopped, to the same models",
+    )
+    command.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print nothing on standard output; errors, warnings and a first download still tell",
+    )
 
 
 def train(options: argparse.Namespace) -> None:
@@ -185,3 +248,13 @@ def _check_writable(folder: Path, files: Iterable[Path]) -> None:
     for file in files:
         if file.is_dir():
             raise ValueError(f"--out must not hold a folder in a file's place, got {str(file)!r}")
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text!r}")
+    return value

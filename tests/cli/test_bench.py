@@ -13,8 +13,18 @@ import sanitizer
 
 import pylenet
 from pylenet import _core, cli
-from pylenet._bench import accuracy, checks, kernels, machine, reference, speed, subjects
-from pylenet._bench.effort import FULL, QUICK, rounds
+from pylenet.benchmark import (
+    accuracy,
+    checks,
+    kernels,
+    machine,
+    measurement,
+    reference,
+    results,
+    speed,
+    subjects,
+)
+from pylenet.benchmark.measurement import FULL, QUICK, Measurement, rounds
 from pylenet.models import Sequential
 
 FORMS = ["classic", "modern"]
@@ -63,7 +73,7 @@ THREADS = 3 if _core.OPENMP else 1
 @pytest.mark.parametrize("form", FORMS)
 def test_the_reference_agrees_with_that_of_the_tests_and_with_numeric_gradients(form):
     model = subjects.model_of(form)
-    x, y = subjects.synthetic(3)
+    x, y = subjects.digits(3)
     weights = [np.float64(w) for w in model.get_weights()]
     probabilities, gradients = reference.lenet5(form, weights, x, y)
     expected = nets.forward(model, x[..., np.newaxis])
@@ -163,7 +173,7 @@ def test_where_a_check_fails_nothing_is_timed_and_the_exit_code_is_2(
         raise AssertionError("something was timed")
 
     monkeypatch.setitem(subjects.FORMS, "classic", broken_model)
-    monkeypatch.setattr(kernels, "peaks", timed)
+    monkeypatch.setattr(kernels, "Peaks", timed)
     file = tmp_path / "out.json"
     assert cli.main(["bench", "--quick", "--threads", "1", "--json", str(file)]) == 2
     error = capsys.readouterr().err
@@ -190,7 +200,7 @@ def test_the_tables_are_all_there_and_say_what_was_left_out(measured):
 
 def test_json_tells_machine_and_settings(measured):
     _, _, found = measured
-    assert found["format"] == "pylenet-bench-1"
+    assert found["format"] == "pylenet-bench-2"
     assert found["machine"]["processors"] == os.cpu_count()
     assert found["machine"]["pylenet"]["pylenet"] == pylenet.__version__
     settings = {k: v for k, v in found["settings"].items() if k != "started"}
@@ -202,20 +212,71 @@ def test_json_holds_every_single_time_of_every_round(measured):
     _, _, found = measured
     rounds_, _ = QUICK.rounds
     batches = [(form, batch) for form in FORMS for batch in (1, 32, 128, 1024)]
-    assert [(e["form"], e["batch_size"]) for e in found["epochs_by_batch"]] == batches
+    assert [(e["form"], e["batch_size"]) for e in found["training_by_batch"]] == batches
     counts = [(form, n) for form in FORMS for n in range(1, THREADS + 1)]
-    assert [(e["form"], e["threads"]) for e in found["epochs_by_threads"]] == counts
-    assert {e["batch_size"] for e in found["epochs_by_threads"]} == {128}
+    assert [(e["form"], e["threads"]) for e in found["training_by_threads"]] == counts
+    assert {e["batch_size"] for e in found["training_by_threads"]} == {128}
     calls = [(form, batch) for form in FORMS for batch in (1, 16, 128, 10_000)]
-    assert [(e["form"], e["batch_size"]) for e in found["calls"]] == calls
-    epochs = found["epochs_by_batch"] + found["epochs_by_threads"]
-    for entry in epochs + found["kernels"]:
-        assert len(entry["seconds"]) == len(entry["peaks"]) == rounds_
-        assert min(entry["seconds"]) >= 0
-        assert min(entry["peaks"]) > 0
-    assert all(min(e["seconds"]) > 0 for e in epochs)
-    assert all(len(e["seconds"]) >= rounds_ and min(e["seconds"]) > 0 for e in found["calls"])
-    assert [peak["threads"] for peak in found["peaks"]] == sorted({1, THREADS})
+    assert [(e["form"], e["batch_size"]) for e in found["inference"]] == calls
+    for table in results.TABLES:
+        assert all(len(entry["values"]) == rounds_ for entry in found[table])
+        assert all(min(entry["values"]) >= 0 for entry in found[table])
+    assert all(min(e["values"]) > 0 for table in TIMES for e in found[table])
+    assert all(len(e["calls"]) >= rounds_ and min(e["calls"]) > 0 for e in found["inference"])
+    assert [peak["threads"] for peak in found["peaks"]] == list(range(1, THREADS + 1))
+
+
+TIMES = ("peaks", "training_by_batch", "training_by_threads", "inference")
+
+
+def test_json_has_medians_and_units_of_what_was_measured(measured):
+    _, _, found = measured
+    for table in results.TABLES:
+        for entry in found[table]:
+            assert entry["unit"] == ("FLOP/s" if table == "peaks" else "s")
+            assert entry["median"] == np.median(entry["values"])
+            assert entry["lowest"] == min(entry["values"])
+            assert entry["highest"] == max(entry["values"])
+    (epoch,) = (
+        e for e in found["training_by_batch"] if (e["form"], e["batch_size"]) == ("modern", 128)
+    )
+    assert found["score"]["value"] == 60_000 / epoch["median"]
+    assert found["score"]["unit"] == "images a second"
+
+
+def test_every_share_is_of_the_one_highest_peak_and_none_is_above_1(measured):
+    _, _, found = measured
+    peaks = {peak["threads"]: peak["highest"] for peak in found["peaks"]}
+    timed = found["kernels"] + found["training_by_batch"] + found["training_by_threads"]
+    shares = [entry for entry in timed if "flops" in entry]
+    assert len(shares) > 60
+    for entry in shares:
+        rate = entry["flops"] / entry["median"]
+        share = rate / max(rate, peaks[entry["threads"]])
+        assert entry["flops_per_second"] == pytest.approx(rate)
+        assert entry["share_of_peak"] == pytest.approx(share)
+        assert 0 < entry["share_of_peak"] <= 1
+    assert measurement.share(3e9, 2e9) == 1
+
+
+def test_every_line_fits_80_columns(measured):
+    _, text, _ = measured
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_last_line_is_the_machine_s_score(measured):
+    _, text, found = measured
+    value = f"{found['score']['value']:,.0f}"
+    of = f"training, modern, batch 128, threads: {THREADS}"
+    assert text.splitlines()[-1] == f"Score: {value} images a second ({of})"
+
+
+def test_the_head_tells_the_load_and_what_the_figures_are(measured):
+    _, text, found = measured
+    head = " ".join(text.split("\n\n")[0].split())
+    assert f"Load average {found['machine']['load_average']:.2f}" in head
+    assert "--quick: rough figures. Each figure is the mean of 2 rounds" in head
+    assert "median" not in text
 
 
 def test_the_work_of_an_epoch_is_that_of_its_kernels(measured):
@@ -223,8 +284,9 @@ def test_the_work_of_an_epoch_is_that_of_its_kernels(measured):
     for form in FORMS:
         assert found["epoch_flops"][form] == 60_000 * FLOPS_PER_IMAGE
         own = [kernel for kernel in found["kernels"] if kernel["form"] == form]
-        for images in {kernel["images"] for kernel in own}:
-            work = sum(kernel["flops"] for kernel in own if kernel["images"] == images)
+        for images in {kernel["batch_size"] for kernel in own}:
+            step = [kernel for kernel in own if kernel["batch_size"] == images]
+            work = sum(kernel.get("flops", 0) for kernel in step)
             assert work == images * FLOPS_PER_IMAGE
 
 
@@ -245,7 +307,7 @@ def test_each_kernel_is_named_after_its_layer(measured, form):
 def test_nothing_but_the_json_file_is_left_behind(measured):
     folder, text, _ = measured
     assert [path.name for path in folder.iterdir()] == ["out.json"]
-    assert text.endswith("\nWritten: out.json\n")
+    assert "\nWritten: out.json\n" in text
 
 
 @sanitizer.minutes
@@ -274,9 +336,13 @@ def test_an_epoch_that_takes_long_is_cut_to_whole_batches_of_every_size():
         assert all(part % batch == 0 for batch in speed.TRAIN_BATCHES)
 
 
-def test_seconds_of_a_part_are_scaled_to_an_epoch():
-    epoch = speed.Epoch("classic", 128, 1, images=15_000, seconds=[1.0, 2.0])
-    assert epoch.epoch_seconds == [4.0, 8.0]
+def test_seconds_of_a_part_are_scaled_to_an_epoch(monkeypatch):
+    monkeypatch.setattr(speed, "_seconds", lambda entry, images, count: count / 1000)
+    effort = replace(QUICK, epoch_seconds=15.5)
+    epochs = speed.epochs_by_batch((None, None), 1, dict.fromkeys(FORMS, 1.0), effort)
+    assert {epoch.images_timed for epoch in epochs} == {15 * 1024}
+    for epoch in epochs:
+        assert epoch.values == pytest.approx([60.0, 60.0])
 
 
 def test_rounds_end_with_the_time_but_are_never_fewer_than_the_fewest():
@@ -315,7 +381,7 @@ def test_the_machine_is_read_from_cpuinfo_where_there_is_one(tmp_path):
 
 def test_training_ends_with_the_first_epoch_that_reaches_the_goal(threads_restored):
     pylenet.set_num_threads(1)
-    data = nets.digits(500), nets.digits(100)
+    data = subjects.digits(500), subjects.digits(100)
     recipe = replace(accuracy.RECIPE, epochs=4)
     assert len(accuracy.time_to_accuracy(data, recipe, goal=0.0)) == 1
     reached = accuracy.time_to_accuracy(data, recipe, goal=2.0)
@@ -358,15 +424,115 @@ def test_runs_that_did_not_reach_the_goal_are_told_but_not_counted(capsys):
     ]
     cli._bench_report.print_accuracy({"goal": 0.99, "left_out": None, "runs": runs})
     text = capsys.readouterr().out
-    assert text.splitlines()[-1] == "Median of the 1 that reached it: 3.00 s."
+    assert text.splitlines()[-1] == "The one that reached it: 3.00 s."
     assert text.splitlines()[-2].split() == ["seed", "2", "9.00", "2", "0.9890", "no"]
+    two, three = ([runs[0] | {"seconds": 1.0 + i * i} for i in range(n)] for n in (2, 3))
+    for reached, last in (
+        (two, "Mean of the 2 that reached it: 1.50 s."),
+        (three, "Median of the 3 that reached it: 2.00 s."),
+    ):
+        cli._bench_report.print_accuracy({"goal": 0.99, "left_out": None, "runs": reached})
+        assert capsys.readouterr().out.splitlines()[-1] == last
 
 
-def test_a_peak_that_changes_is_told(capsys):
-    cli._bench_report.print_peaks([kernels.Peak(1, [1e9, 1e9]), kernels.Peak(2, [2e9, 2.1e9])])
-    assert "round to round" not in capsys.readouterr().out
-    cli._bench_report.print_peaks([kernels.Peak(1, [1e9, 1e9]), kernels.Peak(2, [2e9, 3e9])])
-    assert "It changed by 50% from round to round" in capsys.readouterr().out
+def test_what_changes_from_round_to_round_is_marked(capsys, monkeypatch):
+    flops = iter([1e9, 1e9, 2e9, 2e9, 3e9])
+    monkeypatch.setattr(_core, "peak_flops", lambda *_: next(flops))
+    peaks = kernels.Peaks([1, 2], QUICK)
+    cli._bench_report.print_peaks(peaks)
+    _, _, head, one, two, _ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["highest", "mean", "lowest"]
+    assert one.split() == ["1", "thread~", "2.0", "1.5", "1.0"]
+    assert two.split() == ["2", "threads~", "3.0", "2.5", "2.0"]
+    assert (peaks[1], peaks[2]) == (2e9, 3e9)
+
+    def printed(values):
+        kernel = Measurement("modern", 1, 1, name="dense", phase="forward", values=values)
+        cli._bench_report.print_steps([kernel], 1e9)
+        return capsys.readouterr().out
+
+    assert "~" not in printed([1e-6, 1.05e-6, 1.09e-6])
+    assert printed([1e-6, 1.05e-6, 1.11e-6]).count("1.05~") == 3  # kernel, all, the step
+
+
+# Several results side by side
+
+
+@pytest.fixture
+def two(measured, tmp_path, monkeypatch):
+    """The folder of a.json, as measured, and b.json, a machine of half the speed and other ISA."""
+    found = json.loads(json.dumps(measured[2]))
+    (tmp_path / "a.json").write_text(results.text(found))
+    for table in results.TABLES:
+        for entry in found[table]:
+            factor = 0.5 if table == "peaks" else 2
+            for name in ("median", "lowest", "highest"):
+                entry[name] *= factor
+    found["kernels"] = [kernel for kernel in found["kernels"] if kernel["batch_size"] == 1]
+    found["score"]["value"] /= 2
+    found["machine"]["cpu"] = "Half CPU"
+    (tmp_path / "b.json").write_text(results.text(found))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_results_are_printed_side_by_side_with_ratios(two, capsys):
+    assert cli.main(["bench", "--compare", "a.json", "b.json", "a.json", "a.json"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "B: b.json: Half CPU" in text
+    for title in ("Peak of", "Kernels of classic, images at once: 1:", "Training: seconds"):
+        assert text.count(f"\n{title}") == 2  # A beside B and C, then beside D
+    assert text.count("(0.50)") > 50
+    assert text.splitlines()[-1].endswith("(1.00)")
+    assert "images at once: 1:" in text
+
+
+def test_one_result_is_shown_alone(two, capsys):
+    assert cli.main(["bench", "--compare", "a.json"]) == 0
+    assert "A: a.json" in capsys.readouterr().out
+
+
+COMPARE_ERRORS = {
+    "nowhere.json": "nowhere.json: No such file or directory",
+    "text": "'text' is not a result of `pylenet bench`",
+    "old.json": "in the format pylenet-bench-2, got 'pylenet-bench-1'",
+    "list.json": "in the format pylenet-bench-2, got None",
+    "cut.json": "'cut.json' lacks figures in inference, kernels, machine, peaks, score",
+    "a.json --quick": "--compare measures nothing: --quick cannot be given with it",
+    "a.json --threads 2": "--compare measures nothing: --threads cannot be given with it",
+    "a.json --json new.json": "--compare measures nothing: --json cannot be given with it",
+    "a.json --chart chart.txt": "--chart must end with .png, .svg, .pdf, got 'chart.txt'",
+}
+
+
+@pytest.mark.parametrize("arguments", COMPARE_ERRORS)
+def test_what_cannot_be_compared_is_an_error_in_one_line(arguments, two, capsys):
+    (two / "text").write_text("no JSON")
+    (two / "old.json").write_text('{"format": "pylenet-bench-1"}')
+    (two / "list.json").write_text("[1]")
+    (two / "cut.json").write_text('{"format": "pylenet-bench-2", "peaks": [{"unit": "s"}]}')
+    assert cli.main(["bench", "--compare", *arguments.split()]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("pylenet: error: ")
+    assert COMPARE_ERRORS[arguments] in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("files", [["a.json"], ["a.json", "b.json"]], ids=str)
+def test_the_chart_has_the_form_that_its_name_asks_for(files, two, capsys):
+    pytest.importorskip("matplotlib")
+    for name, start in (("c.png", b"\x89PNG"), ("c.svg", b"<?xml")):
+        assert cli.main(["bench", "--compare", *files, "--chart", name]) == 0
+        assert (two / name).read_bytes().startswith(start)
+        assert f"Written: {name}\n" in capsys.readouterr().out
+
+
+def test_a_chart_without_matplotlib_says_what_installs_it(two, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["bench", "--quick", "--chart", "chart.png"]) == 2
+    assert "--chart needs matplotlib: pip install matplotlib" in capsys.readouterr().err
 
 
 # Errors

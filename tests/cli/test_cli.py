@@ -543,7 +543,7 @@ def test_the_list_of_places_without_mnist_keeps_its_lines(tmp_path, monkeypatch,
     def nothing_worked():
         raise FileNotFoundError("MNIST was not found. Tried:\n  here;\n  there.")
 
-    monkeypatch.setitem(cli._train._data.KNOWN, "mnist", nothing_worked)
+    monkeypatch.setitem(cli._data.KNOWN, "mnist", nothing_worked)
     assert cli.main(["train", "--out", str(tmp_path)]) == 2
     error = "pylenet: error: MNIST was not found. Tried:\n  here;\n  there.\n"
     assert capsys.readouterr().err == error
@@ -563,7 +563,7 @@ def test_errors_of_any_kind_are_told_in_one_line(error, text, tmp_path, monkeypa
     def failing():
         raise error
 
-    monkeypatch.setitem(cli._train._data.KNOWN, "mnist", failing)
+    monkeypatch.setitem(cli._data.KNOWN, "mnist", failing)
     assert cli.main(["train", "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"pylenet: error: {text}\n"
 

@@ -4,23 +4,21 @@ import numpy as np
 import pytest
 
 from pylenet import _core
+from pylenet.benchmark import inside
+from pylenet.benchmark.inside import PHASES
 from pylenet.models import lenet5_classic, lenet5_modern
-
-PHASES = ("forward", "backward", "update")
 
 
 def profile(model, images, repeats=3):
     model.compile("sgd", "sparse_categorical_crossentropy")
     x = np.random.default_rng(0).integers(0, 256, (images, 28, 28, 1), np.uint8)
-    y = np.arange(images, dtype=np.int32) % 10
-    kind = _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
-    return model.network.profile(model.parameters, x, y, kind, repeats)
+    return inside.profile(model, x, np.arange(images) % 10, repeats)
 
 
 @pytest.mark.parametrize("build", [lenet5_classic, lenet5_modern])
 def test_a_profile_has_each_layer_s_time_and_work(build, isa):
     model = build()
-    for images in (1, model.network.lanes):
+    for images in (1, inside.images_at_once(model)):
         before = model.get_weights()
         found = profile(model, images)
         assert found["images"] == images

@@ -8,10 +8,12 @@ import numpy as np
 import reference
 
 from pylenet import layers, optimizers
+from pylenet.benchmark import subjects
 from pylenet.models import Sequential, lenet5_classic, lenet5_modern
 from pylenet.utils import set_random_seed
 
 LENETS = {"classic": lenet5_classic, "modern": lenet5_modern}
+digits = subjects.digits
 
 
 def compiled(build, optimizer="sgd", loss="sparse_categorical_crossentropy", seed=0, metrics=()):
@@ -47,14 +49,6 @@ def samples(n, shape, classes, seed=0):
     patterns = rng.normal(size=(classes, *shape))
     labels = rng.permutation(np.arange(n) % classes)
     return (patterns[labels] + 0.3 * rng.normal(size=(n, *shape))).astype(np.float32), labels
-
-
-def digits(n, seed=0):
-    """n images (n, 28, 28) of uint8, noise around ten patterns of blocks, and their labels."""
-    rng = np.random.default_rng(seed)
-    patterns = np.kron(rng.integers(0, 2, (10, 7, 7)) * 160, np.ones((1, 4, 4), int))
-    labels = rng.permutation(np.arange(n) % 10)
-    return (patterns[labels] + rng.integers(0, 96, (n, 28, 28))).astype(np.uint8), labels
 
 
 def one_hot(labels, classes):

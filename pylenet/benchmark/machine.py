@@ -8,26 +8,43 @@ from typing import Any
 from .. import _threads
 from .._config import config
 
+__all__ = ["load", "machine"]
+
+SIMD = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd", "sve")
+BUSY = 0.5  # the load average above which the machine is not idle
+
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
-    """Processor, cores, system, load, and what pylenet found of them; None for what is not known.
+    """Processor, memory, system, load, and what pylenet found of them; None for what is not known.
 
     cores: physical ones of the machine; processors: hardware threads; processors_available: those
-    this process may use.
+    this process may use; load_average: of the last minute, before anything was measured.
     """
     entries = _entries(cpuinfo)
-    model = entries[0].get("model name") if entries else None
+    first = entries[0] if entries else {}
     cores = {(entry.get("physical id"), entry.get("core id")) for entry in entries}
+    flags = first.get("flags", first.get("Features", "")).split()
     return {
-        "cpu": model or platform.processor() or platform.machine(),
+        "cpu": first.get("model name") or platform.processor() or platform.machine(),
         "cores": None if any(None in core for core in cores) else len(cores) or None,
         "processors": os.cpu_count(),
         "processors_available": _threads.available_processors(),
         "architecture": platform.machine(),
+        "simd": [name for name in SIMD if name in flags],
+        "memory_bytes": _memory(),
         "system": platform.platform(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "pylenet": config(),
     }
+
+
+def load(machine: dict[str, Any]) -> str:
+    """The load average, and what it means for what is measured."""
+    average = machine["load_average"]
+    if average is None:
+        return "Load average unknown."
+    busy = ": other work here blurs the times" if average > BUSY else ""
+    return f"Load average {average:.2f}{busy}."
 
 
 def _entries(cpuinfo: Path) -> list[dict[str, str]]:
@@ -43,3 +60,10 @@ def _entries(cpuinfo: Path) -> list[dict[str, str]]:
         if "processor" in entry:
             found.append(entry)
     return found
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

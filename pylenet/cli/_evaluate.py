@@ -1,29 +1,26 @@
-"""`pylenet evaluate`, `pylenet summary` and `pylenet info`: look at what is there."""
+"""`pylenet evaluate`: test a saved model."""
 
 import argparse
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _config, _threads, losses, utils
-from .._recipes import RECIPES
-from ..datasets import _known
+from .. import _threads, losses, utils
 from ..datasets._idx import Bytes
-from ..datasets._known import DataSet
-from ..datasets._load import Search, cache_folder
 from ..layers import RBF
 from ..layers.shape import scales_pixels
 from ..models import Sequential, load_model
-from . import _data
+from . import _data, _options
 
-MODELS: dict[str, Callable[[], Sequential]] = {
-    **{name: recipe.build for name, recipe in RECIPES.items()},
-    **{recipe.build.__name__: recipe.build for recipe in RECIPES.values()},
-}
+
+def add(commands: Any) -> None:
+    """The command and its options."""
+    command = _options.add(commands, "evaluate", evaluate, "test a saved model")
+    command.add_argument("model", metavar="MODEL", help=_options.MODEL_FILE)
+    _options.add_data_and_threads(command)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -70,40 +67,3 @@ def _evaluate(model: Sequential, x: Bytes, y: Bytes, classes: int) -> list[float
         targets = utils.to_categorical(y, classes)
     model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
     return cast(list[float], model.evaluate(images, targets))
-
-
-def summary(options: argparse.Namespace) -> None:
-    """Print the layers of a saved model, or of one by name, and its codes as pictures."""
-    if options.model in MODELS:
-        model = MODELS[options.model]()
-    elif os.path.isfile(options.model):
-        model = load_model(options.model)
-    else:
-        raise FileNotFoundError(
-            f"MODEL must be a model file or one of {', '.join(MODELS)}, got {options.model!r}"
-        )
-    model.summary()
-    for layer in model.layers:
-        if isinstance(layer, RBF) and layer.pictures():
-            print(f"\nCodes of {layer.name}:", *layer.pictures(), sep="\n")
-
-
-def info(options: argparse.Namespace) -> None:
-    """Print the build and what of it is in use; where the data sets are and would be kept."""
-    _config.show_config()
-    for data_set in (_known.MNIST, _known.FASHION_MNIST):
-        print(f"{data_set.title + ':':<16}{_whereabouts(data_set)}")
-    cache = cache_folder(data_set)
-    kept = "none: no home folder; set XDG_CACHE_HOME" if cache is None else cache.parent
-    print(f"{'cache:':<16}{kept}")
-
-
-def _whereabouts(data_set: DataSet) -> str:
-    """The folders whose files loading would take, each file read and checked."""
-    search = Search(data_set)
-    for warning in search.on_disk():
-        warnings.warn(warning, stacklevel=2)
-    if search.missing:
-        count = len(data_set.files)
-        return f"{len(search.found)} of {count} files here; to be fetched at first use"
-    return ", ".join(str(folder.absolute()) for folder in search.folders)

@@ -11,9 +11,10 @@ from typing import Any
 from .. import _core, utils
 from .._callback import Callback
 from .._recipes import MODERN_RECIPES, Recipe
-from ..datasets._load import Arrays
-from .effort import Effort
-from .subjects import mnist_on_disk
+from .measurement import Effort
+from .subjects import Arrays, mnist_on_disk
+
+__all__ = ["GOAL", "RECIPE", "Run", "main", "runs", "time_to_accuracy"]
 
 GOAL = 0.99
 LONG = 8.0  # seconds: where a run takes longer, one must do
@@ -82,7 +83,7 @@ def _in_own_process(seed: int, threads: int) -> Run:
     # The current folder may hold the sources without the compiled part: it is not searched.
     code = (
         "import sys; sys.path = [p for p in sys.path if p] + [sys.argv[1]]; "
-        "from pylenet._bench import accuracy; accuracy.main(int(sys.argv[2]))"
+        "from pylenet.benchmark import accuracy; accuracy.main(int(sys.argv[2]))"
     )
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     settings = {"PYLENET_NUM_THREADS": str(threads), "PYLENET_ISA": _core.active_isa()}

@@ -1,12 +1,12 @@
 """Epochs of training, and calls of predict, as a user makes them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from statistics import median
 from time import perf_counter
 
-from .effort import Effort, rounds
-from .kernels import beside_peak
+from .measurement import Effort, Measurement, rounds
 from .subjects import EPOCH, FORMS, Images, model_of, on_threads
+
+__all__ = ["THREADS_BATCH", "calls", "epochs_by_batch", "epochs_by_threads", "thread_counts"]
 
 TRAIN_BATCHES = (1, 32, 128, 1024)
 THREADS_BATCH = 128
@@ -18,47 +18,20 @@ WARM_UP_CALLS = 3
 DIFFERENT = 64  # batches that predict is given in turn
 
 
-@dataclass
-class Epoch:
-    """fit for one epoch: seconds of each round for `images` images, and the peaks beside them.
-
-    peaks: flops of multiply-adds a second on as many threads, the higher of before and after.
-    """
-
-    form: str
-    batch_size: int
-    threads: int
-    images: int = EPOCH
-    seconds: list[float] = field(default_factory=list)
-    peaks: list[float] = field(default_factory=list)
-
-    @property
-    def epoch_seconds(self) -> list[float]:
-        """Scaled to 60,000 images."""
-        return [seconds * (EPOCH / self.images) for seconds in self.seconds]
+def epochs_by_batch(
+    images: Images, threads: int, flops: dict[str, float], effort: Effort
+) -> list[Measurement]:
+    """fit for one epoch: both LeNets at each batch size. flops: of an epoch, by form."""
+    wanted = [(form, batch, threads) for form in FORMS for batch in TRAIN_BATCHES]
+    return _epochs(wanted, images, flops, effort)
 
 
-@dataclass
-class Calls:
-    """predict_on_batch: seconds of each call."""
-
-    form: str
-    batch_size: int
-    threads: int
-    seconds: list[float] = field(default_factory=list)
-
-
-def epochs_by_batch(images: Images, threads: int, effort: Effort) -> list[Epoch]:
-    """Both LeNets at each batch size."""
-    wanted = [Epoch(form, batch, threads) for form in FORMS for batch in TRAIN_BATCHES]
-    return _time_epochs(wanted, images, effort)
-
-
-def epochs_by_threads(images: Images, threads: int, effort: Effort) -> list[Epoch]:
+def epochs_by_threads(
+    images: Images, threads: int, flops: dict[str, float], effort: Effort
+) -> list[Measurement]:
     """Both LeNets at batch 128 on 1 .. threads threads."""
-    counts = thread_counts(threads)
-    wanted = [Epoch(form, THREADS_BATCH, count) for form in FORMS for count in counts]
-    return _time_epochs(wanted, images, effort)
+    wanted = [(form, THREADS_BATCH, n) for form in FORMS for n in thread_counts(threads)]
+    return _epochs(wanted, images, flops, effort)
 
 
 def thread_counts(most: int) -> list[int]:
@@ -67,24 +40,29 @@ def thread_counts(most: int) -> list[int]:
     return sorted({n for n in (1, 2, 3, 4, *doubling) if n < most} | {most})
 
 
-def calls(images: Images, threads: int, effort: Effort) -> list[Calls]:
-    """Predictions of both LeNets at each batch size."""
-    found = [Calls(form, batch, threads) for form in FORMS for batch in PREDICT_BATCHES]
+def calls(images: Images, threads: int, effort: Effort) -> list[Measurement]:
+    """predict_on_batch of both LeNets at each batch size."""
+    found = [Measurement(form, batch, threads) for form in FORMS for batch in PREDICT_BATCHES]
     with on_threads(threads):
         for _ in rounds(effort):
             for entry in found:
-                entry.seconds += _time_calls(entry, images, effort)
+                seconds = _time_calls(entry, images, effort)
+                entry.calls += seconds
+                entry.values.append(median(seconds))
     return found
 
 
-def _time_epochs(found: Sequence[Epoch], images: Images, effort: Effort) -> list[Epoch]:
+def _epochs(
+    wanted: list[tuple[str, int, int]], images: Images, flops: dict[str, float], effort: Effort
+) -> list[Measurement]:
+    found = [Measurement(*entry, flops=flops[entry[0]]) for entry in wanted]
     for entry in found:
-        entry.images = _part(_seconds(entry, images, WARM_UP), effort)
+        entry.images_timed = _part(_seconds(entry, images, WARM_UP), effort)
     for _ in rounds(effort):
         for entry in found:
-            with beside_peak(entry.peaks, entry.threads, effort):
-                entry.seconds.append(_seconds(entry, images, entry.images))
-    return list(found)
+            seconds = _seconds(entry, images, entry.images_timed)
+            entry.values.append(seconds * (EPOCH / entry.images_timed))
+    return found
 
 
 def _part(warm_up_seconds: float, effort: Effort) -> int:
@@ -93,7 +71,7 @@ def _part(warm_up_seconds: float, effort: Effort) -> int:
     return EPOCH if possible >= EPOCH else max(PART, possible // PART * PART)
 
 
-def _seconds(entry: Epoch, images: Images, count: int) -> float:
+def _seconds(entry: Measurement, images: Images, count: int) -> float:
     """fit on `count` images, from the same weights each time, once all it needs is there."""
     x, y = images
     model = model_of(entry.form)
@@ -104,7 +82,7 @@ def _seconds(entry: Epoch, images: Images, count: int) -> float:
         return perf_counter() - started
 
 
-def _time_calls(entry: Calls, images: Images, effort: Effort) -> list[float]:
+def _time_calls(entry: Measurement, images: Images, effort: Effort) -> list[float]:
     x, batch = images[0], entry.batch_size
     batches = [x[i * batch : (i + 1) * batch] for i in range(min(DIFFERENT, len(x) // batch))]
     predict = model_of(entry.form).predict_on_batch

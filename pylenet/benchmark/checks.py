@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from .. import _core
 from ..models import Sequential
 from . import reference
-from .subjects import FORMS, Images, model_of, on_threads, synthetic
+from .subjects import FORMS, Images, digits, model_of, on_threads
 
-IMAGES = 33  # two units of sixteen and one image over, whatever the width of the registers
+__all__ = ["WrongResultError", "check"]
+
+IMAGES = 33  # two blocks of sixteen and one image over, whatever the width of the registers
 ALLOWED_PROBABILITY = 1e-5  # float32 through five layers comes to some 1e-6
 ALLOWED_GRADIENT = 1e-4  # of a tensor's largest: sums over up to 33 x 576 places in float32
 BATCH = 16  # of the training whose weights are compared: two steps and a smaller one
@@ -25,7 +27,7 @@ class WrongResultError(ValueError):
 
 def check(threads: int) -> str:
     """Say what held. Raises WrongResultError if anything does not."""
-    images = synthetic(IMAGES)
+    images = digits(IMAGES)
     counts = sorted({1, 2, 3, threads}) if _core.OPENMP else [1]
     errors = [_check_form(form, images, counts) for form in FORMS]
     probability, gradient = (max(column) for column in zip(*errors, strict=True))

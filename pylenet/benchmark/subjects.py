@@ -14,6 +14,18 @@ from ..datasets._load import Arrays, Search
 from ..models import Sequential, lenet5_classic, lenet5_modern
 from ..optimizers import SGD
 
+__all__ = [
+    "EPOCH",
+    "FORMS",
+    "SEED",
+    "Arrays",
+    "Images",
+    "digits",
+    "mnist_on_disk",
+    "model_of",
+    "on_threads",
+]
+
 FORMS: dict[str, Callable[[], Sequential]] = {"classic": lenet5_classic, "modern": lenet5_modern}
 EPOCH = 60_000  # images
 SEED = 1
@@ -37,11 +49,11 @@ def mnist_on_disk() -> Arrays | None:
     return None if search.missing else search.arrays()
 
 
-def synthetic(count: int) -> Images:
-    """Images (count, 28, 28) of MNIST's type: noise around a pattern for each class."""
-    rng = np.random.default_rng(SEED)
+def digits(count: int, seed: int = SEED) -> Images:
+    """Images (count, 28, 28) of MNIST's type that can be learned: noise around ten patterns."""
+    rng = np.random.default_rng(seed)
     patterns = np.kron(rng.integers(0, 2, (10, 7, 7)), np.ones((4, 4), int)) * 160
-    labels = rng.integers(0, 10, count)
+    labels = rng.permutation(np.arange(count, dtype=np.uint8) % 10)
     noise = rng.integers(0, 96, (count, 28, 28), np.uint8)
     return noise + patterns.astype(np.uint8)[labels], labels
 

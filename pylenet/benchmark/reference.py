@@ -10,6 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+__all__ = ["lenet5"]
+
 Array = NDArray[np.float64]
 
 

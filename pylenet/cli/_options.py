@@ -1,0 +1,64 @@
+"""What the commands' options have in common."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .. import _threads
+
+DATA = "mnist (default), fashion_mnist, or a folder with four files named and laid out as MNIST's"
+MODEL_FILE = "a model file, as pylenet-out/modern.safetensors"
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells wrong usage in one line, and knows options by their whole names only."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"pylenet: error: {message} (see {self.prog} --help)\n")
+
+
+def add(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """A command that `run` carries out, with options still to be added."""
+    description = f"{text[0].upper()}{text[1:]}. {more}"
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=description)
+    command.set_defaults(run=run)
+    return command
+
+
+def add_data_and_threads(command: argparse.ArgumentParser) -> None:
+    """--data and --threads."""
+    command.add_argument("--data", default="mnist", metavar="DATA", help=DATA)
+    add_threads(command)
+
+
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """--threads."""
+    command.add_argument(
+        "--threads",
+        type=integer(1, _threads.MOST + 1),
+        metavar="N",
+        help="threads to run on (default: PYLENET_NUM_THREADS, OMP_NUM_THREADS, or all processors)",
+    )
+
+
+def integer(at_least: int, below: int | None = None) -> Callable[[str], int]:
+    """A converter to whole numbers from at_least on and below `below`."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = at_least - 1
+        if value < at_least or (below is not None and value >= below):
+            limit = "" if below is None else f" and below {below}"
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number >= {at_least}{limit}, got {text!r}"
+            )
+        return value
+
+    return convert
