@@ -1,0 +1,185 @@
+"""Each kind forward and backward: against float64, and gradients against differences."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import float64
+from seeded import integers
+from tolerance import EPS, assert_close, assert_same_bits
+
+from . import CASES, KINDS, Call, Case
+from ._random import batches, examples
+
+SIZES = [case for kind in KINDS.values() for case in kind.sizes]
+BOTH_WAYS = [Call(case, by_layer=by_layer) for case in CASES for by_layer in (False, True)]
+# By a function of pylenet.ops, and by the layer where that is not the same.
+CALLS = [call for call in BOTH_WAYS if call.op or call.by_layer]
+EXACT = [case for case in [*CASES, *SIZES] if case.kind.exact(case.layer)]
+SMALL = [
+    case if case.batch * np.prod(case.input_shape) <= 500 else case.of(min(case.batch, 3))
+    for case in [*CASES, *SIZES]
+    if 3 * np.prod(case.input_shape) <= 500 and sum(map(np.prod, case.weight_shapes.values())) < 320
+]
+SWEEPS = [(kind, name) for kind in KINDS.values() for name in kind.sweeps]
+
+
+def backward(call):
+    return Call(call.case, True, call.by_layer)
+
+
+def taken(arrays, call):
+    """Those that the call takes."""
+    return {name: arrays[name] for name in call.names}
+
+
+def check(call, make=None, seed=1):
+    """The call's results, both ways, are those of float64."""
+    arrays, y, gradients, errors = call.case.problem(make, seed=seed)
+    (actual,) = call(taken(arrays, call))
+    assert_close(actual, y, errors[0])
+    if call.op and "bias" in arrays:
+        rest = {name: a for name, a in arrays.items() if name not in ("dy", "bias")}
+        assert_close(call(rest)[0], y - arrays["bias"], errors[0])
+    back = backward(call)
+    actual = back(taken(arrays, back))
+    for a, expected, error in zip(actual, gradients, errors[1:], strict=False):
+        assert_close(a, expected, error)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_a_layer_agrees_with_float64_forward_and_backward(call, isa):
+    check(call)
+
+
+@pytest.mark.parametrize("case", SIZES, ids=str)
+def test_any_size_agrees_with_float64_forward_and_backward(case, isa):
+    check(Call(case))
+
+
+@pytest.mark.parametrize("case", EXACT, ids=str)
+def test_small_integers_give_exact_results(case, isa):
+    check(Call(case), integers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sweep"), SWEEPS, ids=lambda v: v if isinstance(v, str) else v.layer.__name__
+)
+def test_every_size_about_a_register_tile_is_exact(kind, sweep, isa):
+    for case in kind.sweeps[sweep]:
+        try:
+            check(Call(case), integers)
+        except AssertionError as error:
+            raise AssertionError(str(case)) from error
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.op], ids=str)
+def test_a_function_of_ops_gives_the_bits_of_its_layer(call, isa):
+    for one in (call, backward(call)):
+        arrays, layer = one.inputs(19), Call(call.case, one.backward, by_layer=True)
+        expected = layer(layer.inputs(19))
+        assert_same_bits(one(arrays)[: len(expected)], expected)
+
+
+# Differences
+
+
+def differences(f, arrays, step):
+    """Of f, central ones: for x and each weight the gradient of sum(dy f), and what it touches.
+
+    That is the sum of |dy| over the outputs that an element has any part in. Images are alone:
+    one call has those of all differences of x.
+    """
+    dy, (name, x), *weights = arrays["dy"], *list(arrays.items())[1:]
+    rest, size = dict(weights), x[0].size
+    moves = step * np.eye(size, dtype=x.dtype).reshape(size, 1, *x.shape[1:])
+    both = [f({name: (x + move).reshape(-1, *x.shape[1:]), **rest}) for move in (moves, -moves)]
+    results = [_contracted(*(y.reshape(size, *dy.shape) for y in both), dy, step, axis=1)]
+    found = [tuple(np.moveaxis(r, 0, 1).reshape(x.shape) for r in results[0])]
+    for name, w in weights:
+        pairs = []
+        for index in np.ndindex(w.shape):
+            sides = []
+            for sign in (1, -1):
+                moved = w.copy()
+                moved[index] += sign * step
+                sides.append(f({"x": x, **rest, name: moved})[None])
+            pairs.append([r.sum() for r in _contracted(*sides, dy, step, axis=1)])
+        found.append(tuple(np.reshape(r, w.shape) for r in zip(*pairs, strict=True)))
+    return found
+
+
+def _contracted(above, below, dy, step, axis):
+    """For each image: sum of dy times the slope, and of |dy| where it is not 0."""
+    inner = tuple(range(axis + 1, above.ndim))
+    slopes = (float64(above) - below) / (2 * step)
+    return (slopes * dy).sum(axis=inner), (np.abs(dy) * (slopes != 0)).sum(axis=inner)
+
+
+def difference_of(case):
+    """What makes the arrays, and the step: whole numbers where float32 is exact on them."""
+    exact = case.kind.exact(case.layer) and case.kind.smooth(case.layer)
+    return (integers, 1.0) if exact else (None, 2.0**-7)
+
+
+def in_float64(case):
+    return lambda arrays: case.kind.forward(case.layer, *arrays.values())
+
+
+def check_float64(case):
+    """The float64 gradient is the central difference of the float64 forward."""
+    arrays, _, gradients, _ = case.problem(None, 0.1)
+    arrays = {name: float64(a) for name, a in arrays.items()}
+    found = differences(in_float64(case), arrays, 1e-4)
+    for gradient, (numeric, _) in zip(gradients, found, strict=True):
+        np.testing.assert_allclose(gradient, numeric, rtol=0, atol=2e-7)
+
+
+def check_gradient(call):
+    """The call's gradient is the central difference of the call itself, not of a reference.
+
+    Float64 tells only by how much a difference of this step is wrong.
+    """
+    make, step = difference_of(call.case)
+    arrays, _, gradients, errors = call.case.problem(make, 0.1)
+    back = backward(call)
+    actual = back(taken(arrays, back))
+    steps = differences(in_float64(call.case), {k: float64(a) for k, a in arrays.items()}, step)
+    found = differences(lambda a: call(taken(a, call))[0], arrays, step)
+    for a, v, gradient, error, (truncated, _), (numeric, touched) in zip(
+        actual, [*arrays.values()][1:], gradients, errors[1:], steps, found, strict=False
+    ):
+        rounded = EPS * np.abs(v).max() * np.abs(gradient) / step  # of v + step
+        atol = error + np.abs(truncated - gradient) + touched * errors[0] / step + rounded
+        assert np.all(np.abs(a - numeric) <= atol + 1e-12)
+
+
+@pytest.mark.parametrize("case", SMALL, ids=str)
+def test_gradient_of_float64_is_its_central_difference(case):
+    check_float64(case)
+
+
+@pytest.mark.parametrize("case", SMALL, ids=str)
+def test_gradient_is_the_central_difference_of_the_forward(case, isa):
+    check_gradient(Call(case))
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.by_layer], ids=str)
+def test_a_layer_s_gradient_is_the_central_difference_of_the_layer(call, isa):
+    check_gradient(Call(call.case.of(3), by_layer=True))
+
+
+# Random instances
+
+IMAGES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 19))
+ROWS = st.tuples(st.integers(1, 150))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.layer.__name__)
+@examples(300)
+@given(st.data(), batches | st.integers(36, 70), st.integers(0, 2**32 - 10))
+def test_a_random_layer_agrees_with_float64(isa, kind, data, batch, seed):
+    shape = data.draw(IMAGES if kind.rank == 3 else ROWS)
+    layer = kind.random(data.draw, shape)
+    make = integers if kind.exact(layer) and data.draw(st.booleans()) else None
+    check(Call(Case(layer, shape, batch=batch)), make, seed)
