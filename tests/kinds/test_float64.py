@@ -176,7 +176,7 @@ ROWS = st.tuples(st.integers(1, 150))
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.layer.__name__)
-@examples(300)
+@examples(200)
 @given(st.data(), batches | st.integers(36, 70), st.integers(0, 2**32 - 10))
 def test_a_random_layer_agrees_with_float64(isa, kind, data, batch, seed):
     shape = data.draw(IMAGES if kind.rank == 3 else ROWS)
