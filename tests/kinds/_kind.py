@@ -55,10 +55,10 @@ class Case:
     def weight_shapes(self):
         return self.weights or self.kind.weights(self.layer, self.input_shape)
 
-    def model(self, *more, below=(), seed=5):
-        """A new model of the layer, with layers below it and more on top."""
-        set_random_seed(seed)
-        return Sequential([Input(self.input_shape), *below, copy_of(self.layer), *more])
+    def model(self, *more):
+        """A new model of the layer, with more layers on top, and always the same weights."""
+        set_random_seed(5)
+        return Sequential([Input(self.input_shape), copy_of(self.layer), *more])
 
     def arrays(self, make=None, seed=1):
         """dy, x and the weights; x as the kind wants it, unless `make` makes all."""
@@ -167,7 +167,7 @@ class Kind:
     wrong: dict[str, Sequence[tuple]]  # for each argument, wrong values and their errors
     misfits: Sequence[tuple] = ()  # a layer, an input that it does not take, the error's text
 
-    rank = 3  # of the input that random instances take: 3 for images, 1 for rows
+    ranks: Sequence[int] = (3,)  # of the input that random instances take: 3 images, 1 rows
 
     # What it computes
 

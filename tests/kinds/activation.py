@@ -30,7 +30,23 @@ class Function:
     flat_below: bool = False  # the derivative is 0 at -200
     has_hessian: bool = True
 
+    def y(self, x):
+        return float64(self.forward(float64(x)))
+
+    def dx(self, dy, x):
+        x = float64(x)
+        return self.backward(float64(dy), x, self.forward(x))
+
+    def errors(self, dy, x):
+        """The largest float32 errors of y and dx, x being right."""
+        if self.exact:
+            return [0.0, 0.0]
+        # 1 - y^2 and y (1 - y) carry the error of y; softmax sums dy y over the row, where y sums
+        # to 1.
+        return [FEW_ULPS * 3 * np.abs(self.y(x)).max() + EPS * 2, 4 * summed(2, dy)]
+
     def near_kink(self, x, margin):
+        """Which values lie within `margin` of a kink."""
         return np.any([np.abs(x - kink) < margin for kink in self.kinks], axis=0)
 
 
@@ -79,24 +95,18 @@ NO_HESSIAN = "through a softmax that is not part of the loss"
 
 
 def activation(x, name):
-    x = float64(x)
-    return float64(FUNCTIONS[name].forward(x))
+    return FUNCTIONS[name].y(x)
 
 
 def activation_backward(dy, x, name):
-    x = float64(x)
-    return FUNCTIONS[name].backward(float64(dy), x, FUNCTIONS[name].forward(x))
-
-
-def activation_errors(dy, x, name):
-    """The largest float32 errors of y and dx, x being right."""
-    # 1 - y^2 and y (1 - y) carry the error of y; softmax sums dy y over the row, where y sums to 1.
-    y = FEW_ULPS * 3 * np.abs(activation(x, name)).max() + EPS * 2
-    return [0.0, 0.0] if FUNCTIONS[name].exact else [y, 4 * summed(2, dy)]
+    return FUNCTIONS[name].dx(dy, x)
 
 
 class Activated(Kind):
     """A kind with an activation behind what it computes: `before` and its gradient."""
+
+    def function(self, layer) -> Function:
+        return FUNCTIONS[layer.activation]
 
     def before(self, layer, x, *weights) -> np.ndarray:
         raise NotImplementedError
@@ -108,48 +118,63 @@ class Activated(Kind):
         raise NotImplementedError
 
     def forward(self, layer, x, *weights):
-        return activation(self.before(layer, x, *weights), layer.activation)
+        return self.function(layer).y(self.before(layer, x, *weights))
 
     def backward(self, layer, dy, x, *weights):
-        before = self.before(layer, x, *weights)
-        dy = activation_backward(dy, before, layer.activation)
+        dy = self.function(layer).dx(dy, self.before(layer, x, *weights))
         return self.before_backward(layer, dy, x, *weights)
 
     def errors(self, layer, dy, x, *weights):
-        before = self.before(layer, x, *weights)
-        y, dx = activation_errors(dy, before, layer.activation)
-        dy_before = activation_backward(dy, before, layer.activation)
-        own = self.before_errors(layer, dy_before, x, *weights)
-        if layer.activation == "linear":
+        function, before = self.function(layer), self.before(layer, x, *weights)
+        own = self.before_errors(layer, function.dx(dy, before), x, *weights)
+        if function is FUNCTIONS["linear"]:
             return own
         # Slopes are at most 1.2. The error of `before` moves them by as much again; with the error
         # of dx, that goes through as many products as before_errors has counted.
+        y, dx = function.errors(dy, before)
         y += 1.2 * own[0]
-        if not FUNCTIONS[layer.activation].kinks:
+        if not function.kinks:
             dx += own[0] * np.abs(dy).max()
         through = self.before_errors(layer, np.full(dy.shape, dx / EPS), x, *weights)
         return [y, *(a + b for a, b in zip(own[1:], through[1:], strict=True))]
 
     def has_op(self, layer):
-        return layer.activation == "linear"
+        return self.function(layer) is FUNCTIONS["linear"]
 
     def exact(self, layer):
-        return FUNCTIONS[layer.activation].exact
+        return self.function(layer).exact
 
     def near_kink(self, layer, margin, x, *weights):
-        if not FUNCTIONS[layer.activation].kinks:
+        if self.smooth(layer):
             return np.bool_(False)
-        before = self.before(layer, x, *weights)
-        return FUNCTIONS[layer.activation].near_kink(before, margin)
+        return self.function(layer).near_kink(self.before(layer, x, *weights), margin)
 
     def smooth(self, layer):
-        return not FUNCTIONS[layer.activation].kinks
+        return not self.function(layer).kinks
 
     def without_hessian(self, layer, input_shape):
-        return None if FUNCTIONS[layer.activation].has_hessian else NO_HESSIAN
+        return None if self.function(layer).has_hessian else NO_HESSIAN
 
 
-class Activation(Activated):
+class Pointwise(Activated):
+    """A layer that is nothing but its function."""
+
+    ranks = (3, 1)
+
+    def before(self, layer, x):
+        return float64(x)
+
+    def before_backward(self, layer, dy, x):
+        return (dy,)
+
+    def before_errors(self, layer, dy, x):
+        return [0.0, 0.0 if self.function(layer).exact else EPS * np.abs(dy).max()]
+
+    def inputs(self, shape, seed):
+        return 4 * uniform(shape, seed)
+
+
+class Activation(Pointwise):
     layer = layers.Activation
     op, options = "activation", {"name": "activation"}
 
@@ -188,20 +213,8 @@ class Activation(Activated):
     good, wrong = {"activation": "relu"}, {"activation": ACTIVATIONS}
     misfits = [(layers.Activation("softmax"), (4, 4, 2), "takes flat input .*put a Flatten before")]
 
-    def before(self, layer, x):
-        return float64(x)
-
-    def before_backward(self, layer, dy, x):
-        return (dy,)
-
-    def before_errors(self, layer, dy, x):
-        return [0.0, EPS * np.abs(dy).max() if layer.activation != "linear" else 0.0]
-
     def has_op(self, layer):
         return True
-
-    def inputs(self, shape, seed):
-        return 4 * uniform(shape, seed)
 
     def random(self, draw, input_shape):
         flat = len(input_shape) == 1

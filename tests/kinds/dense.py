@@ -29,7 +29,7 @@ def _case(batch, inputs, units, **options):
 class FullyConnected(Activated):
     layer = layers.Dense
     op = "dense"
-    rank = 1
+    ranks = (1,)
 
     awkward = [Case(Dense(7), (13,), (7,), {"kernel": (13, 7), "bias": (7,)})]
     cases = [

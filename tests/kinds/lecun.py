@@ -131,7 +131,7 @@ def _codes(units, inputs, seed=0):
 class Distances(Kind):
     layer = layers.RBF
     op, options = "rbf", {"codes": "codes"}
-    rank = 1
+    ranks = (1,)
     awkward = [Case(RBF(["++-+--+-+++", "-+-+--++--+", "--+++-+---+"]), (11,), (3,))]
     cases = [
         *awkward,

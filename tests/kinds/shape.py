@@ -72,6 +72,7 @@ class Padded(Kind):
 
 class Rescaled(Kind):
     layer = layers.Rescaling
+    ranks = (3, 1)
     cases = [
         Case(Rescaling(0.25), (5, 4, 3), (5, 4, 3)),
         Case(Rescaling(scale=-2.0, offset=0.5), (7,), (7,)),

@@ -183,15 +183,17 @@ def test_a_layer_s_gradient_is_the_central_difference_of_the_layer(case, isa):
 
 # Random instances
 
-IMAGES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 19))
-ROWS = st.tuples(st.integers(1, 150))
+SHAPES = {  # by rank
+    1: st.tuples(st.integers(1, 150)),
+    3: st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 19)),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.layer.__name__)
 @examples(200)
 @given(st.data(), batches | st.integers(36, 70), st.integers(0, 2**32 - 10))
 def test_a_random_layer_agrees_with_float64(isa, kind, data, batch, seed):
-    shape = data.draw(IMAGES if kind.rank == 3 else ROWS)
+    shape = data.draw(st.one_of([SHAPES[rank] for rank in kind.ranks]))
     layer = kind.random(data.draw, shape)
     make = integers if kind.exact(layer) and data.draw(st.booleans()) else None
     check(Call(Case(layer, shape, batch=batch)), make, seed)

@@ -84,7 +84,7 @@ def networks(draw, smooth):
     shape = draw(st.tuples(st.integers(3, 12), st.integers(3, 12), st.integers(1, 4)))
     stack, output = [], shape
     for rank, least, most in ((3, 1, 4), (1, 0, 2)):
-        kinds = [k for k in KINDS.values() if k.rank == rank and k.suits_networks()]
+        kinds = [k for k in KINDS.values() if rank in k.ranks and k.suits_networks()]
         for kind in draw(st.lists(st.sampled_from(kinds), min_size=least, max_size=most)):
             layer = kind.random(draw, output)
             if smooth and not kind_of(layer).smooth(layer):

@@ -6,6 +6,7 @@ import pytest
 
 from . import CASES, Call, kind_of, test_float64, test_networks
 from ._networks import squared_jacobian
+from .activation import Activated
 from .test_networks import has_hessian
 
 
@@ -70,6 +71,19 @@ def test_an_activation_whose_gradient_is_that_of_its_output_is_caught(case, monk
     assert passes(test_float64.check, call)
     assert not passes(test_float64.check_float64, call.case)
     assert not passes(test_float64.check_gradient, call)
+
+
+KINKED = [
+    case for case in CASES if isinstance(case.kind, Activated) and not case.kind.smooth(case.layer)
+]
+
+
+@pytest.mark.parametrize("case", KINKED, ids=str)
+def test_a_kink_has_numbers_on_both_sides(case):
+    before = case.kind.before(case.layer, *[*case.of(3).arrays().values()][1:])
+    for kink in case.kind.function(case.layer).kinks:
+        assert np.any(before < kink - 0.1)
+        assert np.any(before > kink + 0.1)
 
 
 def gradient_for_hessian(layer, h, x, *weights):
