@@ -8,9 +8,8 @@ from nets import LAYOUTS
 from tolerance import FMA, assert_same_bits
 
 import pylenet
+from kinds import CASES, KINDS, Call
 from pylenet import _core
-
-from . import CASES, KINDS, Call
 
 
 def both_ways(cases):

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from tolerance import assert_same_bits
 
+from kinds import CASES, KINDS, _wrong, copy_of
+from kinds.activation import FUNCTIONS
 from pylenet import initializers, layers, ops
 from pylenet.layers import Dense, Flatten, Input
 from pylenet.models import Sequential, load_model
-
-from . import CASES, KINDS, _wrong, copy_of
-from .activation import FUNCTIONS
 
 
 def samples(case, n):

@@ -10,8 +10,8 @@ from reference import float64
 from seeded import integers
 from tolerance import EPS, assert_close, assert_same_bits
 
-from . import CASES, KINDS, Call, Case
-from ._random import batches, examples
+from kinds import CASES, KINDS, Call, Case
+from kinds._random import batches, examples
 
 SIZES = [case for kind in KINDS.values() for case in kind.sizes]
 BOTH_WAYS = [Call(case, by_layer=by_layer) for case in CASES for by_layer in (False, True)]

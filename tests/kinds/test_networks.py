@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from nets import compiled, forward, one_hot
 from tolerance import EPS
 
+from kinds import CASES, KINDS, _networks, copy_of, kind_of
+from kinds._random import batches, examples
 from pylenet import layers, optimizers
 from pylenet.models import Sequential
-
-from . import CASES, KINDS, _networks, copy_of, kind_of
-from ._random import batches, examples
 
 CROSS_ENTROPY = "categorical_crossentropy"
 

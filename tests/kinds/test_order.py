@@ -10,7 +10,7 @@ import pytest
 from seeded import uniform
 from tolerance import assert_same_bits
 
-from . import KINDS, Call
+from kinds import KINDS, Call
 
 
 def fused(a, b, c):

@@ -4,10 +4,10 @@ import core
 import numpy as np
 import pytest
 
-from . import CASES, Call, kind_of, test_float64, test_networks
-from ._networks import squared_jacobian
-from .activation import Activated
-from .test_networks import has_hessian
+from kinds import CASES, Call, kind_of, test_float64, test_networks
+from kinds._networks import squared_jacobian
+from kinds.activation import Activated
+from kinds.test_networks import has_hessian
 
 
 def passes(check, *arguments):
