@@ -1,208 +1,12 @@
-"""conv2d and conv2d_backward against the float64 reference and numeric gradients."""
-
-from functools import cache
-from typing import NamedTuple
+"""What conv2d and its gradient mean, and errors. Against float64: tests/kinds/conv2d.py."""
 
 import numpy as np
 import pytest
-import reference
-from cases import integers, result_or_refusal, uniform
-from reference import numeric_gradient
-from tolerance import assert_close, assert_same_bits, summed
+from nets import result_or_refusal
+from seeded import uniform
+from tolerance import assert_same_bits
 
 from pylenet import ops
-
-
-class Case(NamedTuple):
-    batch: int
-    image: tuple  # height, width, channels
-    filters: int
-    kernel: tuple
-    strides: tuple = (1, 1)
-    padding: str = "valid"
-
-    @property
-    def options(self):
-        return {"strides": self.strides, "padding": self.padding}
-
-    @property
-    def kernel_shape(self):
-        return (*self.kernel, self.image[2], self.filters)
-
-    @property
-    def y_shape(self):
-        return reference.out_shape(
-            (self.batch, *self.image), self.kernel, self.strides, self.padding, self.filters
-        )
-
-    def __str__(self):
-        x, k, s = ("x".join(map(str, v)) for v in (self.image, self.kernel, self.strides))
-        return f"n{self.batch}-{x}-to-{self.filters}-k{k}-s{s}-{self.padding}"
-
-
-CASES = [
-    # LeNet's own layers
-    Case(1, (28, 28, 1), 6, (5, 5)),
-    Case(16, (28, 28, 1), 6, (5, 5)),
-    Case(3, (32, 32, 1), 6, (5, 5)),
-    Case(4, (28, 28, 1), 6, (5, 5), padding="same"),
-    Case(1, (12, 12, 6), 16, (5, 5)),
-    Case(17, (12, 12, 6), 16, (5, 5)),
-    Case(8, (14, 14, 6), 16, (5, 5)),
-    Case(3, (5, 5, 16), 120, (5, 5)),
-    # ones
-    Case(1, (1, 1, 1), 1, (1, 1)),
-    Case(16, (1, 1, 1), 1, (1, 1), padding="same"),
-    Case(3, (1, 1, 5), 7, (1, 1), (2, 2)),
-    Case(7, (1, 13, 2), 3, (1, 4)),
-    Case(7, (13, 1, 2), 3, (4, 1), padding="same"),
-    Case(9, (3, 5, 1), 1, (1, 1)),
-    Case(8, (1, 1, 3), 2, (3, 3), padding="same"),
-    Case(4, (2, 2, 3), 2, (5, 5), padding="same"),
-    # kernel sizes: even, odd, long, as large as the image, larger than it
-    Case(7, (5, 5, 3), 7, (1, 1)),
-    Case(3, (6, 7, 2), 5, (2, 3)),
-    Case(3, (6, 7, 2), 5, (2, 3), padding="same"),
-    Case(4, (7, 7, 3), 8, (4, 4)),
-    Case(4, (7, 7, 3), 8, (4, 4), padding="same"),
-    Case(9, (11, 5, 2), 3, (7, 1)),
-    Case(9, (11, 5, 2), 3, (7, 1), padding="same"),
-    Case(9, (5, 11, 2), 3, (1, 7)),
-    Case(8, (7, 5, 5), 13, (7, 5)),
-    Case(15, (4, 3, 2), 2, (4, 3), padding="same"),
-    Case(3, (3, 4, 2), 3, (5, 7), padding="same"),
-    Case(2, (9, 9, 1), 2, (2, 2)),
-    # strides, and strides larger than the kernel
-    Case(7, (11, 13, 3), 5, (3, 3), (2, 2)),
-    Case(7, (11, 13, 3), 5, (3, 3), (2, 2), "same"),
-    Case(4, (9, 14, 2), 6, (3, 5), (1, 3)),
-    Case(4, (9, 14, 2), 6, (3, 5), (1, 3), "same"),
-    Case(9, (12, 10, 3), 7, (4, 4), (3, 2)),
-    Case(9, (12, 10, 3), 7, (4, 4), (3, 2), "same"),
-    Case(3, (13, 11, 2), 3, (1, 1), (3, 2)),
-    Case(3, (13, 11, 2), 3, (2, 1), (5, 3), "same"),
-    Case(5, (8, 8, 1), 2, (2, 2), (7, 7)),
-    Case(5, (5, 7, 3), 4, (5, 5), (3, 2), "same"),
-    Case(2, (6, 6, 2), 3, (3, 3), (2, 1), "same"),
-    Case(2, (4, 5, 2), 3, (2, 2), (9, 9), "same"),
-    # channels and batches about the width of a vector, primes
-    Case(15, (7, 9, 5), 8, (3, 3)),
-    Case(16, (6, 6, 8), 13, (3, 3), padding="same"),
-    Case(17, (5, 8, 13), 16, (3, 2)),
-    Case(33, (6, 5, 16), 17, (3, 3)),
-    Case(2, (4, 19, 17), 7, (2, 3), padding="same"),
-    Case(33, (9, 7, 7), 6, (3, 3), (2, 2)),
-    Case(1, (23, 19, 3), 13, (5, 4), (1, 1), "same"),
-    Case(1, (17, 31, 2), 17, (3, 3), (2, 3)),
-]
-SMALL = [c for c in CASES if c.batch * np.prod(c.image) <= 300 and np.prod(c.kernel_shape) <= 200]
-
-
-@cache
-def problem(case, make):
-    """x, kernel, bias, dy, and what the reference makes of them: y, (dx, dkernel, dbias)."""
-    x = make((case.batch, *case.image), 1)
-    kernel, bias = make(case.kernel_shape, 2), make((case.filters,), 3)
-    dy = make(case.y_shape, 4)
-    y = reference.conv2d(x, kernel, bias, **case.options)
-    return x, kernel, bias, dy, y, reference.conv2d_backward(dy, x, kernel, **case.options)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_forward_agrees_with_the_reference(case, isa):
-    x, kernel, bias, _, y, _ = problem(case, uniform)
-    atol = summed(np.prod(case.kernel_shape[:3]), x, kernel, bias=bias)
-    assert_close(ops.conv2d(x, kernel, bias, **case.options), y, atol)
-    assert_close(ops.conv2d(x, kernel, **case.options), y - bias, atol)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_backward_agrees_with_the_reference(case, isa):
-    x, kernel, _, dy, _, (dx, dkernel, dbias) = problem(case, uniform)
-    actual = ops.conv2d_backward(dy, x, kernel, **case.options)
-    assert_close(actual[0], dx, summed(np.prod(case.kernel) * case.filters, dy, kernel))
-    places = np.prod(case.y_shape[:3])
-    assert_close(actual[1], dkernel, summed(places, dy, x))
-    assert_close(actual[2], dbias, summed(places, dy))
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_small_integers_give_exact_results(case, isa):
-    x, kernel, bias, dy, y, gradients = problem(case, integers)
-    assert_close(ops.conv2d(x, kernel, bias, **case.options), y, 0)
-    actual = ops.conv2d_backward(dy, x, kernel, **case.options)
-    for a, expected in zip(actual, gradients, strict=True):
-        assert_close(a, expected, 0)
-
-
-SWEEPS = {
-    "width": [Case(2, (2, 1 + w, 2), 3, (1, 2)) for w in range(1, 36)],
-    "height": [Case(2, (1 + h, 3, 2), 3, (2, 1)) for h in range(1, 36)],
-    "filters": [Case(2, (3, 7, 2), o, (2, 2), padding="same") for o in range(1, 36)],
-    "channels": [Case(2, (3, 7, c), 3, (2, 2), padding="same") for c in range(1, 36)],
-    "batch": [Case(n, (3, 4, 2), 3, (2, 2)) for n in (*range(1, 51), 1023, 1024, 1025, 2049)],
-    "filters-and-width": [
-        Case(1, (1, width, 2), filters, (1, 1))
-        for width in range(1, 10)
-        for filters in range(1, 18)
-    ],
-    "channels-and-width": [
-        Case(1, (1, width, c), 2, (1, 1)) for width in range(1, 10) for c in range(1, 18)
-    ],
-    "kernel": [
-        Case(2, (6, 7, 2), 3, (kh, kw), padding=p)
-        for kh in range(1, 7)
-        for kw in range(1, 8)
-        for p in ("valid", "same")
-    ],
-    "strides": [
-        Case(2, (7, 8, 2), 3, (3, 2), (sh, sw), p)
-        for sh in range(1, 6)
-        for sw in range(1, 6)
-        for p in ("valid", "same")
-    ],
-}
-
-
-@pytest.mark.parametrize("sweep", SWEEPS)
-def test_every_size_about_a_register_tile_is_exact(sweep, isa):
-    for case in SWEEPS[sweep]:
-        x, kernel, bias, dy, y, gradients = problem(case, integers)
-        np.testing.assert_array_equal(ops.conv2d(x, kernel, bias, **case.options), y, str(case))
-        actual = ops.conv2d_backward(dy, x, kernel, **case.options)
-        for a, expected in zip(actual, gradients, strict=True):
-            np.testing.assert_array_equal(a, expected, str(case))
-
-
-@pytest.mark.parametrize("case", SMALL, ids=str)
-def test_gradient_of_the_reference_is_its_central_difference(case):
-    x, kernel, bias, dy, _, (dx, dkernel, dbias) = problem(case, uniform)
-    x, kernel, bias = (reference.float64(a) for a in (x, kernel, bias))
-
-    def loss(x=x, kernel=kernel, bias=bias):
-        return np.sum(reference.conv2d(x, kernel, bias, **case.options) * dy)
-
-    # A convolution is linear in each argument: no step is too large.
-    for gradient, numeric in (
-        (dx, numeric_gradient(loss, x, 0.5)),
-        (dkernel, numeric_gradient(lambda k: loss(kernel=k), kernel, 0.5)),
-        (dbias, numeric_gradient(lambda b: loss(bias=b), bias, 0.5)),
-    ):
-        np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("case", SMALL, ids=str)
-def test_gradient_is_the_central_difference_of_the_forward(case, isa):
-    """No reference here: on small integers both sides are exact, so they must be equal."""
-    x, kernel, bias, dy, _, _ = problem(case, integers)
-
-    def loss(x=x, kernel=kernel, bias=bias):
-        return np.sum(np.float64(ops.conv2d(x, kernel, bias, **case.options)) * dy)
-
-    dx, dkernel, dbias = ops.conv2d_backward(dy, x, kernel, **case.options)
-    np.testing.assert_array_equal(dx, numeric_gradient(loss, x, 1))
-    np.testing.assert_array_equal(dkernel, numeric_gradient(lambda k: loss(kernel=k), kernel, 1))
-    np.testing.assert_array_equal(dbias, numeric_gradient(lambda b: loss(bias=b), bias, 1))
 
 
 @pytest.mark.parametrize(
@@ -221,6 +25,18 @@ def test_same_padding_puts_the_odd_cell_last(x, kernel, stride, expected, isa):
     for image, window in (((1, 1, -1, 1), (1, -1, 1, 1)), ((1, -1, 1, 1), (-1, 1, 1, 1))):
         y = ops.conv2d(x.reshape(image), kernel.reshape(window), strides=stride, padding="same")
         np.testing.assert_array_equal(y, np.reshape(expected, image))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 17, 33])
+@pytest.mark.parametrize(("image", "filters"), [((5, 5, 16), 120), ((3, 4, 1), 7)], ids=str)
+def test_a_convolution_over_the_whole_image_is_a_dense_layer(batch, image, filters, isa):
+    x, kernel = uniform((batch, *image), 1), uniform((*image, filters), 2)
+    dy, bias = uniform((batch, 1, 1, filters), 3), uniform((filters,), 4)
+    flat_x, flat_kernel = x.reshape(batch, -1), kernel.reshape(-1, filters)
+    assert_same_bits(ops.conv2d(x, kernel, bias)[:, 0, 0], ops.dense(flat_x, flat_kernel, bias))
+    dx, dkernel, dbias = ops.dense_backward(dy[:, 0, 0], flat_x, flat_kernel)
+    expected = dx.reshape(x.shape), dkernel.reshape(kernel.shape), dbias
+    assert_same_bits(ops.conv2d_backward(dy, x, kernel), expected)
 
 
 def test_an_int_means_the_same_along_both_axes():

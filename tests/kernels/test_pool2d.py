@@ -1,178 +1,18 @@
-"""Pooling and its gradients against the float64 reference and numeric gradients."""
-
-from functools import cache
-from typing import NamedTuple
+"""What pooling and its gradients mean, and errors. Against float64: tests/kinds/pooling.py."""
 
 import numpy as np
 import pytest
-import reference
-from cases import distinct, integers, result_or_refusal, uniform
-from reference import numeric_gradient
-from tolerance import assert_close, assert_same_bits, summed
+from nets import result_or_refusal
+from seeded import uniform
+from tolerance import assert_same_bits
 
 from pylenet import ops
 
 KINDS = ("max", "average")
 
 
-class Case(NamedTuple):
-    batch: int
-    image: tuple  # height, width, channels
-    pool: tuple = (2, 2)
-    strides: tuple | None = None
-    padding: str = "valid"
-
-    @property
-    def options(self):
-        return {"pool_size": self.pool, "strides": self.strides, "padding": self.padding}
-
-    @property
-    def y_shape(self):
-        shape, strides = (self.batch, *self.image), self.strides or self.pool
-        return reference.out_shape(shape, self.pool, strides, self.padding, self.image[2])
-
-    def __str__(self):
-        x, k, s = ("x".join(map(str, v or ())) for v in (self.image, self.pool, self.strides))
-        return f"n{self.batch}-{x}-p{k}-s{s or 'none'}-{self.padding}"
-
-
-CASES = [
-    # LeNet's own layers
-    Case(1, (24, 24, 6)),
-    Case(16, (24, 24, 6)),
-    Case(17, (8, 8, 16)),
-    Case(4, (28, 28, 6)),
-    Case(3, (10, 10, 16)),
-    # ones
-    Case(1, (1, 1, 1), (1, 1)),
-    Case(16, (1, 1, 3), (2, 2), None, "same"),
-    Case(3, (1, 1, 3), (1, 1), (2, 2)),
-    Case(7, (1, 13, 2), (1, 2)),
-    Case(7, (13, 1, 2), (3, 1), (2, 1), "same"),
-    Case(9, (5, 4, 3), (1, 1)),
-    Case(9, (5, 4, 3), (1, 1), (2, 3)),
-    # sizes that the window does not divide
-    Case(15, (5, 7, 3)),
-    Case(15, (5, 7, 3), (2, 2), None, "same"),
-    Case(8, (11, 13, 2), (3, 3)),
-    Case(8, (11, 13, 2), (3, 3), None, "same"),
-    Case(3, (7, 7, 5), (2, 3), (2, 3), "same"),
-    # overlapping windows, even, long, as large as the image, larger than it
-    Case(4, (7, 8, 3), (3, 3), (1, 1)),
-    Case(4, (7, 8, 3), (3, 3), (1, 1), "same"),
-    Case(4, (7, 8, 3), (2, 2), (1, 1), "same"),
-    Case(7, (9, 8, 2), (3, 3), (2, 2)),
-    Case(7, (9, 8, 2), (3, 3), (2, 2), "same"),
-    Case(9, (8, 9, 7), (4, 4), (3, 2), "same"),
-    Case(9, (10, 5, 2), (7, 1), (1, 3)),
-    Case(3, (5, 4, 13), (5, 4)),
-    Case(3, (5, 4, 2), (5, 4), (1, 1), "same"),
-    Case(3, (3, 2, 2), (5, 7), (1, 1), "same"),
-    # strides larger than the window
-    Case(5, (11, 10, 3), (2, 2), (3, 3)),
-    Case(5, (11, 10, 3), (2, 2), (3, 5), "same"),
-    Case(2, (6, 6, 2), (2, 1), (7, 9)),
-    # channels and batches about the width of a vector
-    Case(16, (6, 6, 8), (3, 2), (2, 1), "same"),
-    Case(17, (6, 5, 17)),
-    Case(33, (4, 6, 1)),
-    Case(33, (5, 5, 7), (2, 2), (1, 2), "same"),
-    Case(1, (19, 23, 13), (3, 3), (2, 2), "same"),
-]
-SMALL = [c for c in CASES if c.batch * np.prod(c.image) <= 500]
-
-
-def function(module, kind, suffix=""):
-    return getattr(module, f"{kind}_pool2d{suffix}")
-
-
-@cache
-def problem(case, kind, make):
-    """x, dy, and what the reference makes of them: y, dx."""
-    x, dy = make((case.batch, *case.image), 1), make(case.y_shape, 2)
-    y = function(reference, kind)(x, **case.options)
-    return x, dy, y, function(reference, kind, "_backward")(dy, x, **case.options)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_forward_agrees_with_the_reference(case, kind, isa):
-    x, _, y, _ = problem(case, kind, uniform)
-    atol = 0 if kind == "max" else summed(np.prod(case.pool), x)
-    assert_close(function(ops, kind)(x, **case.options), y, atol)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_backward_agrees_with_the_reference(case, kind, isa):
-    x, dy, _, dx = problem(case, kind, uniform)
-    actual = function(ops, kind, "_backward")(dy, x, **case.options)
-    assert_close(actual, dx, summed(np.prod(case.pool), dy))
-
-
-# Full windows of four cells: a quarter is exact.
-QUARTERS = {
-    case._replace(pool=pool, padding="valid"): None
-    for case in CASES
-    for pool in [(2, 2), (1, 4)]
-    if case.image[0] >= pool[0] and case.image[1] >= pool[1]
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", QUARTERS, ids=str)
-def test_small_integers_with_many_equal_maxima_give_exact_results(case, kind, isa):
-    x, dy, y, dx = problem(case, kind, integers)
-    assert_close(function(ops, kind)(x, **case.options), y, 0)
-    assert_close(function(ops, kind, "_backward")(dy, x, **case.options), dx, 0)
-
-
-SWEEPS = {
-    "width": [Case(2, (4, 1 + w, 3), (2, 2), (2, 1)) for w in range(1, 36)],
-    "height": [Case(2, (1 + h, 4, 3)) for h in range(1, 36)],
-    "channels": [Case(2, (4, 4, c)) for c in range(1, 36)],
-    "batch": [Case(n, (4, 5, 2)) for n in range(1, 51)],
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sweep", SWEEPS)
-def test_every_size_about_a_vector_is_exact(sweep, kind, isa):
-    for case in SWEEPS[sweep]:
-        x, dy, y, dx = problem(case, kind, integers)
-        np.testing.assert_array_equal(function(ops, kind)(x, **case.options), y, str(case))
-        actual = function(ops, kind, "_backward")(dy, x, **case.options)
-        np.testing.assert_array_equal(actual, dx, str(case))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", SMALL, ids=str)
-def test_gradient_of_the_reference_is_its_central_difference(case, kind):
-    x, dy, _, dx = problem(case, kind, distinct)
-
-    def loss(x):
-        return np.sum(function(reference, kind)(x, **case.options) * dy)
-
-    # Both are piecewise linear, with kinks only where two of the distinct integers meet.
-    numeric = numeric_gradient(loss, x.astype(np.float64), 0.25)
-    np.testing.assert_allclose(numeric, dx, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", SMALL, ids=str)
-def test_gradient_is_the_central_difference_of_the_forward(case, kind, isa):
-    # A maximum has no kink within the step of distinct integers; an average has none anywhere.
-    make, step = (distinct, 0.25) if kind == "max" else (integers, 1)
-    x, dy = make((case.batch, *case.image), 1), integers(case.y_shape, 2)
-
-    def loss(x):
-        return np.sum(function(ops, kind)(x, **case.options).astype(np.float64) * dy)
-
-    actual = function(ops, kind, "_backward")(dy, x, **case.options)
-    # A cell lies in as many windows as a window has cells, each with the error of an average.
-    cells = np.prod(case.pool)
-    atol = 0 if kind == "max" else cells * summed(cells, x, dy) / step
-    np.testing.assert_allclose(actual, numeric_gradient(loss, x, step), rtol=0, atol=atol)
+def function(kind, suffix=""):
+    return getattr(ops, f"{kind}_pool2d{suffix}")
 
 
 def image(rows):
@@ -221,13 +61,13 @@ def test_nan_anywhere_in_a_window_is_its_result(kind, place, isa):
     x[1, 2 + place[0], 4 + place[1], 1] = np.nan
     expected = np.zeros((3, 3, 3, 2), bool)
     expected[1, 1, 2, 1] = True
-    np.testing.assert_array_equal(np.isnan(function(ops, kind)(x)), expected)
+    np.testing.assert_array_equal(np.isnan(function(kind)(x)), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strides_are_the_pool_size_unless_given(kind):
     x = uniform((2, 7, 9, 3), 1)
-    forward, backward = function(ops, kind), function(ops, kind, "_backward")
+    forward, backward = function(kind), function(kind, "_backward")
     expected = forward(x, (2, 3), strides=(2, 3))
     assert_same_bits(forward(x, (2, 3)), expected)
     assert_same_bits(forward(x, (2, 3), strides=None), expected)
@@ -238,7 +78,7 @@ def test_strides_are_the_pool_size_unless_given(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_int_means_the_same_along_both_axes_and_two_is_the_default(kind):
     x = uniform((2, 7, 9, 3), 1)
-    forward = function(ops, kind)
+    forward = function(kind)
     expected = forward(x, (2, 2), strides=(3, 3))
     assert_same_bits(forward(x, 2, strides=3), expected)
     assert_same_bits(forward(x, np.int32(2), strides=np.int64(3)), expected)
@@ -252,8 +92,8 @@ def test_huge_strides_and_windows_are_right_or_refused_by_name(kind, size):
 
     def results(pool_size, strides=None):
         options = {"pool_size": pool_size, "strides": strides, "padding": "same"}
-        y = function(ops, kind)(x, **options)
-        return y, function(ops, kind, "_backward")(y, x, **options)
+        y = function(kind)(x, **options)
+        return y, function(kind, "_backward")(y, x, **options)
 
     for huge, sane in (
         ((2, size), (2, 9)),
@@ -291,15 +131,15 @@ def test_an_array_of_the_wrong_shape_is_an_error_that_names_it(case, kind):
     names, shape = BAD_ARRAYS[case]
     bad = np.ones(shape, np.float32)
     dy, x = np.ones((4, 3, 3, 3), np.float32), np.ones((4, 6, 7, 3), np.float32)
-    function(ops, kind, "_backward")(dy, x)
+    function(kind, "_backward")(dy, x)
     if case.startswith("dy"):
         with pytest.raises(ValueError, match=r"\bdy\b"):
-            function(ops, kind, "_backward")(bad, x)
+            function(kind, "_backward")(bad, x)
         return
     with pytest.raises(ValueError, match=rf"\b({names})\b"):
-        function(ops, kind)(bad)
+        function(kind)(bad)
     with pytest.raises(ValueError, match=rf"\b({names}|dy)\b"):
-        function(ops, kind, "_backward")(dy, bad)
+        function(kind, "_backward")(dy, bad)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -331,13 +171,13 @@ def test_an_array_of_the_wrong_shape_is_an_error_that_names_it(case, kind):
 def test_a_wrong_option_is_an_error_that_names_it(kind, name, value, error):
     dy, x = np.ones((4, 3, 3, 3), np.float32), np.ones((4, 6, 7, 3), np.float32)
     with pytest.raises(error, match=name):
-        function(ops, kind)(x, **{name: value})
+        function(kind)(x, **{name: value})
     with pytest.raises(error, match=name):
-        function(ops, kind, "_backward")(dy, x, **{name: value})
+        function(kind, "_backward")(dy, x, **{name: value})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_options_are_keyword_only(kind):
     x = np.ones((4, 6, 6, 3), np.float32)
     with pytest.raises(TypeError):
-        function(ops, kind)(x, (2, 2), (2, 2))
+        function(kind)(x, (2, 2), (2, 2))

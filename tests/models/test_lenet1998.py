@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-import reference
+from kinds.conv2d import full_kernel
 from nets import compiled, digits, forward, map_loss, one_hot, samples, state
 from tolerance import assert_close, assert_same_bits, summed
 
@@ -92,7 +92,7 @@ def test_initial_weights_are_drawn_by_how_many_inputs_their_unit_has():
         assert 0.8 * limit < np.abs(kernel).max() <= np.float32(limit)
     for name in ("s2", "s4"):
         assert 0.2 < np.abs(weights[f"{name}.coefficient"]).max() <= 0.6
-    full, _ = reference.full_kernel(weights["c3.kernel"], _lenet1998.CONNECTIONS, 6)
+    full, _ = full_kernel(weights["c3.kernel"], _lenet1998.CONNECTIONS, 6)
     for o, maps in enumerate(_lenet1998.CONNECTIONS):
         limit = np.sqrt(3 / (25 * len(maps)))
         assert 0.8 * limit < np.abs(full[..., o]).max() <= np.float32(limit)
@@ -157,7 +157,7 @@ def test_missing_links_are_like_weights_of_zero(isa):
     sparse = Conv2D(4, 3, connections=[[0], [1, 2], [0, 1, 2], [2]], input_shape=(6, 7, 3))
     full = Conv2D(4, 3, input_shape=(6, 7, 3))
     one, other = Sequential([sparse]), Sequential([full])
-    kernel, table = reference.full_kernel(sparse.kernel, sparse.connections, 3)
+    kernel, table = full_kernel(sparse.kernel, sparse.connections, 3)
     assert sparse.kernel.shape == (3, 3, table.sum())
     other.set_weights([kernel, sparse.bias])
     assert_same_bits(one.predict(x), other.predict(x))

@@ -6,6 +6,7 @@ from itertools import islice
 
 import numpy as np
 import reference
+from kinds import kind_of
 
 from pylenet import layers, optimizers
 from pylenet.benchmark import subjects
@@ -69,6 +70,14 @@ def gradient_at(model, x, y):
     return before - state(copy)
 
 
+def result_or_refusal(f):
+    """f(), or the text of the ValueError that it raises."""
+    try:
+        return f()
+    except ValueError as error:
+        return str(error)
+
+
 def peak_memory():
     """Bytes, the most this process ever used."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -81,34 +90,8 @@ def forward(model, x, weights=None):
     y = reference.float64(x)
     for layer in model.layers:
         own = list(islice(remaining, len(layer.weights)))
-        y = layer_forward(layer, y, *own)
+        y = kind_of(layer).forward(layer, y, *own)
     return y
-
-
-def layer_forward(layer, x, *weights):
-    """One layer's output in float64."""
-    if isinstance(layer, layers.Rescaling):
-        return x * layer.scale + layer.offset
-    if isinstance(layer, layers.Flatten):
-        return x.reshape(len(x), -1)
-    if isinstance(layer, layers.MaxPooling2D):
-        return reference.max_pool2d(x, layer.pool_size, layer.strides, layer.padding)
-    if isinstance(layer, layers.AveragePooling2D):
-        return reference.average_pool2d(x, layer.pool_size, layer.strides, layer.padding)
-    if isinstance(layer, layers.ZeroPadding2D):
-        return reference.zero_padding2d(x, layer.padding)
-    if isinstance(layer, layers.RBF):
-        return reference.rbf(x, layer.codes)
-    if isinstance(layer, layers.Subsampling2D):
-        x = reference.subsampling2d(x, *weights, layer.pool_size, layer.strides)
-    elif isinstance(layer, layers.Conv2D):
-        if layer.connections is not None:
-            full, _ = reference.full_kernel(weights[0], layer.connections, x.shape[3])
-            weights = (full, *weights[1:])
-        x = reference.conv2d(x, *weights, strides=layer.strides, padding=layer.padding)
-    elif isinstance(layer, layers.Dense):
-        x = reference.dense(x, *weights)
-    return reference.activation(x, layer.activation)
 
 
 def cross_entropy(rows, probabilities):

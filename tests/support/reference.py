@@ -1,9 +1,9 @@
-"""Float64 reference of every kernel in plain numpy: short, slow and meant to be obviously right.
+"""What float64 references are made of: short, slow and meant to be obviously right.
 
-Layouts as in pylenet.ops: images NHWC, kernels (kh, kw, in, out), dense weights (in, out).
+Those of the layers are in tests/kinds/. Images are NHWC.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -48,150 +48,6 @@ def out_shape(shape, window: Pair, strides: Pair, padding: str, channels: int) -
     return (shape[0], *sizes, channels)
 
 
-def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
-    x, kernel = float64(x), float64(kernel)
-    y = np.zeros(out_shape(x.shape, kernel.shape, strides, padding, kernel.shape[3]))
-    for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
-        y[:, i, j] = np.einsum("nhwc,hwco->no", x[image], kernel[cells])
-    return y if bias is None else y + bias
-
-
-def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid"):
-    dy, x, kernel = float64(dy), float64(x), float64(kernel)
-    dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
-    for (i, j), image, cells in windows(x.shape, kernel.shape, strides, padding):
-        dx[image] += np.einsum("no,hwco->nhwc", dy[:, i, j], kernel[cells])
-        dkernel[cells] += np.einsum("nhwc,no->hwco", x[image], dy[:, i, j])
-    return dx, dkernel, dy.sum(axis=(0, 1, 2))
-
-
-def full_kernel(kernel, connections, channels):
-    """(kh, kw, in, out) of (kh, kw, links), with zeros where there is no link."""
-    table = np.zeros((channels, len(connections)), bool)
-    for o, inputs in enumerate(connections):
-        table[list(inputs), o] = True
-    full = np.zeros((*kernel.shape[:2], *table.shape))
-    full[:, :, table] = kernel
-    return full, table
-
-
-def max_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
-    x, strides = float64(x), strides or pool_size
-    y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
-        y[:, i, j] = x[image].max(axis=(1, 2))
-    return y
-
-
-def max_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
-    dy, x, strides = float64(dy), float64(x), strides or pool_size
-    dx = np.zeros(x.shape)
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
-        n, h, w, c = x[image].shape
-        first = x[image].reshape(n, h * w, 1, c).argmax(axis=1)
-        hit = np.arange(h * w).reshape(1, h, w, 1) == first.reshape(n, 1, 1, c)
-        dx[image] += np.where(hit, dy[:, i : i + 1, j : j + 1], 0)
-    return dx
-
-
-def average_pool2d(x, pool_size=(2, 2), strides=None, padding="valid"):
-    x, strides = float64(x), strides or pool_size
-    y = np.zeros(out_shape(x.shape, pool_size, strides, padding, x.shape[3]))
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
-        y[:, i, j] = x[image].mean(axis=(1, 2))
-    return y
-
-
-def average_pool2d_backward(dy, x, pool_size=(2, 2), strides=None, padding="valid"):
-    dy, strides = float64(dy), strides or pool_size
-    dx = np.zeros(x.shape)
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, padding):
-        cells = dx[image].shape[1] * dx[image].shape[2]
-        dx[image] += dy[:, i : i + 1, j : j + 1] / cells
-    return dx
-
-
-def subsampling2d(x, coefficient, bias, pool_size=(2, 2), strides=None):
-    x, strides = float64(x), strides or pool_size
-    y = np.zeros(out_shape(x.shape, pool_size, strides, "valid", x.shape[3]))
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
-        y[:, i, j] = x[image].sum(axis=(1, 2)) * float64(coefficient) + bias
-    return y
-
-
-def subsampling2d_backward(dy, x, coefficient, pool_size=(2, 2), strides=None):
-    dy, x, strides = float64(dy), float64(x), strides or pool_size
-    dx, dcoefficient = np.zeros(x.shape), np.zeros(x.shape[3])
-    for (i, j), image, _ in windows(x.shape, pool_size, strides, "valid"):
-        dx[image] += dy[:, i : i + 1, j : j + 1] * float64(coefficient)
-        dcoefficient += (dy[:, i, j] * x[image].sum(axis=(1, 2))).sum(axis=0)
-    return dx, dcoefficient, dy.sum(axis=(0, 1, 2))
-
-
-def rbf(x, codes):
-    """codes: strings of + and -."""
-    signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
-    return ((float64(x)[:, None] - signs) ** 2).sum(axis=2)
-
-
-def rbf_backward(dy, x, codes):
-    signs = np.array([[1.0 if c == "+" else -1.0 for c in code] for code in codes])
-    return (2 * (float64(x)[:, None] - signs) * float64(dy)[:, :, None]).sum(axis=1)
-
-
-def zero_padding2d(x, padding):
-    return np.pad(float64(x), ((0, 0), *padding, (0, 0)))
-
-
-def zero_padding2d_backward(dy, x, padding):
-    (top, _), (left, _) = padding
-    return float64(dy)[:, top : top + x.shape[1], left : left + x.shape[2]]
-
-
-def dense(x, kernel, bias=None):
-    y = float64(x) @ float64(kernel)
-    return y if bias is None else y + bias
-
-
-def dense_backward(dy, x, kernel):
-    dy, x, kernel = float64(dy), float64(x), float64(kernel)
-    return dy @ kernel.T, x.T @ dy, dy.sum(axis=0)
-
-
-def activation(x, name):
-    x = float64(x)
-    if name == "tanh":
-        return np.tanh(x)
-    if name == "scaled_tanh":
-        return 1.7159 * np.tanh(2 * x / 3)
-    if name == "relu":
-        return np.where(x <= 0, 0.0, x)
-    if name == "sigmoid":
-        e = np.exp(-np.abs(x))
-        return np.where(x < 0, e, 1.0) / (1 + e)
-    if name == "softmax":
-        e = np.exp(x - x.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
-    assert name == "linear"
-    return x
-
-
-def activation_backward(dy, x, name):
-    dy, y = float64(dy), activation(x, name)
-    if name == "tanh":
-        return dy * (1 - y * y)
-    if name == "scaled_tanh":
-        return dy * 1.7159 * 2 / 3 * (1 - (y / 1.7159) ** 2)
-    if name == "relu":
-        return np.where(float64(x) <= 0, 0.0, dy)
-    if name == "sigmoid":
-        return dy * y * (1 - y)
-    if name == "softmax":
-        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
-    assert name == "linear"
-    return dy
-
-
 def philox(counter, key) -> list[int]:
     """Philox4x32-10 (Salmon et al., SC 2011): four random 32-bit words for four and a key."""
     (a, b, c, d), (k, m) = counter, key
@@ -233,18 +89,3 @@ def sample(image, matrix, fill):
         y[i, j] += (1 - down) * ((1 - along) * pixel(r, c) + along * pixel(r, c + 1))
         y[i, j] += down * ((1 - along) * pixel(r + 1, c) + along * pixel(r + 1, c + 1))
     return y
-
-
-def numeric_gradient(f: Callable, x, step: float):
-    """Central differences of the scalar function f of one array, one element at a time."""
-    x = np.array(x)
-    gradient = np.zeros(x.shape)
-    for index in np.ndindex(x.shape):
-        value = x[index]
-        x[index] = value + step
-        above = f(x)
-        x[index] = value - step
-        below = f(x)
-        x[index] = value
-        gradient[index] = (above - below) / (2 * step)
-    return gradient

@@ -26,11 +26,6 @@ def summed(length, *factors, bias=0):
     return EPS * (length + 2) * float(max(magnitude, np.abs(bias).max()))
 
 
-def differenced(step, third_derivative, magnitude=1.0):
-    """Largest error of a central difference of a float32 function: truncation, then rounding."""
-    return step**2 / 6 * third_derivative + FEW_ULPS * magnitude / step
-
-
 def assert_close(actual, expected, atol, rtol=0.0):
     """float32 array `actual` equals float64 `expected` within the tolerance, NaN for NaN."""
     assert actual.dtype == np.float32

@@ -1,9 +1,11 @@
 """SDLM: its diagonal Gauss-Newton Hessian against references, and its update."""
 
+import core
 import numpy as np
 import pytest
 import reference
-from nets import compiled, forward, layer_forward, samples, state
+from kinds import _networks
+from nets import compiled, forward, samples, state
 from tolerance import EPS, FMA, assert_same_bits
 
 from pylenet import _core, losses, optimizers
@@ -24,7 +26,6 @@ from pylenet.layers import (
 from pylenet.models import Sequential
 from pylenet.optimizers import schedules
 
-STEP = 1e-4  # of differences; but for max pooling all that is differenced is linear
 J = 1.0  # of losses.MaximumAPosteriori
 SLOPES = 2 * (1.7159 + 1)  # by how much squared distances' and the constant's slopes differ at most
 BOUND = (SLOPES / 2 + 1 / SLOPES) ** 2  # of the loss's second derivatives over distances
@@ -33,10 +34,8 @@ LOGITS = losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def estimated(model, x):
-    """The model's curvature as C++ has it, tensor by tensor."""
-    order = np.arange(len(x))
-    flat = model.network.hessian(model.parameters, x, order, model._core_loss(), None, 1)
-    return list(model.named_weights(flat).values())
+    """The model's Hessian as C++ has it, tensor by tensor."""
+    return core.by_weight(model, core.hessian(model, x))
 
 
 def at_the_output(model, y):
@@ -49,78 +48,15 @@ def at_the_output(model, y):
     return p * (1 - p)
 
 
-def squash_slope(layer, y):
-    name = getattr(layer, "activation", "linear")
-    slopes = {
-        "linear": lambda: np.ones(y.shape),
-        "tanh": lambda: 1 - y * y,
-        "sigmoid": lambda: y * (1 - y),
-        "relu": lambda: np.float64(y > 0),
-        "scaled_tanh": lambda: 1.7159 * 2 / 3 * (1 - (y / 1.7159) ** 2),
-    }
-    return slopes[name]()
-
-
-def dense_reference(model, x):
-    """The curvature with every layer as a matrix, whose entries are squared one by one.
-
-    A weight's is summed over its uses: the entries of the matrix that are this weight.
-    """
-    inputs, found = [reference.float64(x)], []
-    layers = list(model.layers)
-    for layer in layers:
-        inputs.append(layer_forward(layer, inputs[-1], *map(reference.float64, layer.weights)))
-    softmax_last = getattr(layers[-1], "activation", "") == "softmax"
-    if isinstance(layers[-1], RBF):
-        layers.pop()
-        h = np.full(inputs[-2].shape, BOUND)
-    elif softmax_last:
-        h = inputs[-1] * (1 - inputs[-1])
-    else:
-        h = at_the_output(model, inputs[-1])
-    for k in reversed(range(len(layers))):
-        layer, a, y = layers[k], inputs[k], inputs[k + 1]
-        if not (softmax_last and k == len(layers) - 1):
-            h = h * squash_slope(layer, y) ** 2
-        own = [np.zeros(w.shape) for w in layer.weights]
-        below = np.zeros(a.shape)
-        for n in range(len(a)):
-            h_n, a_n = h[n].ravel(), a[n]
-            for position, w in enumerate(own):
-                w += squared_jacobian(layer, a_n, h_n, position)
-            below[n] = squared_jacobian(layer, a_n, h_n, None)
-        found = [w / len(a) for w in own] + found
-        h = below
-    return found
-
-
-def linear_part(layer, x, weights):
-    """The layer without its activation, in float64, of one sample."""
-    config = layer.get_config()
-    if "activation" in config:
-        config["activation"] = "linear"
-    plain = type(layer).from_config(config)
-    return layer_forward(plain, x[None], *weights).flatten()
-
-
-def squared_jacobian(layer, x, h, position):
-    """sum over outputs of (d output / d v)^2 h for each v: input values, or one tensor's weights.
-
-    A convolution's weight is used many times; its uses' squares add up, so that they are told
-    apart by their outputs: each output uses a weight once.
-    """
-    weights = [reference.float64(w) for w in layer.weights]
-    target = x if position is None else weights[position]
-    total = np.zeros(target.shape)
-    for index in np.ndindex(target.shape):
-        former = target[index]
-        sides = []
-        for sign in (1, -1):
-            target[index] = former + sign * STEP
-            sides.append(linear_part(layer, x, weights))
-        target[index] = former
-        total[index] = (((sides[0] - sides[1]) / (2 * STEP)) ** 2 * h).sum()
-    return total
+def expected_hessian(model, x):
+    """In float64, with the last layer and the loss as one where they count as one."""
+    *parts, (last, weights) = _networks.parts_of(model)
+    if isinstance(last, RBF):
+        return _networks.hessian(parts, x, lambda y: np.full(y.shape, BOUND))
+    if last.activation == "softmax":
+        last = type(last).from_config(last.get_config() | {"activation": "linear"})
+    parts.append((last, weights))
+    return _networks.hessian(parts, x, lambda y: at_the_output(model, y))
 
 
 NETS = {
@@ -178,9 +114,9 @@ def net(name, n=3):
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_curvature_is_that_of_squared_matrices(name, isa):
+def test_the_hessian_is_that_of_squared_matrices(name, isa):
     model, x = net(name)
-    for actual, expected in zip(estimated(model, x), dense_reference(model, x), strict=True):
+    for actual, expected in zip(estimated(model, x), expected_hessian(model, x), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=1e-6 * expected.max())
         assert (expected > 0).any()
 
@@ -225,18 +161,15 @@ def test_below_the_loss_it_is_the_loss_s_own_second_derivative(top, loss):
 
 def test_it_is_a_mean_over_images_whatever_the_threads(isa):
     model, x = net("of-1998", 71)
-    network, loss = model.network, model._core_loss()
     order = np.random.default_rng(1).permutation(71)
-    results = [
-        network.hessian(model.parameters, x, order, loss, None, threads) for threads in (1, 2, 3, 1)
-    ]
+    results = [core.hessian(model, x, order, threads=n) for n in (1, 2, 3, 1)]
     for result in results[1:]:
         assert_same_bits(result, results[0])
-    single = [network.hessian(model.parameters, x, order[[n]], loss, None, 1) for n in range(71)]
+    single = [core.hessian(model, x, order[[n]]) for n in range(71)]
     np.testing.assert_allclose(results[0], np.mean(single, axis=0, dtype=np.float64), rtol=1e-5)
 
 
-def test_instruction_sets_that_fuse_multiply_adds_give_the_same_curvature():
+def test_instruction_sets_that_fuse_multiply_adds_give_the_same_hessian():
     former, results = _core.active_isa(), []
     try:
         for name in FMA:
@@ -316,30 +249,25 @@ def test_each_weight_goes_down_its_gradient_at_its_own_rate(isa):
     )
 
 
-def test_the_curvature_is_taken_anew_before_each_epoch_on_the_first_samples():
+def test_the_hessian_is_taken_anew_before_each_epoch_on_the_first_samples():
     model, _ = net("energies")
     x, y = samples(20, (5, 6, 2), 3)
     model.compile(optimizers.SDLM(0.01, samples=8), MAP)
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     gain = model.optimizer.slots[0].copy()
-    expected = model.network.hessian(model.parameters, x, np.arange(8), model._core_loss(), None, 1)
+    expected = core.hessian(model, x, np.arange(8))
     model.fit(x, y, batch_size=1, epochs=1, shuffle=False, verbose=0)
     assert np.any(gain != model.optimizer.slots[0])
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
 
 
-def test_the_curvature_is_that_of_the_distorted_samples(isa):
+def test_the_hessian_is_that_of_the_distorted_samples(isa):
     model, _ = net("energies")
     x, y = samples(20, (5, 6, 2), 3)
     distort = RandomAffine(translation_factor=0.3, rate=0.5, seed=2)
-    plain = model.network.hessian(
-        *(model.parameters, distort(x), np.arange(20), model._core_loss(), None, 1)
-    )
-    spec = distort.settings(0)
+    plain = core.hessian(model, distort(x))
     for threads in (1, 2):
-        distorted = model.network.hessian(
-            *(model.parameters, x, np.arange(20), model._core_loss(), spec, threads)
-        )
+        distorted = core.hessian(model, x, augmentation=distort, threads=threads)
         assert_same_bits(distorted, plain)
     model.compile(optimizers.SDLM(0.0, samples=20), MAP)
     model.fit(x, y, 1, verbose=0, augmentation=distort, shuffle=False)
@@ -348,7 +276,7 @@ def test_the_curvature_is_that_of_the_distorted_samples(isa):
 
 def test_outside_of_fit_the_first_batch_is_the_estimate():
     model, x = net("energies", 6)
-    expected = model.network.hessian(model.parameters, x, np.arange(6), model._core_loss(), None, 1)
+    expected = core.hessian(model, x)
     model.train_on_batch(x, np.arange(6) % 3)
     assert_same_bits(model.optimizer.slots[0], 1 / (np.float32(0.02) + expected))
     model.train_on_batch(-x, np.arange(6) % 3)

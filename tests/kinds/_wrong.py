@@ -1,0 +1,35 @@
+"""Wrong values of the arguments that several layers have, and the errors they must raise."""
+
+PAIRS = [
+    ("3", TypeError),
+    (2.0, TypeError),
+    (True, TypeError),
+    (0, ValueError),
+    (-1, ValueError),
+    ((3,), ValueError),
+    ((3, 3, 3), ValueError),
+    ((3, 0), ValueError),
+    ((2.5, 2), TypeError),
+    ((2, None), TypeError),
+]
+COUNTS = [("3", TypeError), (3.0, TypeError), (True, TypeError), (None, TypeError)]
+COUNTS += [(0, ValueError), (-2, ValueError)]
+PADDINGS = [("full", ValueError), ("", ValueError), (None, TypeError), (1, TypeError)]
+ACTIVATIONS = [("selu", ValueError), ("ReLU", ValueError), (max, TypeError), (1, TypeError)]
+FLAGS = [(1, TypeError), (None, TypeError), ("yes", TypeError)]
+INITIALIZERS = [("uniform", ValueError), (3, TypeError), ({"class_name": "Sun"}, ValueError)]
+NUMBERS = [("1", TypeError), (None, TypeError), (True, TypeError), (1j, TypeError)]
+NUMBERS += [(float("nan"), ValueError), (float("inf"), ValueError)]
+NAMES = [(3, TypeError), ("", ValueError), ("größe", ValueError), ("a\nb", ValueError)]
+SHAPES = [(28, TypeError), ("28", TypeError), ((), ValueError), ((0,), ValueError)]
+SHAPES += [((28.0, 28), TypeError), ((1, 2, 3, 4), ValueError), ((None, 3), TypeError)]
+
+COMMON = {"name": NAMES, "input_shape": SHAPES, "dtype": [("float32", TypeError)]}
+POOL = {"pool_size": PAIRS, "strides": PAIRS, "padding": PADDINGS}
+WEIGHTED = {
+    "activation": ACTIVATIONS,
+    "use_bias": FLAGS,
+    "kernel_initializer": INITIALIZERS,
+    "bias_initializer": INITIALIZERS,
+    "kernel_regularizer": [("l2", TypeError)],
+}

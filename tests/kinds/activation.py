@@ -1,0 +1,221 @@
+"""Activation, and each activation function: one entry of FUNCTIONS."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+from reference import float64
+from seeded import uniform
+from tolerance import EPS, FEW_ULPS, TINY, summed
+
+from pylenet import layers
+
+from ._kind import Case, Kind
+from ._wrong import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class Function:
+    """An activation function in float64, and what its float32 must keep."""
+
+    forward: Callable  # y of x
+    backward: Callable  # dx of dy, x, y
+    elementwise: bool = True  # each value alone; else along the last axis
+    kinks: Sequence[float] = ()  # where the derivative jumps
+    exact: bool = False  # no error on small integers
+    rtol: float = FEW_ULPS  # relative error over all of float32
+    atol: float = 0.0  # where results are below the smallest normal number though x is not
+    drop: float = 0.0  # relative: by how much a larger argument may give a smaller result
+    flat_below: bool = False  # the derivative is 0 at -200
+    has_hessian: bool = True
+
+    def y(self, x):
+        return float64(self.forward(float64(x)))
+
+    def dx(self, dy, x):
+        x = float64(x)
+        return self.backward(float64(dy), x, self.forward(x))
+
+    def errors(self, dy, x):
+        """The largest float32 errors of y and dx, x being right."""
+        if self.exact:
+            return [0.0, 0.0]
+        # 1 - y^2 and y (1 - y) carry the error of y; softmax sums dy y over the row, where y sums
+        # to 1.
+        return [FEW_ULPS * 3 * np.abs(self.y(x)).max() + EPS * 2, 4 * summed(2, dy)]
+
+    def near_kink(self, x, margin):
+        """Which values lie within `margin` of a kink."""
+        return np.any([np.abs(x - kink) < margin for kink in self.kinks], axis=0)
+
+
+def _sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1.0) / (1 + e)
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+FUNCTIONS = {
+    "linear": Function(lambda x: x, lambda dy, x, y: dy, exact=True),
+    "relu": Function(
+        lambda x: np.where(x <= 0, 0.0, x),
+        lambda dy, x, y: np.where(x <= 0, 0.0, dy),
+        kinks=[0.0],
+        exact=True,
+        flat_below=True,
+    ),
+    # Two neighbours of tanh may each be wrong by a few ulps.
+    "tanh": Function(
+        np.tanh, lambda dy, x, y: dy * (1 - y * y), drop=2 * FEW_ULPS, flat_below=True
+    ),
+    # Two constants, rounded, more than tanh. Its slope where it is flat is such a rounding, not 0.
+    "scaled_tanh": Function(
+        lambda x: 1.7159 * np.tanh(2 * x / 3),
+        lambda dy, x, y: dy * 1.7159 * 2 / 3 * (1 - (y / 1.7159) ** 2),
+        rtol=2 * FEW_ULPS,
+        atol=TINY,
+        drop=4 * FEW_ULPS,
+    ),
+    "sigmoid": Function(_sigmoid, lambda dy, x, y: dy * y * (1 - y), atol=TINY, flat_below=True),
+    "softmax": Function(
+        _softmax,
+        lambda dy, x, y: y * (dy - (dy * y).sum(axis=-1, keepdims=True)),
+        elementwise=False,
+        has_hessian=False,
+    ),
+}
+ELEMENTWISE = [name for name, function in FUNCTIONS.items() if function.elementwise]
+some = st.just("linear") | st.sampled_from(ELEMENTWISE)  # of a layer, half of the time none
+NO_HESSIAN = "through a softmax that is not part of the loss"
+
+
+def activation(x, name):
+    return FUNCTIONS[name].y(x)
+
+
+def activation_backward(dy, x, name):
+    return FUNCTIONS[name].dx(dy, x)
+
+
+class Activated(Kind):
+    """A kind with an activation behind what it computes: `before` and its gradient."""
+
+    def function(self, layer) -> Function:
+        return FUNCTIONS[layer.activation]
+
+    def before(self, layer, x, *weights) -> np.ndarray:
+        raise NotImplementedError
+
+    def before_backward(self, layer, dy, x, *weights) -> tuple:
+        raise NotImplementedError
+
+    def before_errors(self, layer, dy, x, *weights) -> Sequence[float]:
+        raise NotImplementedError
+
+    def forward(self, layer, x, *weights):
+        return self.function(layer).y(self.before(layer, x, *weights))
+
+    def backward(self, layer, dy, x, *weights):
+        dy = self.function(layer).dx(dy, self.before(layer, x, *weights))
+        return self.before_backward(layer, dy, x, *weights)
+
+    def errors(self, layer, dy, x, *weights):
+        function, before = self.function(layer), self.before(layer, x, *weights)
+        own = self.before_errors(layer, function.dx(dy, before), x, *weights)
+        if function is FUNCTIONS["linear"]:
+            return own
+        # Slopes are at most 1.2. The error of `before` moves them by as much again; with the error
+        # of dx, that goes through as many products as before_errors has counted.
+        y, dx = function.errors(dy, before)
+        y += 1.2 * own[0]
+        if not function.kinks:
+            dx += own[0] * np.abs(dy).max()
+        through = self.before_errors(layer, np.full(dy.shape, dx / EPS), x, *weights)
+        return [y, *(a + b for a, b in zip(own[1:], through[1:], strict=True))]
+
+    def has_op(self, layer):
+        return self.function(layer) is FUNCTIONS["linear"]
+
+    def exact(self, layer):
+        return self.function(layer).exact
+
+    def near_kink(self, layer, margin, x, *weights):
+        if self.smooth(layer):
+            return np.bool_(False)
+        return self.function(layer).near_kink(self.before(layer, x, *weights), margin)
+
+    def smooth(self, layer):
+        return not self.function(layer).kinks
+
+    def without_hessian(self, layer, input_shape):
+        return None if self.function(layer).has_hessian else NO_HESSIAN
+
+
+class Pointwise(Activated):
+    """A layer that is nothing but its function."""
+
+    ranks = (3, 1)
+
+    def before(self, layer, x):
+        return float64(x)
+
+    def before_backward(self, layer, dy, x):
+        return (dy,)
+
+    def before_errors(self, layer, dy, x):
+        return [0.0, 0.0 if self.function(layer).exact else EPS * np.abs(dy).max()]
+
+    def inputs(self, shape, seed):
+        return 4 * uniform(shape, seed)
+
+
+class Activation(Pointwise):
+    layer = layers.Activation
+    op, options = "activation", {"name": "activation"}
+
+    awkward = [
+        *(Case(layers.Activation(n), (5, 3, 2), (5, 3, 2)) for n in ELEMENTWISE),
+        Case(layers.Activation("tanh"), (11,), (11,)),
+        Case(layers.Activation("softmax"), (11,), (11,)),
+    ]
+    cases = [
+        *awkward,
+        *(Case(layers.Activation(n), (7,), (7,)) for n in FUNCTIONS),
+        *(Case(layers.Activation(n), (4, 3, 2), (4, 3, 2)) for n in ELEMENTWISE),
+        Case(layers.Activation("sigmoid"), (4, 3), (4, 3)),
+        Case(layers.Activation("softmax"), (6,), (6,)),
+        Case(layers.Activation(None), (6,), (6,)),
+    ]
+    lenet = [
+        Case(layers.Activation("tanh"), (24, 24, 6)),
+        Case(layers.Activation("softmax"), (10,)),
+    ]
+    sizes = [
+        *(
+            Case(layers.Activation(n), (size,), batch=batch)
+            for n in FUNCTIONS
+            for batch, size in [(1, 1), (3, 7), (1, 10), (16, 10), (17, 33), (5, 84), (33, 15)]
+        ),
+        *(Case(layers.Activation(n), (1000,), batch=2) for n in FUNCTIONS),
+        *(
+            Case(layers.Activation(n), image, batch=batch)
+            for n in ELEMENTWISE
+            for batch, *image in [(1, 1, 1, 1), (3, 5, 7, 2), (17, 4, 4, 6), (2, 3, 1, 17)]
+        ),
+        *(Case(layers.Activation(n), (28, 28, 6), batch=1) for n in ELEMENTWISE),
+    ]
+
+    good, wrong = {"activation": "relu"}, {"activation": ACTIVATIONS}
+    misfits = [(layers.Activation("softmax"), (4, 4, 2), "takes flat input .*put a Flatten before")]
+
+    def has_op(self, layer):
+        return True
+
+    def random(self, draw, input_shape):
+        flat = len(input_shape) == 1
+        return layers.Activation(draw(st.sampled_from([*FUNCTIONS] if flat else ELEMENTWISE)))
