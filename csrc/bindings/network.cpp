@@ -48,7 +48,7 @@ py::tuple describe(const py::dict& node, std::tuple<int, int, int> input, std::s
   const auto layer = make_layer(settings_of(node), shape_of(input), offset);
   py::list tensors;
   for (const Tensor& t : layer->tensors)
-    tensors.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape))));
+    tensors.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape)), t.trainable));
   return py::make_tuple(hwc(layer->out), tensors, layer->end());
 }
 
@@ -251,8 +251,11 @@ std::pair<py::array, py::array> train(
     const Network& network, const py::object& parameters, const py::array& x, const py::array& y,
     const py::object& order, int batch_size, Loss loss, const py::dict& optimizer,
     const std::vector<py::object>& slots, const py::object& iterations,
-    const py::object& learning_rates, const std::optional<py::dict>& augmentation, int threads) {
+    const py::object& learning_rates, const std::optional<py::dict>& augmentation,
+    std::uint32_t seed, std::uint32_t epoch, int threads) {
   TrainCall call{};
+  call.seed = seed;
+  call.epoch = epoch;
   auto flat = exactly<FloatVector>("parameters", parameters);
   call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
   call.x = image_view("x", x, network.input());
@@ -370,7 +373,7 @@ void bind_network(py::module_& m) {
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
            py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
            py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"),
-           py::arg("augmentation"), py::arg("threads"))
+           py::arg("augmentation"), py::arg("seed"), py::arg("epoch"), py::arg("threads"))
       .def("distort", &distort, py::arg("x"), py::arg("order"), py::arg("augmentation"),
            py::arg("threads"));
 }

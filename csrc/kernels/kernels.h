@@ -113,6 +113,20 @@ struct RandomAffine {
   std::uint32_t epoch;
 };
 
+// The images of a group in training, and what random numbers depend on besides them.
+struct TrainingImages {
+  std::uint32_t seed, epoch;
+  const std::int64_t* index;  // [image] of all that are trained on
+  int count;
+};
+
+// Random zeros: each value stays with probability 1 - rate, times `scale`.
+struct Dropout {
+  std::uint64_t key;        // of the random numbers
+  std::uint32_t threshold;  // rate 2^32: random numbers below it drop a value
+  float scale;              // 1 / (1 - rate)
+};
+
 struct OptimizerStep {
   enum Kind { kSgd, kAdam, kSdlm } kind;
   float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate

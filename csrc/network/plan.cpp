@@ -34,6 +34,8 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
       record_floats += aligned_floats(wanted[k]);
     }
     record_offsets_.push_back(offsets);
+    shared_offsets_.push_back(shared_floats);
+    shared_floats += aligned_floats(layer.shared_floats());
   }
   // A loss needs flat output and works in lanes, whatever the layout.
   if (output_shape.height * output_shape.width == 1)

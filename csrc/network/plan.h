@@ -28,9 +28,14 @@ class Plan {
   std::size_t forward_floats = 0;                // of a buffer that nothing goes back through
   std::size_t floats = 0;                        // of a buffer for both ways
   std::size_t record_floats = 0;                 // of one group's records, all layers'
+  std::size_t shared_floats = 0;                 // of what groups share, all layers'
 
   // The records of one layer among those of all, which have room for `groups`.
   Records records(float* all, std::size_t groups, std::size_t layer) const;
+  // What one layer's groups share, among that of all layers.
+  float* shared(float* all, std::size_t layer) const {
+    return all ? all + shared_offsets_[layer] : nullptr;
+  }
 
   int groups_of(std::int64_t images) const { return pylenet::groups_of(images, kernels); }
 
@@ -38,6 +43,7 @@ class Plan {
   std::size_t reserve(std::size_t floats_wanted);
 
   std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before
+  std::vector<std::size_t> shared_offsets_;   // [layer]
 };
 
 }  // namespace pylenet
