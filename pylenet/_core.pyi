@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ class Network:
         augmentation: Mapping[str, float | int] | None,
         seed: int,
         epoch: int,
+        exchange: tuple[int, int, Callable[..., object]] | None = None,
         threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def distort(

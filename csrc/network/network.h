@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "layers/layer.h"
 #include "layers/settings.h"
+#include "network/exchange.h"
 #include "network/plan.h"
 #include "runtime/gate.h"
 #include "runtime/interrupt.h"
@@ -39,6 +40,7 @@ struct TrainCall {
   std::uint32_t seed, epoch;    // what dropout depends on besides the image
   const float* learning_rates;  // [step]
   Optimizer optimizer;
+  Exchange* exchange;     // null for a step that is computed here alone
   double* losses;         // [step] sum over the batch
   std::int64_t* correct;  // [step]
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers/layer.h"
+#include "network/exchange.h"
 
 namespace pylenet {
 
@@ -32,6 +33,8 @@ class Plan {
 
   // The records of one layer among those of all, which have room for `groups`.
   Records records(float* all, std::size_t groups, std::size_t layer) const;
+  // All arrays of records among which there is room for `groups`.
+  std::vector<RecordArray> record_arrays(float* all, std::size_t groups) const;
   // What one layer's groups share, among that of all layers.
   float* shared(float* all, std::size_t layer) const {
     return all ? all + shared_offsets_[layer] : nullptr;
@@ -42,6 +45,7 @@ class Plan {
  private:
   std::size_t reserve(std::size_t floats_wanted);
 
+  std::vector<RecordFloats> record_sizes_;    // [layer] floats of one group
   std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before
   std::vector<std::size_t> shared_offsets_;   // [layer]
 };

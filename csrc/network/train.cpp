@@ -66,6 +66,7 @@ struct Network::Trainer {
       const Slab slab{
           number, at, slab_end, at == begin, slab_end == end, 1.0f / float(end - begin)};
       run_groups(slab);
+      run_exchange(slab);
       // All threads see the same here: thread 0 does not ask among the parts.
       if (worker.interrupt.came()) return false;
       run_parts(slab);
@@ -112,13 +113,31 @@ struct Network::Trainer {
     const double values = double(size_of(network().input_));
     const double work = values * (call.augmentation ? kPixelCost : 1.0);
     worker.for_each_group(
-        slab.begin, slab.end, call.order, work, [&](int group, const GroupImages& images) {
+        slab.begin, slab.end, call.order, work,
+        [&](int group, const GroupImages& images) {
           const TrainingImages training{call.seed, call.epoch, images.index, images.count};
           Worker own = worker;
           own.training = &training;
           if (!network().barriers_.empty()) own.buffer = own.workspace.groups[group].data.get();
           f(own, group, images);
-        });
+        },
+        call.exchange);
+  }
+
+  void run_exchange(const Slab& slab) const {
+    if (!call.exchange) return;
+    Workspace& workspace = worker.workspace;
+    exchange(slab, worker.plan.record_arrays(worker.records(), worker.record_groups),
+             workspace.losses.data(), workspace.correct.data());
+  }
+  void exchange(const Slab& slab, const std::vector<RecordArray>& records, float* losses,
+                std::int32_t* correct) const {
+    Interrupt& interrupt = worker.interrupt;
+    if (worker.member.thread == 0 && !interrupt.came() &&
+        !call.exchange->run(records, worker.plan.groups_of(slab.images()), losses, correct,
+                            slab.images()))
+      interrupt.give_up();
+    worker.member.for_each(0, [](int) {});  // the others wait for it
   }
 
   // What layer `barrier` needs of all groups before it goes on, and before it goes back.
@@ -147,6 +166,12 @@ struct Network::Trainer {
   }
   template <class F>
   void settle(const Slab& slab, int barrier, F f) const {
+    if (call.exchange) {
+      const Records records = worker.call(barrier, 0).records;
+      const RecordFloats floats =
+          network().layers_[barrier]->record_floats(worker.plan.kernels.lanes);
+      exchange(slab, {{records.second, floats[1]}}, nullptr, nullptr);
+    }
     worker.member.for_each(1, [&](int) {
       const TrainingImages training{call.seed, call.epoch, call.order + slab.begin, slab.images()};
       Worker own = worker;

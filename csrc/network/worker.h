@@ -140,12 +140,15 @@ struct Network::Worker {
 
   // Calls f(group, its images) for each group of the images [begin, end), all threads together,
   // before each of which there are `work` vector operations to be done.
+  // exchange: null, or who says which of the groups are done here.
   template <class F>
   void for_each_group(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
-                      F f) const {
-    const int lanes = plan.kernels.lanes;
-    member.for_each(plan.groups_of(end - begin), [&](int group) {
+                      F f, const Exchange* exchange = nullptr) const {
+    const int lanes = plan.kernels.lanes, groups = plan.groups_of(end - begin);
+    const Range own = exchange ? exchange->share(groups) : Range{0, std::size_t(groups)};
+    member.for_each(int(own.end - own.begin), [&](int i) {
       if (interrupted(work)) return;
+      const int group = int(own.begin) + i;
       f(group, GroupImages(begin + std::int64_t(group) * lanes, end, lanes, order));
     });
   }
