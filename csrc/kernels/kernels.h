@@ -36,6 +36,7 @@ enum class ElementType { kUint8, kFloat32, kFloat64 };
 
 // Every activation: its kind, its name, its function (see activation.h).
 #define PYLENET_ACTIVATIONS(X)              \
+  X(kLeakyRelu, "leaky_relu", LeakyRelu)    \
   X(kLinear, "linear", Linear)              \
   X(kRelu, "relu", Relu)                    \
   X(kScaledTanh, "scaled_tanh", ScaledTanh) \
