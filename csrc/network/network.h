@@ -91,6 +91,11 @@ class Network {
   // y [image][h][w][c].
   void predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
                int threads, Interrupt& interrupt) const;
+  // What that costs, in multiply-adds of vectors.
+  double predict_cost(std::int64_t count) const {
+    const Plan& plan = plan_for(count);
+    return plan.groups_of(count) * (cost(plan) + double(size_of(input_)));
+  }
 
   // Losses summed over the images, and how many of their arg max are right.
   void evaluate(double* loss, std::int64_t* correct, const float* parameters, const ImageView& x,

@@ -19,6 +19,8 @@ class Gate {
     int readers = 0, waiting_writers = 0;
     bool writing = false;
     std::condition_variable changed;
+
+    bool open(bool writes) const { return !writing && (writes ? readers : waiting_writers) == 0; }
   };
 
  public:
@@ -32,9 +34,7 @@ class Gate {
       State& s = gate.present_state();
       state_ = &s;
       s.waiting_writers += writes_;
-      const auto open = [&] {
-        return !s.writing && (writes_ ? s.readers : s.waiting_writers) == 0;
-      };
+      const auto open = [&] { return s.open(writes_); };
       // wait_for looks at the clock first, a hundredth of the time of one image's prediction.
       while (!(inside_ = open() || s.changed.wait_for(lock, Interrupt::kPeriod, open))) {
         lock.unlock();
@@ -50,6 +50,14 @@ class Gate {
       s.readers += !writes_;
       s.writing = writes_;
     }
+    // Inside to read, unless that means waiting, be it for the mutex: it may be made with the GIL.
+    Pass(Gate& gate, std::try_to_lock_t) : writes_(false) {
+      const std::unique_lock<std::mutex> lock(fork_safe_mutex(), std::try_to_lock);
+      if (!lock) return;
+      state_ = &gate.present_state();
+      inside_ = state_->open(false);
+      state_->readers += inside_;
+    }
     ~Pass() {
       if (!inside_) return;
       const std::lock_guard<std::mutex> lock(fork_safe_mutex());
@@ -59,11 +67,12 @@ class Gate {
     }
     Pass(const Pass&) = delete;
     Pass& operator=(const Pass&) = delete;
+    bool inside() const { return inside_; }
 
    private:
     const bool writes_;
     bool inside_ = false;
-    State* state_;
+    State* state_ = nullptr;
   };
 
  private:

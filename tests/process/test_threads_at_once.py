@@ -1,9 +1,12 @@
 """One model in several Python threads: right results or a clear error, and the GIL let go."""
 
 import copy
+import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +97,7 @@ def test_what_is_read_during_a_fit_is_of_the_weights_after_a_whole_step(alike, t
         for _ in range(30):
             assert_alike(model.get_weights())
             assert len(np.unique(model.predict(x))) == 1
+            assert len(np.unique(model.predict(x[:1]))) == 1
             # The first output shrinks first: it is the largest only where all are alike.
             assert model.evaluate(*many)[1] == 1
             model.save(tmp_path / "m")
@@ -197,16 +201,15 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
-def test_other_threads_go_on_while_one_is_inside_c(use, threads, monkeypatch):
-    """Python itself switches threads only when asked to, which here it practically never is.
+@contextmanager
+def another_thread(monkeypatch):
+    """Yields what a thread gains inside each call of C++: numpy lets go of the GIL as well.
 
-    Only what the other thread gains inside of C++ counts: numpy lets go of the GIL as well.
+    Python itself switches threads only when asked to, which here it practically never is.
     """
     monkeypatch.setattr(_core, "Network", Watched)
     monkeypatch.setattr(Watched, "progress", progress := [])
     monkeypatch.setattr(Watched, "gained", gained := [])
-    model = compiled(LENETS["modern"], "adam")
     end = threading.Event()
 
     def count():
@@ -219,15 +222,39 @@ def test_other_threads_go_on_while_one_is_inside_c(use, threads, monkeypatch):
     worker.start()
     try:
         sys.setswitchinterval(1000)
-        for _ in range(100):  # a busy machine may not let the other thread run at once
-            USES[use](model)
-            if any(gained):
-                break
+        yield gained
     finally:
         sys.setswitchinterval(interval)
         end.set()
         worker.join()
+
+
+@pytest.mark.parametrize("use", USES)
+def test_other_threads_go_on_while_one_is_inside_c(use, threads, monkeypatch):
+    with another_thread(monkeypatch) as gained:
+        model = compiled(LENETS["modern"], "adam")
+        for _ in range(100):  # a busy machine may not let the other thread run at once
+            USES[use](model)
+            if any(gained):
+                break
     assert any(gained)
+
+
+def test_predicting_one_image_takes_less_time_than_to_let_others_go_on(threads, monkeypatch):
+    with another_thread(monkeypatch) as gained:
+        model = LENETS["modern"]()
+        for _ in range(1000):
+            model.predict(X[:1])
+            time.sleep(0)  # here they may
+    assert len(gained) == 1000
+    assert not any(gained)
+
+
+def test_threads_that_serve_one_model_are_measured():
+    script = Path(__file__).parents[1] / "reliability" / "serving.py"
+    command = [sys.executable, str(script), "--seconds", "0.02", "--rounds", "1"]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert len(ran.stdout.splitlines()) == 2 + 2 * 4
 
 
 def test_the_bits_of_a_fit_do_not_depend_on_what_other_threads_read(threads_restored):
