@@ -17,8 +17,9 @@ def explained(error: ImportError, folder: str) -> ImportError:
         others = sorted(p.name for p in Path(folder).glob("_core.*") if p.suffix != ".pyi")
         if others:
             return ImportError(
-                f"pylenet in {folder} was built for another Python: it has {', '.join(others)}, and "
-                f"this Python loads _core{get_config_var('EXT_SUFFIX')}: install pylenet with this one"
+                f"pylenet in {folder} was built for another Python: it has {', '.join(others)}, "
+                f"and this Python loads _core{get_config_var('EXT_SUFFIX')}: install pylenet with "
+                "this one"
             )
         return ImportError(
             f"pylenet's sources in {folder} have no compiled part: install them with "

@@ -1,7 +1,5 @@
 """What a model is fed: images and targets, checked and in the form C++ reads."""
 
-import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core
 from .._arrays import Shape
+from .._warn import warn
 from ..layers import Layer
 from ..layers.activation import LINEAR
 from ..layers.shape import scales_pixels
@@ -78,19 +77,10 @@ def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
         return
     largest = float(x[:SCALED_SAMPLE].max())
     if 0 < largest <= 1:
-        warnings.warn(
+        warn(
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
-            f"{rescaling!r} expects raw pixels, 0-255",
-            stacklevel=_levels_to_caller(),
+            f"{rescaling!r} expects raw pixels, 0-255"
         )
-
-
-def _levels_to_caller() -> int:
-    """warnings' stacklevel, seen from the function that calls this one, of the user's code."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"].startswith("pylenet."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def core_loss(loss: Loss, metrics: Sequence[str], last: Node | None, outputs: Shape) -> _core.Loss:

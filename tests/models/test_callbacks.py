@@ -253,6 +253,19 @@ def test_a_missing_quantity_is_a_warning_that_says_what_there_is():
         fit(EarlyStopping(), [{"loss": 1.0, "acc": 0.5}])
 
 
+@pytest.mark.parametrize("kind", [EarlyStopping, ModelCheckpoint], ids=lambda k: k.__name__)
+@pytest.mark.filterwarnings("always")
+def test_a_missing_quantity_is_told_once_in_a_fit_and_at_the_line_that_led_there(kind, tmp_path):
+    options = {"filepath": tmp_path / "m", "save_best_only": True}
+    callback = kind(**options) if kind is ModelCheckpoint else kind()
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="monitors 'val_loss'") as caught:
+            assert len(fit(callback, [{"loss": 1.0}] * 3)[1].epoch) == 3
+        (warning,) = caught
+        assert warning.filename == __file__
+        assert str(warning.message).endswith("give fit validation_data or validation_split")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
