@@ -39,6 +39,7 @@ class Sequential(LayerStack):
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
     _looked_at_pixels = False
+    _looked_at_outputs = False  # whether the loss suits them; compile forgets it
 
     def compile(
         self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
@@ -47,7 +48,9 @@ class Sequential(LayerStack):
 
         optimizer: a name, or an instance from `optimizers`, which keeps the state it has. loss: a
         name, function or instance from `losses`. metrics: ["accuracy"], under any of its names, or
-        none. Optimizer and loss have no default (Keras's rmsprop does not exist here).
+        none. Optimizer and loss have no default (Keras's rmsprop does not exist here). Raises
+        ValueError for a cross-entropy that is not from logits unless the outputs come from a
+        softmax, or from a sigmoid, of which the first use warns.
         """
         if optimizer is None:
             raise ValueError("optimizer must be one of pylenet.optimizers, got None")
@@ -61,8 +64,9 @@ class Sequential(LayerStack):
         if len({"loss", "val_loss", *names}) < len(names) + 2:
             raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
-            _inputs.core_loss(chosen_loss, names, self._last_node(), self._output_shape())
+            _inputs.core_loss(chosen_loss, names, self._nodes_down(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
+        self._looked_at_outputs = False
         self.metrics_names = ("loss", *names)
 
     def fit(
@@ -344,6 +348,9 @@ class Sequential(LayerStack):
         loss, _ = self._compiled()
         images = self._images(x_name, x)
         self._core_loss()
+        if not self._looked_at_outputs:
+            self._looked_at_outputs = True
+            _inputs.warn_if_no_softmax(loss, self._nodes_down())
         outputs = self._output_shape()[0]
         return images, _inputs.targets(y_name, y, loss, outputs, len(images))
 
@@ -355,7 +362,7 @@ class Sequential(LayerStack):
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
         metrics = self.metrics_names[1:]
-        return _inputs.core_loss(loss, metrics, self._last_node(), self._output_shape())
+        return _inputs.core_loss(loss, metrics, self._nodes_down(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:

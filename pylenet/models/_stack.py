@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -202,9 +202,9 @@ class LayerStack(AlwaysTrainable):
             )
         return self._placed
 
-    def _last_node(self) -> Node | None:
-        """The last of what the layers compute, as they say it: not rewritten."""
-        return next((p.nodes[-1] for p in reversed(self._built()) if p.nodes), None)
+    def _nodes_down(self) -> Iterator[Node]:
+        """What the layers compute, from the last one down, as they say it: not rewritten."""
+        return (node for placed in reversed(self._built()) for node in reversed(placed.nodes))
 
     def _output_shape(self) -> Shape:
         return (self.layers[-1].output_shape if self.layers else self._input_shape) or ()

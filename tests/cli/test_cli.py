@@ -361,6 +361,17 @@ def test_evaluate_takes_the_outputs_of_a_linear_model_as_logits(data, tmp_path):
     assert float(text.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
 
 
+def test_evaluate_takes_the_outputs_of_a_tanh_model_as_numbers(data, tmp_path):
+    end = Dense(10, "tanh")
+    model = models.Sequential([Rescaling(1 / 255, input_shape=(28, 28)), Flatten(), end])
+    path = saved(model, tmp_path / "model.safetensors")
+    _, (x, y) = pylenet.datasets.load_folder(data)
+    rows = pylenet.utils.to_categorical(y, 10)
+    expected = losses.mean_squared_error(rows, model.predict(x)).mean()
+    text = succeeds("evaluate", path, "--data", data, cwd=tmp_path)
+    assert float(text.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_evaluate_scales_pixels_for_a_model_that_does_not_and_warns(data, tmp_path):
     model = flat(Conv2D(2, 5, activation="tanh"))
     path = saved(model, tmp_path / "model.safetensors")
