@@ -14,6 +14,7 @@ _HOOKS_NEVER_CALLED = (
     "on_predict_batch_begin",
     "on_predict_batch_end",
 )
+WEIGHTS_CHANGED = "The weights are no longer those from before that step"
 
 
 class Callback:
@@ -87,12 +88,15 @@ class History(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError."""
+    """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError.
+
+    Either way that step, and some after it, have changed the weights already.
+    """
 
     def on_not_finite(self, batch: int, what: str) -> None:
         """Called when `what` is wrong in step `batch`."""
         if (self.params or {}).get("verbose"):
-            print(f"\nBatch {batch}: {what}, terminating training")
+            print(f"\nBatch {batch}: {what}, terminating training. {WEIGHTS_CHANGED}")
         self.model.stop_training = True
 
 
@@ -156,7 +160,8 @@ class CallbackList:
             raise ValueError(
                 f"{what} at step {batch + 1} of epoch {epoch + 1}: expected finite numbers. Look "
                 "for NaN or infinity in x, or lower the learning rate; with "
-                "callbacks.TerminateOnNaN() training ends there without an error"
+                "callbacks.TerminateOnNaN() training ends there without an error. "
+                f"{WEIGHTS_CHANGED}; callbacks.ModelCheckpoint keeps those of earlier epochs"
             )
         for callback in terminators:
             callback.on_not_finite(batch, what)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
-from .._callback import Callback, CallbackList, History
+from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
@@ -93,7 +93,7 @@ class Sequential(LayerStack):
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
         Raises ValueError when the loss is no longer finite, or weights are not after an epoch,
-        unless a callbacks.TerminateOnNaN ends the training; RuntimeError while another thread
+        unless a callbacks.TerminateOnNaN ends the training, by when they have changed; RuntimeError while another thread
         trains this model. What other threads predict, evaluate or save meanwhile is of the weights
         after some whole step.
         """
@@ -194,7 +194,10 @@ class Sequential(LayerStack):
         return self._predict(self._images("x", x))
 
     def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
-        """One step on all of x; returns the batch's [loss, accuracy] from before the update."""
+        """One step on all of x; returns the batch's [loss, accuracy] from before the update.
+
+        Raises ValueError, the step being done, when that loss is not finite.
+        """
         images, labels = self._labelled("x", "y", x, y)
         order = np.arange(len(images))
         with self._trainer.held(self.name):
@@ -203,7 +206,10 @@ class Sequential(LayerStack):
             losses_, correct = self._steps(images, labels, order, len(images))
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
-            raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
+            raise ValueError(
+                f"the loss is {loss}: expected a finite number; look for NaN in x. "
+                f"{WEIGHTS_CHANGED}"
+            )
         return self._as_list(self._logs(loss, int(correct[0]) / len(images)))
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
