@@ -92,10 +92,10 @@ class Sequential(LayerStack):
         validation_split: the share of the samples, from the end, that is kept for it. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
-        Raises ValueError when the loss is no longer finite, or weights are not after an epoch,
-        unless a callbacks.TerminateOnNaN ends the training, by when they have changed; RuntimeError while another thread
-        trains this model. What other threads predict, evaluate or save meanwhile is of the weights
-        after some whole step.
+        Raises ValueError when the loss is no longer finite, or weights are not after an epoch, when
+        they have changed already, unless a callbacks.TerminateOnNaN ends the training; RuntimeError
+        while another thread trains this model. What other threads predict, evaluate or save
+        meanwhile is of the weights after some whole step.
         """
         images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)

@@ -194,6 +194,12 @@ class LayerStack(AlwaysTrainable):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"
 
+    def _repr_html_(self) -> str:
+        """The summary as a table, for notebooks."""
+        from ._notebook import summary_table
+
+        return summary_table(self.name, self.layers)
+
     def _built(self) -> list[Placed]:
         if self._placed is None:
             raise ValueError(

@@ -4,6 +4,7 @@ import csv
 import math
 
 import pytest
+from notebook import html_rows
 
 from pylenet import optimizers
 from pylenet.callbacks import (
@@ -172,6 +173,30 @@ def test_a_hook_that_would_never_be_called_is_refused(hook):
     mine = type("Mine", (Callback,), {hook: lambda self, batch, logs=None: None})
     with pytest.raises(ValueError, match=f"must not define {hook}, .* got Mine"):
         CallbackList([mine()], Model(), {})
+
+
+# History
+
+
+def test_a_history_tells_its_end_in_its_repr():
+    _, history = fit([], [{"loss": 1.0, "acc": 0.25}, {"loss": 0.5, "acc": 0.75}])
+    assert repr(history) == "<History of 2 epochs, at the end loss 0.5000, acc 0.7500>"
+    assert repr(History()) == "<History of 0 epochs>"
+
+
+def test_a_notebook_shows_a_history_as_a_table_of_the_epochs():
+    logs = [{"loss": 1.0}, {"loss": 0.0001234, "<late>": 3.0}]
+    _, history = fit([], logs, first_epoch=4)
+    assert html_rows(history) == [["epoch", "loss"], ["5", "1.0000"], ["6", "1.2340e-04"]]
+    _, history = fit([], [{"<b>&": 1.0, "note": "x<y"}])
+    assert html_rows(history) == [["epoch", "<b>&", "note"], ["1", "1.0000", "x<y"]]
+    assert html_rows(History()) == [["epoch"]]
+
+
+def test_of_a_long_history_a_notebook_shows_both_ends():
+    _, history = fit([], [{"loss": 1.0}] * 25)
+    shown = [epoch for epoch, _ in html_rows(history)[1:]]
+    assert shown == [*map(str, range(1, 11)), "...", *map(str, range(16, 26))]
 
 
 # TerminateOnNaN

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from nets import (
     samples,
     tiny,
 )
+from notebook import html_rows
 from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import layers, losses, metrics, optimizers
 from pylenet.layers import AveragePooling2D, Conv2D, Dense, Flatten, Input, MaxPooling2D
-from pylenet.models import Sequential
+from pylenet.models import Sequential, lenet5_modern
 from pylenet.utils import set_random_seed
 
 # Building
@@ -188,6 +190,21 @@ def test_a_layer_that_does_not_fit_changes_nothing():
     model.add(layer)
     assert layer.name == "dense"
     assert model.output_shape == (None, 3)
+
+
+def test_a_notebook_shows_a_model_as_the_table_of_its_summary():
+    lines = []
+    model = lenet5_modern()
+    model.summary(print_fn=lines.append)
+    printed = [re.split("  +", line.strip()) for line in lines if "  " in line]
+    assert html_rows(model) == printed
+    assert f"{model.count_params():,} parameters" in model._repr_html_()
+
+
+def test_a_notebook_shows_a_model_whose_input_shape_is_not_known():
+    model = Sequential([Flatten(), Dense(3)], name="<m>")
+    assert html_rows(model)[1:] == [["flatten (Flatten)", *"????"], ["dense (Dense)", *"????"]]
+    assert "&lt;m&gt;" in model._repr_html_()
 
 
 def test_a_summary_goes_line_by_line_to_print_fn_or_is_printed(capsys):
