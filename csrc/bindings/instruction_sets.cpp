@@ -1,4 +1,5 @@
-// Which instruction set runs, how fast it can be, and the activations that all of them have.
+// Which instruction set runs, on how many threads, how fast that can be, and the activations that
+// all of them have.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -10,6 +11,7 @@
 #include "layers/settings.h"
 #include "network/network.h"
 #include "runtime/dispatch.h"
+#include "runtime/team.h"
 
 namespace pylenet {
 
@@ -21,6 +23,17 @@ double peak(int threads, double seconds) {
   return peak_flops(threads, seconds);
 }
 
+int permitted_threads(int threads) {
+  positive("threads", threads);
+  return permitted(threads);
+}
+
+int startable_threads(int threads) {
+  positive("threads", threads);
+  const GilReleased released;
+  return startable(permitted(threads));
+}
+
 }  // namespace
 
 void bind_instruction_sets(py::module_& m) {
@@ -28,6 +41,8 @@ void bind_instruction_sets(py::module_& m) {
   m.def("available_isas", &available_isas);
   m.def("active_isa", [] { return std::string(active_isa().name); });
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("permitted_threads", &permitted_threads, py::arg("threads"));
+  m.def("startable_threads", &startable_threads, py::arg("threads"));
   m.def("peak_flops", &peak, py::arg("threads"), py::arg("seconds"));
   m.def("activations", [] { return py::tuple(py::cast(activation_names())); });
 }

@@ -293,11 +293,11 @@ class Sequential(LayerStack):
             iterations=optimizer.step_count,
             learning_rates=optimizer.learning_rates(steps),
             augmentation=augmentation,
-            threads=_threads.get_num_threads(),
+            threads=_threads.asked_for(),
         )
 
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        network, threads = self.network, _threads.get_num_threads()
+        network, threads = self.network, _threads.asked_for()
         y = np.empty((len(x), *self._output_shape()), np.float32)
         chunk = self._samples_a_call
         if len(x) <= chunk:  # two views less: a twentieth of the time for one image
@@ -315,7 +315,7 @@ class Sequential(LayerStack):
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
-                self.parameters, x[part], y[part], loss, _threads.get_num_threads()
+                self.parameters, x[part], y[part], loss, _threads.asked_for()
             )
             total += chunk_loss
             correct += chunk_correct
@@ -386,7 +386,7 @@ class Sequential(LayerStack):
         _, optimizer = self._compiled()
         hessian = None
         if samples := optimizer.hessian_samples(epoch):
-            loss, threads = self._core_loss(), _threads.get_num_threads()
+            loss, threads = self._core_loss(), _threads.asked_for()
             hessian = self.network.hessian(
                 self.parameters, x, order[:samples], loss, augmentation, threads
             )
