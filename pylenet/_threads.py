@@ -27,15 +27,16 @@ def get_num_threads() -> int:
     Asked for are, unless set_num_threads was called: PYLENET_NUM_THREADS, else OMP_NUM_THREADS
     (read at the first use), else the processors that affinity mask and cgroup quota leave to this
     process. Fewer run where OMP_THREAD_LIMIT or threadpoolctl says so, inside another library's
-    OpenMP region, in a forked child and without OpenMP.
+    OpenMP region, in a forked child and without OpenMP; with OMP_DYNAMIC=true OpenMP may take fewer
+    still, as the machine's load is at each call.
     Raises ValueError where such a variable is not a whole number >= 1.
     """
     return _core.permitted_threads(asked_for())
 
 
-def startable() -> int:
-    """The number of threads in use where the system may refuse some: it is tried."""
-    return _core.startable_threads(asked_for())
+def counted() -> int:
+    """The number of threads in use, by running them: the system too may refuse some."""
+    return _core.count_threads(asked_for())
 
 
 def asked_for() -> int:

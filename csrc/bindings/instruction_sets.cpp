@@ -28,10 +28,15 @@ int permitted_threads(int threads) {
   return permitted(threads);
 }
 
-int startable_threads(int threads) {
+// By running them: OpenMP itself may give fewer at times (OMP_DYNAMIC).
+int count_threads(int threads) {
   positive("threads", threads);
   const GilReleased released;
-  return startable(permitted(threads));
+  int count = 1;
+  run_team(threads, [&](const Member& member) {
+    if (member.thread == 0) count = member.threads;
+  });
+  return count;
 }
 
 }  // namespace
@@ -42,7 +47,7 @@ void bind_instruction_sets(py::module_& m) {
   m.def("active_isa", [] { return std::string(active_isa().name); });
   m.def("set_isa", &set_isa, py::arg("name"));
   m.def("permitted_threads", &permitted_threads, py::arg("threads"));
-  m.def("startable_threads", &startable_threads, py::arg("threads"));
+  m.def("count_threads", &count_threads, py::arg("threads"));
   m.def("peak_flops", &peak, py::arg("threads"), py::arg("seconds"));
   m.def("activations", [] { return py::tuple(py::cast(activation_names())); });
 }

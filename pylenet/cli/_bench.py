@@ -85,7 +85,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     path = None if options.json is None else _output.checked_file("--json", options.json)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
-    threads = _threads.startable()
+    threads = _threads.counted()
     if options.threads is not None and options.threads > threads:
         reason = f"{options.threads} threads may not run here" if _core.OPENMP else NO_OPENMP
         counted = "one thread" if threads == 1 else f"{threads} threads"

@@ -99,6 +99,19 @@ def test_the_number_of_threads_that_is_told_is_the_one_that_ran(limit, work):
 
 
 @openmp
+def test_threads_that_openmp_leaves_out_as_the_load_is_are_not_counted(work):
+    found = work(
+        """
+from pylenet import _threads
+pylenet.set_num_threads(64)
+print(_threads.counted() == count())
+""",
+        OMP_DYNAMIC="true",
+    )
+    assert found == ["True"]
+
+
+@openmp
 def test_the_number_of_threads_is_told_of_what_omp_set_num_threads_leaves(work):
     found = work(
         OPENMP
