@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core
 from .._arrays import Shape
-from .._warn import warn
 from ..layers import Layer
 from ..layers.activation import LINEAR, Function
 from ..layers.shape import scales_pixels
@@ -88,6 +87,8 @@ def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
         return
     largest = float(x[:SCALED_SAMPLE].max())
     if 0 < largest <= 1:
+        from .._warn import warn  # not needed to import the package
+
         warn(
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
             f"{rescaling!r} expects raw pixels, 0-255"
@@ -136,6 +137,8 @@ def warn_if_no_softmax(loss: Loss, nodes: Iterable[Node]) -> None:
     """
     crossentropy = isinstance(loss, (CategoricalCrossentropy, SparseCategoricalCrossentropy))
     if crossentropy and _activation_of_outputs(nodes) == "sigmoid":
+        from .._warn import warn  # not needed to import the package
+
         warn(
             f"loss {loss.kind!r} takes probabilities, but the outputs come from a 'sigmoid' each, "
             "which do not sum to 1: they are divided by their sum, as in Keras; classes that "
