@@ -19,12 +19,6 @@ from ..losses import (
 )
 from ._graph import Node
 
-NO_PROBABILITIES = {
-    "linear": "negative numbers too",
-    "tanh": "negative numbers too",
-    "scaled_tanh": "negative numbers too",
-    "relu": "no probabilities where all are 0",
-}
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
 
 
@@ -121,11 +115,11 @@ def core_loss(
     kind = _loss_kind(loss, settings.get("activation", LINEAR).name, outputs)
     if kind == _core.LossKind.CROSS_ENTROPY_FROM_PROBABILITIES and last is not None:
         activation = _activation_of_outputs((last, *nodes))
-        if activation in NO_PROBABILITIES:
+        if activation not in (None, "softmax", "sigmoid"):
             raise ValueError(
                 f"loss {loss.kind!r} takes probabilities, so the outputs must come from a softmax, "
-                f"got {activation!r}, which gives {NO_PROBABILITIES[activation]}; or let the last "
-                f"layer be linear and the loss losses.{type(loss).__name__}(from_logits=True)"
+                f"got {activation!r}, whose values may be negative or all 0; or let the last layer "
+                f"be linear and the loss losses.{type(loss).__name__}(from_logits=True)"
             )
     return _core.Loss(kind)
 

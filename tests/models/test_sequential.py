@@ -328,7 +328,7 @@ MISMATCHES = [
     (lambda: [Dense(3, "sigmoid")], LOGITS, "last layer must be linear, got 'sigmoid'"),
     (lambda: [Dense(1, "sigmoid")], "categorical_crossentropy", "needs at least 2 outputs"),
     (lambda: [Dense(3)], SPARSE, "outputs must come from a softmax, got 'linear'.*negative"),
-    (lambda: [Dense(3, "relu")], SPARSE, "outputs must come from a softmax, got 'relu'.*all are 0"),
+    (lambda: [Dense(3, "relu")], SPARSE, "outputs must come from a softmax, got 'relu'.*or all 0"),
     (lambda: [Dense(3, "tanh")], SPARSE, r"got 'tanh'.*SparseCategorical\w+\(from_logits=True\)"),
     (
         lambda: [Dense(3), layers.Activation("scaled_tanh"), layers.Activation("linear")],
