@@ -2,19 +2,30 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._lenet import lenet5_classic, lenet5_modern
-from ._lenet1998 import lenet5_1998
 from ._sequential import Sequential
 
 if TYPE_CHECKING:
+    from ._lenet import lenet5_classic, lenet5_modern
+    from ._lenet1998 import lenet5_1998
     from ._saving import load_model
 
 __all__ = ["Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
 
+_LAZY = {  # imported when first used
+    "lenet5_1998": "_lenet1998",
+    "lenet5_classic": "_lenet",
+    "lenet5_modern": "_lenet",
+    "load_model": "_saving",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "load_model":  # and with it what reads files: only where it is used
-        from ._saving import load_model
+    if name in _LAZY:
+        from importlib import import_module
 
-        return load_model
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
