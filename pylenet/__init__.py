@@ -7,12 +7,11 @@ C++ kernels under a thin Python API. `import pylenet as keras` is the way in for
 from . import _interpreter  # noqa: F401  (first: it refuses where the compiled part would hang)
 
 try:
-    from . import _core
+    from ._core import __version__
 except ImportError as error:
-    raise ImportError(
-        f"pylenet's compiled part is missing from {__path__[0]} ({error}). If that is the source "
-        "folder: install it with `pip install .` and run Python from another folder"
-    ) from error
+    from ._load_error import explained
+
+    raise explained(error, __path__[0]) from None
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,6 @@ from .models import Sequential
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, ops, utils
-
-__version__ = _core.__version__
 
 __all__ = [
     "Input",

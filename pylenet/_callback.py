@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 Logs: TypeAlias = dict[str, float] | None
@@ -14,6 +15,8 @@ _HOOKS_NEVER_CALLED = (
     "on_predict_batch_begin",
     "on_predict_batch_end",
 )
+SHOWN_EPOCHS = 10  # of a long History: so many from the beginning, and from the end
+WEIGHTS_CHANGED = "The weights are no longer those from before that step"
 
 
 class Callback:
@@ -74,7 +77,10 @@ class Callback:
 
 
 class History(Callback):
-    """What fit returns: `history`, lists of one value an epoch by name, and `epoch`, its number."""
+    """What fit returns: `history`, lists of one value an epoch by name, and `epoch`, its number.
+
+    As the last expression of a notebook's cell it is shown as a table of the epochs.
+    """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
@@ -85,14 +91,44 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
+    def __repr__(self) -> str:
+        count = len(self.epoch)
+        last = ", ".join(f"{name} {value_text(of[-1])}" for name, of in self.history.items())
+        end = f", at the end {last}" if last else ""
+        return f"<{type(self).__name__} of {count} epoch{'s' * (count != 1)}{end}>"
+
+    def _repr_html_(self) -> str:
+        """A row for each epoch, of the values that every epoch has; of many, the first and last."""
+        from ._html import table
+
+        whole = {name: of for name, of in self.history.items() if len(of) == len(self.epoch)}
+        rows = [
+            [str(epoch + 1), *(value_text(of[row]) for of in whole.values())]
+            for row, epoch in enumerate(self.epoch)
+        ]
+        if len(rows) > 2 * SHOWN_EPOCHS:
+            rows = [*rows[:SHOWN_EPOCHS], ["..."] * len(rows[0]), *rows[-SHOWN_EPOCHS:]]
+        return table(repr(self).strip("<>"), ["epoch", *whole], rows)
+
+
+def value_text(value: object) -> str:
+    """A loss or metric as it is shown."""
+    if not isinstance(value, Real):
+        return str(value)
+    number = float(value)
+    return f"{number:.4f}" if abs(number) > 1e-3 or number == 0 else f"{number:.4e}"
+
 
 class TerminateOnNaN(Callback):
-    """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError."""
+    """Ends training when the loss becomes NaN or infinite; without it fit raises ValueError.
+
+    Either way that step, and some after it, have changed the weights already.
+    """
 
     def on_not_finite(self, batch: int, what: str) -> None:
         """Called when `what` is wrong in step `batch`."""
         if (self.params or {}).get("verbose"):
-            print(f"\nBatch {batch}: {what}, terminating training")
+            print(f"\nBatch {batch}: {what}, terminating training. {WEIGHTS_CHANGED}")
         self.model.stop_training = True
 
 
@@ -156,7 +192,8 @@ class CallbackList:
             raise ValueError(
                 f"{what} at step {batch + 1} of epoch {epoch + 1}: expected finite numbers. Look "
                 "for NaN or infinity in x, or lower the learning rate; with "
-                "callbacks.TerminateOnNaN() training ends there without an error"
+                "callbacks.TerminateOnNaN() training ends there without an error. "
+                f"{WEIGHTS_CHANGED}; callbacks.ModelCheckpoint keeps those of earlier epochs"
             )
         for callback in terminators:
             callback.on_not_finite(batch, what)

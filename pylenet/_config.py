@@ -13,7 +13,7 @@ def config() -> dict[str, str]:
 
     Raises ValueError where PYLENET_ISA or the variables of the thread count make no sense.
     """
-    threads = _threads.get_num_threads()
+    threads, asked = _threads.get_num_threads(), _threads.asked_for()
     openmp = f"yes ({_core.OPENMP})" if _core.OPENMP else "no: one thread only"
     return {
         "pylenet": _core.__version__,
@@ -24,7 +24,7 @@ def config() -> dict[str, str]:
         "ISAs built": ", ".join(_core.built_isas()),
         "ISAs available": ", ".join(_core.available_isas()),
         "ISA active": _core.active_isa(),
-        "threads": str(threads if _core.OPENMP else 1),
+        "threads": str(threads) if threads == asked else f"{threads} (of {asked} asked for)",
         "processors": f"{_threads.available_processors()} of {os.cpu_count()}",
     }
 

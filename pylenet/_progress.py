@@ -4,19 +4,21 @@ import sys
 from time import perf_counter
 from typing import Any, TextIO
 
-from ._callback import Callback, Logs
+from ._callback import Callback, Logs, value_text
 
 REDRAW_SECONDS = 0.1
+NOTEBOOK = "ipykernel.iostream"  # the module of a notebook's streams: they know "\r", have no width
 
 
 class LiveLine:
-    """A line that is drawn again in place on `stream` while that is a terminal.
+    """A line that is drawn again in place on `stream` while that is a terminal or a notebook's.
 
     live: whether it is one. Where it is not, nothing is ever due; None is a closed stream.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
-        self.live = _is_terminal(stream)
+        self._has_width = _is_terminal(stream)
+        self.live = self._has_width or type(stream).__module__ == NOTEBOOK
         self._stream = stream
         self._length = 0
         self._drawn_at = perf_counter()
@@ -30,7 +32,7 @@ class LiveLine:
         from shutil import get_terminal_size  # not needed to import the package
 
         self._drawn_at = perf_counter()
-        if not wrap:
+        if self._has_width and not wrap:
             line = line[: get_terminal_size().columns - 1]
         print(f"\r{line.ljust(self._length)}", end="", flush=True, file=self._stream)
         self._length = len(line)
@@ -75,7 +77,7 @@ class ProgressLogger(Callback):
 
     params: "verbose" 0 prints nothing, 1 a line that is drawn again in place while
     stdout is a terminal, 2 one line when an epoch, an evaluation or a prediction is over; so
-    does 1 when stdout is no terminal. "epochs", and "steps" of one epoch, to count up to.
+    does 1 when stdout is neither. "epochs", and "steps" of one epoch, to count up to.
     """
 
     def __init__(self) -> None:
@@ -149,7 +151,7 @@ class ProgressLogger(Callback):
             _seconds(perf_counter() - self._started),
             f"{_seconds((self._stepped - self._started) / max(1, self._step))}/step",
         ]
-        parts += [f"{name}: {_value(value)}" for name, value in (logs or {}).items()]
+        parts += [f"{name}: {value_text(value)}" for name, value in (logs or {}).items()]
         return " - ".join(parts)
 
 
@@ -171,7 +173,3 @@ def _seconds(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.{1 if seconds < 10 * length else 0}f}{unit}"
     return f"{seconds * 1e6:.0f}us"
-
-
-def _value(value: float) -> str:
-    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"

@@ -2,7 +2,7 @@
 
 import os
 
-from . import _check
+from . import _check, _core
 
 MOST = 4096
 
@@ -12,8 +12,7 @@ _chosen: int | None = None
 def set_num_threads(n: int) -> None:
     """Run on n threads from now on, 1 <= n <= 4096. Results do not depend on it.
 
-    A build without OpenMP runs on one thread whatever n is. OMP_THREAD_LIMIT, and what
-    threadpoolctl leaves to OpenMP in the calling thread, may make it fewer.
+    get_num_threads tells how many of them may run.
     """
     global _chosen
     n = _check.integer("n", n, 1)
@@ -23,12 +22,25 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """The number of threads in use.
+    """The number of threads in use: those asked for, or as many of them as may run here.
 
-    Unless set_num_threads was called: PYLENET_NUM_THREADS, else OMP_NUM_THREADS (read at the
-    first use), else the processors that affinity mask and cgroup quota leave to this process.
+    Asked for are, unless set_num_threads was called: PYLENET_NUM_THREADS, else OMP_NUM_THREADS
+    (read at the first use), else the processors that affinity mask and cgroup quota leave to this
+    process. Fewer run where OMP_THREAD_LIMIT or threadpoolctl says so, inside another library's
+    OpenMP region, in a forked child and without OpenMP; with OMP_DYNAMIC=true OpenMP may take fewer
+    still, as the machine's load is at each call.
     Raises ValueError where such a variable is not a whole number >= 1.
     """
+    return _core.permitted_threads(asked_for())
+
+
+def counted() -> int:
+    """The number of threads in use, by running them: the system too may refuse some."""
+    return _core.count_threads(asked_for())
+
+
+def asked_for() -> int:
+    """The number of threads to give to the compiled part, which knows how many of them may run."""
     global _chosen
     if _chosen is None:
         _chosen = _from_environment() or available_processors()

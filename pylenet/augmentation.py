@@ -68,7 +68,7 @@ class RandomAffine(Configurable, family="augmentation"):
         if 0 in a.shape[1:]:
             raise ValueError(f"images must have at least one pixel each, got shape {a.shape}")
         network = _core.Network((*a.shape[1:], 1)[:3], [])
-        y = network.distort(a, np.arange(len(a)), self.settings(epoch), _threads.get_num_threads())
+        y = network.distort(a, np.arange(len(a)), self.settings(epoch), _threads.asked_for())
         return y.reshape(a.shape)
 
     def check_samples(self, name: str, shape: tuple[int, ...]) -> None:

@@ -3,7 +3,6 @@
 import csv
 import inspect
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from . import _check
 from ._backup import BackupAndRestore
 from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN
+from ._warn import warn
 
 __all__ = [
     "BackupAndRestore",
@@ -24,9 +24,13 @@ __all__ = [
     "TerminateOnNaN",
 ]
 
+VALIDATE = ": for val_ names give fit validation_data or validation_split"
+
 
 class _Monitor(Callback):
     """Watches one quantity of the logs; `best` is its best value so far, None before the first.
+
+    Where the logs lack the quantity it warns once in a fit.
 
     mode: "min", "max", or "auto": min for a loss, max for a name that ends in "accuracy" or "acc".
     """
@@ -39,6 +43,10 @@ class _Monitor(Callback):
         if mode == "auto" and not monitor.endswith(("loss", "accuracy", "acc")):
             raise ValueError(f"mode must be 'min' or 'max' to monitor {monitor!r}, got 'auto'")
         self._minimize = mode == "min" or (mode == "auto" and monitor.endswith("loss"))
+        self._missed = False
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._missed = False
 
     def _improves(self, current: float, reference: float | None) -> bool:
         if reference is None:
@@ -48,13 +56,15 @@ class _Monitor(Callback):
         return current - self.min_delta > reference
 
     def _monitored(self, logs: Logs) -> float | None:
-        """The quantity's value, or None and a warning that says what there is."""
+        """The quantity's value, or None and, once in a fit, a warning that says what there is."""
         logs = logs or {}
-        if self.monitor not in logs:
-            warnings.warn(
+        if self.monitor not in logs and not self._missed:
+            self._missed = True
+            validated = any(name.startswith("val_") for name in logs)
+            hint = "" if validated or not self.monitor.startswith("val_") else VALIDATE
+            warn(
                 f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
-                f"there are {sorted(logs)}",
-                stacklevel=3,
+                f"there are {sorted(logs)}{hint}"
             )
         return logs.get(self.monitor)
 
@@ -62,7 +72,8 @@ class _Monitor(Callback):
 class EarlyStopping(_Monitor):
     """Ends training when a monitored quantity has stopped improving.
 
-    monitor: name in the logs. min_delta: a smaller change is no improvement.
+    monitor: name in the logs; one that is not there never ends training, and warns once.
+    min_delta: a smaller change is no improvement.
     patience: epochs without improvement before the end. verbose: 1 says what was done.
     mode: "min", "max" or "auto". baseline: value to be beaten; None for none.
     restore_best_weights: set the weights of the best epoch when training ends.
@@ -89,6 +100,7 @@ class EarlyStopping(_Monitor):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
+        super().on_train_begin()
         self.best = None
         self.best_weights: Any = None
         self.best_epoch = 0

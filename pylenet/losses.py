@@ -4,6 +4,10 @@ The functions take y_true and y_pred of a batch and return one float32 value a s
 computed in float64. y_pred is (N, classes), probabilities unless from_logits. As in Keras,
 probabilities are divided by their sum and clipped to [1e-7, 1 - 1e-7] first. For
 maximum_a_posteriori y_pred holds distances, the smallest of the class that is found.
+
+A model compiled with a cross-entropy that is not from logits must end in a softmax: other outputs
+that are no probabilities are an error where they may be negative or all zero (linear, relu, tanh),
+and a warning after a sigmoid, whose outputs are divided by their sum.
 """
 
 from abc import ABC, abstractmethod

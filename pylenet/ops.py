@@ -204,7 +204,7 @@ def _forward(layer: layers.Layer, x: NDArray[Any], **weights: NDArray[Any] | Non
     """The layer's outputs with these weights; a bias that is missing is zero."""
     placed, network, parameters = _load(layer, x, weights)
     y = np.empty((len(x), *placed.output_shape), np.float32)
-    network.predict(y, parameters, x, _threads.get_num_threads())
+    network.predict(y, parameters, x, _threads.asked_for())
     return y
 
 
@@ -214,7 +214,7 @@ def _backward(
     """The gradients of sum(dy * outputs): by x, then by each weight."""
     placed, network, parameters = _load(layer, x, weights)
     _arrays.shaped("dy", dy, (len(x), *placed.output_shape))
-    dx, flat = network.gradient(parameters, x, dy, _threads.get_num_threads())
+    dx, flat = network.gradient(parameters, x, dy, _threads.asked_for())
     return [dx, *(tensor.of(flat) for tensor in placed.tensors)]
 
 

@@ -172,6 +172,69 @@ print(np.float32(1e-45) > 0, np.float32(1e-38) * np.float32(1e-3) > 0)
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
+# A compiled part that cannot be loaded
+
+
+@pytest.fixture
+def import_error(tmp_path, run_python):
+    """Import a copy of the package in which _core is what is given; the error's last line."""
+    folder = tmp_path / "pylenet"
+    folder.mkdir()
+    for source in importlib.resources.files(pylenet).iterdir():
+        if source.name.endswith(".py"):
+            shutil.copy(source, folder)
+
+    def error(name=None, content=""):
+        if name is not None:
+            (folder / name).write_text(content, encoding="utf-8")
+        done = run_python("import pylenet")
+        assert done.returncode == 1
+        *_, last = done.stderr.splitlines()
+        assert "circular" not in done.stderr
+        assert done.stderr.count("Traceback") == 1
+        assert last.startswith("ImportError: pylenet")
+        return last
+
+    return error
+
+
+def loading_raises(text):
+    return "_core.py", f"raise ImportError({text!r})"
+
+
+def test_in_the_sources_folder_importing_says_to_install_and_to_go_elsewhere(
+    import_error, tmp_path
+):
+    assert import_error() == (
+        f"ImportError: pylenet's sources in {tmp_path / 'pylenet'} have no compiled part: "
+        "install them with `pip install .`, then run Python from another folder"
+    )
+
+
+@pytest.mark.parametrize("name", ["_core.cpython-35m-other.so", "_core.cp35-other.pyd"])
+def test_a_compiled_part_for_another_python_is_named(name, import_error):
+    assert f"was built for another Python: it has {name}, and" in import_error(name)
+
+
+def test_without_openmp_s_library_importing_names_it_and_how_to_get_it(import_error):
+    text = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    found = import_error(*loading_raises(text))
+    assert "needs the library libgomp.so.1, which is not on this machine" in found
+    assert "apt install libgomp1" in found
+
+
+def test_another_library_that_is_missing_is_named(import_error):
+    text = "libother.so.6: cannot open shared object file: No such file or directory"
+    found = import_error(*loading_raises(text))
+    assert "needs the library libother.so.6, which is not on this machine" in found
+    assert "libgomp" not in found
+
+
+def test_whatever_else_keeps_the_compiled_part_from_loading_is_told(import_error):
+    text = "version `GLIBC_2.38' not found (required by _core.so)"
+    assert import_error(*loading_raises(text)).endswith(f"cannot be loaded: {text}")
+
+
 # The kernels' symbols
 
 CSRC = Path(__file__).parent.parent / "csrc"

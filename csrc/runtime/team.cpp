@@ -52,16 +52,20 @@ unsigned forks() { return fork_count; }
 
 int team_size(int wanted, int groups, double cost) {
   const double repaid = groups * cost / kCostPerThread;
-  const int team = forks() > 0 ? 1 : std::min(wanted, groups);
+  const int team = std::min(permitted(wanted), groups);
   return repaid < team ? std::max(1, int(repaid)) : team;
 }
 
 int permitted(int threads) {
 #ifdef _OPENMP
+  if (forks() > 0 || omp_get_active_level() >= omp_get_max_active_levels()) return 1;
   const int limit = omp_get_max_threads();
-  if (limit < openmp_default) return std::min(threads, limit);
+  threads = std::min(threads, omp_get_thread_limit());
+  return limit < openmp_default ? std::min(threads, limit) : threads;
+#else
+  static_cast<void>(threads);
+  return 1;
 #endif
-  return threads;
 }
 
 int startable(int threads) {

@@ -16,8 +16,7 @@ namespace pylenet {
 
 // `wanted` threads, but no more than there are groups, nor more than are repaid: starting a thread
 // costs some microseconds, so each gets at least some 20 (`cost` is of one group, in vector
-// operations). One in a forked child: if its parent has run a parallel region, ours or another's,
-// GNU's OpenMP would wait there for threads that fork did not copy.
+// operations).
 int team_size(int wanted, int groups, double cost);
 
 // Free in a forked child whatever other threads of its parent did: fork waits for it. For short
@@ -25,8 +24,11 @@ int team_size(int wanted, int groups, double cost);
 std::mutex& fork_safe_mutex();
 unsigned forks();
 
-// `threads`, or what omp_set_num_threads has left this thread, as threadpoolctl calls it: a number
-// below the one that OpenMP had when pylenet was loaded. Any other is a default, not a limit.
+// `threads`, or as many as OpenMP leaves this thread: OMP_THREAD_LIMIT; one inside another's
+// parallel region, unless these nest; what omp_set_num_threads has left, as threadpoolctl calls it:
+// a number below the one that OpenMP had when pylenet was loaded. Any other is a default, not a
+// limit. One without OpenMP, and in a forked child: if its parent has run a parallel region, ours
+// or another's, GNU's OpenMP would wait there for threads that fork did not copy.
 int permitted(int threads);
 
 // `threads`, or as many as the system lets this thread start now. OpenMP ends the process where it

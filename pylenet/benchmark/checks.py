@@ -28,7 +28,7 @@ class WrongResultError(ValueError):
 def check(threads: int) -> str:
     """Say what held. Raises WrongResultError if anything does not."""
     images = digits(IMAGES)
-    counts = sorted({1, 2, 3, threads}) if _core.OPENMP else [1]
+    counts = sorted({_core.count_threads(count) for count in (1, 2, 3, threads)})
     errors = [_check_form(form, images, counts) for form in FORMS]
     probability, gradient = (max(column) for column in zip(*errors, strict=True))
     tried = ", ".join(map(str, counts))

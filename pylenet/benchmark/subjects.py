@@ -61,7 +61,7 @@ def digits(count: int, seed: int = SEED) -> Images:
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
     """Run on `count` threads inside, on as many as before afterwards."""
-    before = _threads.get_num_threads()
+    before = _threads.asked_for()
     _threads.set_num_threads(count)
     try:
         yield

@@ -14,6 +14,8 @@ from ..benchmark.measurement import FULL, QUICK, Effort
 from ..benchmark.subjects import EPOCH, FORMS, Images, digits, mnist_on_disk
 from . import _bench_compare, _bench_report, _options, _output
 
+NO_OPENMP = "this build has no OpenMP"
+
 
 def add(commands: Any) -> None:
     """The command and its options."""
@@ -83,9 +85,11 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     path = None if options.json is None else _output.checked_file("--json", options.json)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
-    if options.threads is not None and options.threads > 1 and not _core.OPENMP:
-        warnings.warn("this build has no OpenMP: measured on one thread", stacklevel=1)
-    threads = _threads.get_num_threads() if _core.OPENMP else 1
+    threads = _threads.counted()
+    if options.threads is not None and options.threads > threads:
+        reason = f"{options.threads} threads may not run here" if _core.OPENMP else NO_OPENMP
+        counted = "one thread" if threads == 1 else f"{threads} threads"
+        warnings.warn(f"{reason}: measured on {counted}", stacklevel=1)
     effort = QUICK if options.quick else FULL
     mnist = mnist_on_disk()
     images = digits(EPOCH) if mnist is None else mnist[0]

@@ -51,19 +51,25 @@ def _sizes(model: Sequential, name: str) -> tuple[tuple[int, ...], int]:
 
 
 def _evaluate(model: Sequential, x: Bytes, y: Bytes, classes: int) -> list[float]:
-    """Loss and accuracy by the model's own loss; by cross-entropy if it is not compiled."""
+    """Loss and accuracy by the model's own loss; by one that fits its end if it is not compiled."""
     images: NDArray[Any] = x
     targets: NDArray[Any] = y
     if scales_pixels(model.layers) is None:
         warnings.warn("MODEL has no Rescaling layer in front: tested on pixels / 255", stacklevel=2)
         images = x / np.float32(255)
-    loss = model.loss
-    if loss is None and isinstance(model.layers[-1], RBF):
-        loss = losses.MaximumAPosteriori()
-    elif loss is None:
-        linear = getattr(model.layers[-1], "activation", "linear") == "linear"
-        loss = losses.SparseCategoricalCrossentropy(from_logits=linear)
-    elif not loss.takes_labels:
+    loss = model.loss or _loss_for(model)
+    if not loss.takes_labels:
         targets = utils.to_categorical(y, classes)
     model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
     return cast(list[float], model.evaluate(images, targets))
+
+
+def _loss_for(model: Sequential) -> losses.Loss:
+    """Cross-entropy where the outputs are logits or probabilities."""
+    last = model.layers[-1]
+    if isinstance(last, RBF):
+        return losses.MaximumAPosteriori()
+    activation = getattr(last, "activation", "linear")
+    if activation in ("linear", "sigmoid", "softmax"):
+        return losses.SparseCategoricalCrossentropy(from_logits=activation == "linear")
+    return losses.MeanSquaredError()

@@ -97,7 +97,7 @@ def train(options: argparse.Namespace) -> None:
     how = {"recipe": options.recipe, "distort": options.distort}
     setting = {
         "seed": options.seed,
-        "threads": _threads.get_num_threads() if _core.OPENMP else 1,
+        "threads": _threads.counted(),
         "isa": _core.active_isa(),
     }
     paths = {name: options.out / f"{name}.safetensors" for name in recipes}

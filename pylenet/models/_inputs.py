@@ -1,8 +1,6 @@
 """What a model is fed: images and targets, checked and in the form C++ reads."""
 
-import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +9,14 @@ from numpy.typing import NDArray
 from .. import _arrays, _check, _core
 from .._arrays import Shape
 from ..layers import Layer
-from ..layers.activation import LINEAR
+from ..layers.activation import LINEAR, Function
 from ..layers.shape import scales_pixels
-from ..losses import Loss, MaximumAPosteriori
+from ..losses import (
+    CategoricalCrossentropy,
+    Loss,
+    MaximumAPosteriori,
+    SparseCategoricalCrossentropy,
+)
 from ._graph import Node
 
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
@@ -78,23 +81,23 @@ def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
         return
     largest = float(x[:SCALED_SAMPLE].max())
     if 0 < largest <= 1:
-        warnings.warn(
+        from .._warn import warn  # not needed to import the package
+
+        warn(
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
-            f"{rescaling!r} expects raw pixels, 0-255",
-            stacklevel=_levels_to_caller(),
+            f"{rescaling!r} expects raw pixels, 0-255"
         )
 
 
-def _levels_to_caller() -> int:
-    """warnings' stacklevel, seen from the function that calls this one, of the user's code."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"].startswith("pylenet."):
-        level, frame = level + 1, frame.f_back
-    return level
+def core_loss(
+    loss: Loss, metrics: Sequence[str], nodes: Iterable[Node], outputs: Shape
+) -> _core.Loss:
+    """C++'s loss for this one after a model's nodes; ValueError where they do not fit.
 
-
-def core_loss(loss: Loss, metrics: Sequence[str], last: Node | None, outputs: Shape) -> _core.Loss:
-    """C++'s loss for this one after a model's last node; ValueError where they do not fit."""
+    nodes: from the last one down.
+    """
+    nodes = iter(nodes)
+    last = next(nodes, None)
     if len(outputs) != 1:
         raise ValueError(
             f"loss needs flat output (classes,), got {outputs}: put a Flatten before the end"
@@ -109,7 +112,41 @@ def core_loss(loss: Loss, metrics: Sequence[str], last: Node | None, outputs: Sh
             f"got {loss!r}"
         )
     settings = {} if last is None else last.settings
-    return _core.Loss(_loss_kind(loss, settings.get("activation", LINEAR).name, outputs))
+    kind = _loss_kind(loss, settings.get("activation", LINEAR).name, outputs)
+    if kind == _core.LossKind.CROSS_ENTROPY_FROM_PROBABILITIES and last is not None:
+        activation = _activation_of_outputs((last, *nodes))
+        if activation not in (None, "softmax", "sigmoid"):
+            raise ValueError(
+                f"loss {loss.kind!r} takes probabilities, so the outputs must come from a softmax, "
+                f"got {activation!r}, whose values may be negative or all 0; or let the last layer "
+                f"be linear and the loss losses.{type(loss).__name__}(from_logits=True)"
+            )
+    return _core.Loss(kind)
+
+
+def warn_if_no_softmax(loss: Loss, nodes: Iterable[Node]) -> None:
+    """Warn where a loss that takes probabilities gets positive numbers that are none.
+
+    nodes: from the last one down.
+    """
+    crossentropy = isinstance(loss, (CategoricalCrossentropy, SparseCategoricalCrossentropy))
+    if crossentropy and _activation_of_outputs(nodes) == "sigmoid":
+        from .._warn import warn  # not needed to import the package
+
+        warn(
+            f"loss {loss.kind!r} takes probabilities, but the outputs come from a 'sigmoid' each, "
+            "which do not sum to 1: they are divided by their sum, as in Keras; classes that "
+            "exclude each other need a 'softmax'"
+        )
+
+
+def _activation_of_outputs(nodes: Iterable[Node]) -> str | None:
+    """The activation that the outputs come from, below what changes no sign; None for none."""
+    for node in nodes:
+        activation: Function | None = node.settings.get("activation")
+        if activation is not None and (node.kind, activation) != ("activation", LINEAR):
+            return activation.name
+    return None
 
 
 def _loss_kind(loss: Loss, activation: str, outputs: Shape) -> _core.LossKind:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
-from .._callback import Callback, CallbackList, History
+from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
@@ -39,6 +39,7 @@ class Sequential(LayerStack):
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
     _looked_at_pixels = False
+    _looked_at_outputs = False  # whether the loss suits them; compile forgets it
 
     def compile(
         self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
@@ -47,7 +48,9 @@ class Sequential(LayerStack):
 
         optimizer: a name, or an instance from `optimizers`, which keeps the state it has. loss: a
         name, function or instance from `losses`. metrics: ["accuracy"], under any of its names, or
-        none. Optimizer and loss have no default (Keras's rmsprop does not exist here).
+        none. Optimizer and loss have no default (Keras's rmsprop does not exist here). Raises
+        ValueError for a cross-entropy that is not from logits unless the outputs come from a
+        softmax, or from a sigmoid, of which the first use warns.
         """
         if optimizer is None:
             raise ValueError("optimizer must be one of pylenet.optimizers, got None")
@@ -61,8 +64,9 @@ class Sequential(LayerStack):
         if len({"loss", "val_loss", *names}) < len(names) + 2:
             raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
-            _inputs.core_loss(chosen_loss, names, self._last_node(), self._output_shape())
+            _inputs.core_loss(chosen_loss, names, self._nodes_down(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
+        self._looked_at_outputs = False
         self.metrics_names = ("loss", *names)
 
     def fit(
@@ -88,10 +92,10 @@ class Sequential(LayerStack):
         validation_split: the share of the samples, from the end, that is kept for it. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
-        Raises ValueError when the loss is no longer finite, or weights are not after an epoch,
-        unless a callbacks.TerminateOnNaN ends the training; RuntimeError while another thread
-        trains this model. What other threads predict, evaluate or save meanwhile is of the weights
-        after some whole step.
+        Raises ValueError when the loss is no longer finite, or weights are not after an epoch, when
+        they have changed already, unless a callbacks.TerminateOnNaN ends the training; RuntimeError
+        while another thread trains this model. What other threads predict, evaluate or save
+        meanwhile is of the weights after some whole step.
         """
         images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
@@ -191,7 +195,10 @@ class Sequential(LayerStack):
         return self._predict(self._images("x", x))
 
     def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
-        """One step on all of x; returns the batch's [loss, accuracy] from before the update."""
+        """One step on all of x; returns the batch's [loss, accuracy] from before the update.
+
+        Raises ValueError, the step being done, when that loss is not finite.
+        """
         images, labels = self._labelled("x", "y", x, y)
         order = np.arange(len(images))
         with self._trainer.held(self.name):
@@ -202,7 +209,10 @@ class Sequential(LayerStack):
             )
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
-            raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
+            raise ValueError(
+                f"the loss is {loss}: expected a finite number; look for NaN in x. "
+                f"{WEIGHTS_CHANGED}"
+            )
         return self._as_list(self._logs(loss, int(correct[0]) / len(images)))
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
@@ -292,11 +302,11 @@ class Sequential(LayerStack):
             augmentation=augmentation,
             seed=seed,
             epoch=epoch,
-            threads=_threads.get_num_threads(),
+            threads=_threads.asked_for(),
         )
 
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        network, threads = self.network, _threads.get_num_threads()
+        network, threads = self.network, _threads.asked_for()
         y = np.empty((len(x), *self._output_shape()), np.float32)
         chunk = self._samples_a_call
         if len(x) <= chunk:  # two views less: a twentieth of the time for one image
@@ -314,7 +324,7 @@ class Sequential(LayerStack):
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             chunk_loss, chunk_correct = network.evaluate(
-                self.parameters, x[part], y[part], loss, _threads.get_num_threads()
+                self.parameters, x[part], y[part], loss, _threads.asked_for()
             )
             total += chunk_loss
             correct += chunk_correct
@@ -353,6 +363,9 @@ class Sequential(LayerStack):
         loss, _ = self._compiled()
         images = self._images(x_name, x)
         self._core_loss()
+        if not self._looked_at_outputs:
+            self._looked_at_outputs = True
+            _inputs.warn_if_no_softmax(loss, self._nodes_down())
         outputs = self._output_shape()[0]
         return images, _inputs.targets(y_name, y, loss, outputs, len(images))
 
@@ -364,7 +377,7 @@ class Sequential(LayerStack):
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
         metrics = self.metrics_names[1:]
-        return _inputs.core_loss(loss, metrics, self._last_node(), self._output_shape())
+        return _inputs.core_loss(loss, metrics, self._nodes_down(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
@@ -382,7 +395,7 @@ class Sequential(LayerStack):
         _, optimizer = self._compiled()
         hessian = None
         if samples := optimizer.hessian_samples(epoch):
-            loss, threads = self._core_loss(), _threads.get_num_threads()
+            loss, threads = self._core_loss(), _threads.asked_for()
             hessian = self.network.hessian(
                 self.parameters, x, order[:samples], loss, augmentation, threads
             )

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -194,6 +194,12 @@ class LayerStack(AlwaysTrainable):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"
 
+    def _repr_html_(self) -> str:
+        """The summary as a table, for notebooks."""
+        from ._notebook import summary_table
+
+        return summary_table(self.name, self.layers)
+
     def _built(self) -> list[Placed]:
         if self._placed is None:
             raise ValueError(
@@ -202,9 +208,9 @@ class LayerStack(AlwaysTrainable):
             )
         return self._placed
 
-    def _last_node(self) -> Node | None:
-        """The last of what the layers compute, as they say it: not rewritten."""
-        return next((p.nodes[-1] for p in reversed(self._built()) if p.nodes), None)
+    def _nodes_down(self) -> Iterator[Node]:
+        """What the layers compute, from the last one down, as they say it: not rewritten."""
+        return (node for placed in reversed(self._built()) for node in reversed(placed.nodes))
 
     def _output_shape(self) -> Shape:
         return (self.layers[-1].output_shape if self.layers else self._input_shape) or ()

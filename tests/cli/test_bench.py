@@ -12,7 +12,7 @@ import pytest
 import sanitizer
 
 import pylenet
-from pylenet import _core, cli
+from pylenet import _core, _threads, cli
 from pylenet.benchmark import (
     accuracy,
     checks,
@@ -65,6 +65,20 @@ def measured(tmp_path_factory):
 
 NO_OPENMP = "pylenet: warning: this build has no OpenMP: measured on one thread\n"
 THREADS = 3 if _core.OPENMP else 1
+
+
+@pytest.mark.skipif(not _core.OPENMP, reason="one thread only")
+def test_where_fewer_threads_may_run_than_asked_for_only_those_are_told_of(tmp_path):
+    how = ("--quick", "--threads", 3, "--json", "out.json")
+    done = bench(*how, cwd=tmp_path, OMP_THREAD_LIMIT="2")
+    assert done.returncode == 0
+    warning = "pylenet: warning: 3 threads may not run here: measured on 2 threads\n"
+    assert done.stderr == warning
+    assert "with thread counts 1, 2." in " ".join(done.stdout.split())
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["settings"]["threads"] == 2
+    tables = (table for table in found.values() if isinstance(table, list))
+    assert {record["threads"] for table in tables for record in table} == {1, 2}
 
 
 # The reference, and what is checked against it
@@ -355,12 +369,12 @@ def test_the_number_of_threads_is_restored(threads_restored):
 
     def interrupted():
         with subjects.on_threads(5):
-            assert pylenet.get_num_threads() == 5
+            assert _threads.asked_for() == 5
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert pylenet.get_num_threads() == 2
+    assert _threads.asked_for() == 2
 
 
 def test_the_machine_is_read_from_cpuinfo_where_there_is_one(tmp_path):

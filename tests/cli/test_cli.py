@@ -143,6 +143,13 @@ def test_a_saved_model_evaluates_to_the_figures_of_its_training(trained, data, n
     ]
 
 
+def test_results_json_tells_the_threads_that_ran_of_those_asked_for(data, tmp_path):
+    how = ["--model", "modern", "--data", data, "--epochs", 1, "--threads", 3, "--quiet"]
+    succeeds("train", *how, cwd=tmp_path, OMP_THREAD_LIMIT="1")
+    (result,) = results_of(tmp_path / "pylenet-out")
+    assert result["threads"] == 1
+
+
 @pytest.mark.skipif(SCRIPT is None, reason="the console script is not installed here")
 def test_the_console_script_on_other_threads_gives_the_same_model_alone(trained, data, tmp_path):
     out, _ = trained
@@ -361,6 +368,17 @@ def test_evaluate_takes_the_outputs_of_a_linear_model_as_logits(data, tmp_path):
     assert float(text.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
 
 
+def test_evaluate_takes_the_outputs_of_a_tanh_model_as_numbers(data, tmp_path):
+    end = Dense(10, "tanh")
+    model = models.Sequential([Rescaling(1 / 255, input_shape=(28, 28)), Flatten(), end])
+    path = saved(model, tmp_path / "model.safetensors")
+    _, (x, y) = pylenet.datasets.load_folder(data)
+    rows = pylenet.utils.to_categorical(y, 10)
+    expected = losses.mean_squared_error(rows, model.predict(x)).mean()
+    text = succeeds("evaluate", path, "--data", data, cwd=tmp_path)
+    assert float(text.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_evaluate_scales_pixels_for_a_model_that_does_not_and_warns(data, tmp_path):
     model = flat(Conv2D(2, 5, activation="tanh"))
     path = saved(model, tmp_path / "model.safetensors")
@@ -400,6 +418,14 @@ def test_info_shows_the_build_the_data_and_the_cache(tmp_path, capsys):
     assert shown["threads"].strip() == "1"
     assert shown["ISA active"].strip() == _core.active_isa()
     assert shown["cache"].strip() == str(tmp_path / ".cache" / "pylenet")
+
+
+def test_info_tells_how_many_of_the_threads_asked_for_may_run(tmp_path):
+    env = {"PYLENET_NUM_THREADS": "4", "OMP_THREAD_LIMIT": "2", "HOME": str(tmp_path)}
+    text = succeeds("info", cwd=tmp_path, **env)
+    assert re.search(r"^threads: +(.*)$", text, re.MULTILINE)[1] == (
+        f"{2 if _core.OPENMP else 1} (of 4 asked for)"
+    )
 
 
 def test_info_warns_of_a_damaged_copy_in_one_line(data, tmp_path):

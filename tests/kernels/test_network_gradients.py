@@ -192,6 +192,7 @@ def numeric_gradient(name, step=1e-5):
     return value(), found
 
 
+@pytest.mark.filterwarnings("ignore:loss .* takes probabilities")  # of a sigmoid
 @pytest.mark.parametrize("name", NETS)
 def test_one_step_of_sgd_goes_down_the_gradient_of_the_loss(name, isa):
     expected_loss, gradients = numeric_gradient(name)

@@ -4,6 +4,7 @@ import csv
 import math
 
 import pytest
+from notebook import html_rows
 
 from pylenet import optimizers
 from pylenet.callbacks import (
@@ -174,6 +175,30 @@ def test_a_hook_that_would_never_be_called_is_refused(hook):
         CallbackList([mine()], Model(), {})
 
 
+# History
+
+
+def test_a_history_tells_its_end_in_its_repr():
+    _, history = fit([], [{"loss": 1.0, "acc": 0.25}, {"loss": 0.5, "acc": 0.75}])
+    assert repr(history) == "<History of 2 epochs, at the end loss 0.5000, acc 0.7500>"
+    assert repr(History()) == "<History of 0 epochs>"
+
+
+def test_a_notebook_shows_a_history_as_a_table_of_the_epochs():
+    logs = [{"loss": 1.0}, {"loss": 0.0001234, "<late>": 3.0}]
+    _, history = fit([], logs, first_epoch=4)
+    assert html_rows(history) == [["epoch", "loss"], ["5", "1.0000"], ["6", "1.2340e-04"]]
+    _, history = fit([], [{"<b>&": 1.0, "note": "x<y"}])
+    assert html_rows(history) == [["epoch", "<b>&", "note"], ["1", "1.0000", "x<y"]]
+    assert html_rows(History()) == [["epoch"]]
+
+
+def test_of_a_long_history_a_notebook_shows_both_ends():
+    _, history = fit([], [{"loss": 1.0}] * 25)
+    shown = [epoch for epoch, _ in html_rows(history)[1:]]
+    assert shown == [*map(str, range(1, 11)), "...", *map(str, range(16, 26))]
+
+
 # TerminateOnNaN
 
 
@@ -251,6 +276,19 @@ def test_early_stopping_says_what_it_does_only_when_asked(capsys):
 def test_a_missing_quantity_is_a_warning_that_says_what_there_is():
     with pytest.warns(UserWarning, match=r"EarlyStopping monitors 'val_loss'.*\['acc', 'loss'\]"):
         fit(EarlyStopping(), [{"loss": 1.0, "acc": 0.5}])
+
+
+@pytest.mark.parametrize("kind", [EarlyStopping, ModelCheckpoint], ids=lambda k: k.__name__)
+@pytest.mark.filterwarnings("always")
+def test_a_missing_quantity_is_told_once_in_a_fit_and_at_the_line_that_led_there(kind, tmp_path):
+    options = {"filepath": tmp_path / "m", "save_best_only": True}
+    callback = kind(**options) if kind is ModelCheckpoint else kind()
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="monitors 'val_loss'") as caught:
+            assert len(fit(callback, [{"loss": 1.0}] * 3)[1].epoch) == 3
+        (warning,) = caught
+        assert warning.filename == __file__
+        assert str(warning.message).endswith("give fit validation_data or validation_split")
 
 
 @pytest.mark.parametrize(

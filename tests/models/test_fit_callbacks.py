@@ -204,6 +204,32 @@ def test_a_loss_that_is_nan_is_an_error_with_epoch_and_step(at, step, isa):
         compiled(small).train_on_batch(x, y)
 
 
+CHANGED = "The weights are no longer those from before that step"
+
+
+def fit_is_refused(model, x, y):
+    with pytest.raises(ValueError, match=f"{CHANGED}; callbacks.ModelCheckpoint keeps"):
+        model.fit(x, y, verbose=0)
+
+
+def train_on_batch_is_refused(model, x, y):
+    with pytest.raises(ValueError, match=f"look for NaN in x. {CHANGED}"):
+        model.train_on_batch(x, y)
+
+
+@pytest.mark.parametrize("train", [fit_is_refused, train_on_batch_is_refused])
+def test_after_a_loss_that_is_nan_the_error_says_that_the_weights_have_changed(train):
+    model = compiled(small)
+    train(model, *with_nan(23, 7))
+    assert np.isnan(state(model)).any()
+
+
+def test_terminate_on_nan_says_that_the_weights_have_changed(capsys):
+    stop = callbacks.TerminateOnNaN()
+    compiled(small).fit(*with_nan(23, 7), verbose=1, callbacks=[stop])
+    assert f"terminating training. {CHANGED}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", LENETS)
 def test_a_pixel_that_is_not_finite_is_an_error_at_the_latest_in_the_next_step(name, value):

@@ -182,6 +182,7 @@ def test_instruction_sets_that_fuse_multiply_adds_give_the_same_hessian():
         assert_same_bits(result, results[0])
 
 
+@pytest.mark.filterwarnings("ignore:loss .* takes probabilities")  # of a sigmoid
 @pytest.mark.parametrize(
     ("layers", "loss", "message"),
     [

@@ -28,6 +28,16 @@ class Terminal(io.StringIO):
         return lines
 
 
+class Notebook(Terminal):
+    """As ipykernel's stream: no terminal, but a carriage return goes back on it."""
+
+    def isatty(self):
+        return False
+
+
+Notebook.__module__ = "ipykernel.iostream"
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that stands still until it is set."""
@@ -90,6 +100,16 @@ def test_on_a_terminal_the_line_is_drawn_in_place(clock, terminal):
         run_epoch(logger(), clock)
     assert terminal.screen() == ["Epoch 3/20", EPOCH, ""]
     drawn = re.findall(r"\r *(\d+)/469", terminal.getvalue())
+    assert drawn == ["93", "187", "281", "375", "469", "469"]
+
+
+def test_in_a_notebook_the_line_is_drawn_in_place_whatever_the_terminal_s_width(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    notebook = Notebook()
+    with redirect_stdout(notebook):
+        run_epoch(logger(), clock)
+    assert notebook.screen() == ["Epoch 3/20", EPOCH, ""]
+    drawn = re.findall(r"\r *(\d+)/469 - [^\r]* - loss: ", notebook.getvalue())
     assert drawn == ["93", "187", "281", "375", "469", "469"]
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from nets import (
     samples,
     tiny,
 )
+from notebook import html_rows
 from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import layers, losses, metrics, optimizers
 from pylenet.layers import AveragePooling2D, Conv2D, Dense, Flatten, Input, MaxPooling2D
-from pylenet.models import Sequential
+from pylenet.models import Sequential, lenet5_modern
 from pylenet.utils import set_random_seed
 
 # Building
@@ -190,6 +192,21 @@ def test_a_layer_that_does_not_fit_changes_nothing():
     assert model.output_shape == (None, 3)
 
 
+def test_a_notebook_shows_a_model_as_the_table_of_its_summary():
+    lines = []
+    model = lenet5_modern()
+    model.summary(print_fn=lines.append)
+    printed = [re.split("  +", line.strip()) for line in lines if "  " in line]
+    assert html_rows(model) == printed
+    assert f"{model.count_params():,} parameters" in model._repr_html_()
+
+
+def test_a_notebook_shows_a_model_whose_input_shape_is_not_known():
+    model = Sequential([Flatten(), Dense(3)], name="<m>")
+    assert html_rows(model)[1:] == [["flatten (Flatten)", *"????"], ["dense (Dense)", *"????"]]
+    assert "&lt;m&gt;" in model._repr_html_()
+
+
 def test_a_summary_goes_line_by_line_to_print_fn_or_is_printed(capsys):
     model, lines = LENETS["modern"](), []
     model.summary(print_fn=lines.append)
@@ -299,6 +316,7 @@ def test_a_wrong_argument_of_compile_is_named_and_changes_nothing(arguments, err
     assert (model.loss, model.optimizer, model.metrics_names) == former
 
 
+SPARSE = "sparse_categorical_crossentropy"
 LOGITS = losses.SparseCategoricalCrossentropy(from_logits=True)
 MISMATCHES = [
     (lambda: [Dense(3, "softmax")], LOGITS, "from_logits=True, so the last layer must be linear"),
@@ -309,6 +327,19 @@ MISMATCHES = [
     ),
     (lambda: [Dense(3, "sigmoid")], LOGITS, "last layer must be linear, got 'sigmoid'"),
     (lambda: [Dense(1, "sigmoid")], "categorical_crossentropy", "needs at least 2 outputs"),
+    (lambda: [Dense(3)], SPARSE, "outputs must come from a softmax, got 'linear'.*negative"),
+    (lambda: [Dense(3, "relu")], SPARSE, "outputs must come from a softmax, got 'relu'.*or all 0"),
+    (lambda: [Dense(3, "tanh")], SPARSE, r"got 'tanh'.*SparseCategorical\w+\(from_logits=True\)"),
+    (
+        lambda: [Dense(3), layers.Activation("scaled_tanh"), layers.Activation("linear")],
+        "categorical_crossentropy",
+        r"'scaled_tanh'.*negative.* losses.CategoricalCrossentropy\(from_logits=True\)",
+    ),
+    (
+        lambda: [Dense(3, "relu"), layers.Rescaling(2.0)],
+        SPARSE,
+        "outputs must come from a softmax, got 'relu'",
+    ),
 ]
 
 
@@ -320,6 +351,40 @@ def test_a_loss_that_does_not_fit_the_last_layer_is_an_error(tail, loss, message
     late.compile("sgd", loss=loss)
     with pytest.raises(ValueError, match=message):
         late.fit(np.ones((2, 4)), np.zeros(2, int), verbose=0)
+
+
+def test_probabilities_of_pooled_maps_come_from_the_layer_below():
+    maps = [Conv2D(3, 1, activation="relu"), layers.AveragePooling2D(4), layers.Flatten()]
+    with pytest.raises(ValueError, match="outputs must come from a softmax, got 'relu'"):
+        Sequential([Input((4, 4, 1)), *maps]).compile("sgd", SPARSE)
+
+
+@pytest.mark.parametrize("loss", [SPARSE, losses.SparseCategoricalCrossentropy()], ids=str)
+def test_a_sigmoid_under_a_loss_of_probabilities_is_warned_of_once_where_it_is_used(loss):
+    model = Sequential([Input((4,)), Dense(3, "sigmoid")])
+    model.compile("sgd", loss)
+    x, y = np.ones((2, 4)), np.zeros(2, int)
+    with pytest.warns(UserWarning, match="takes probabilities.*'sigmoid'.*'softmax'") as caught:
+        model.fit(x, y, epochs=2, verbose=0)
+    (warning,) = caught
+    assert warning.filename == __file__
+    model.fit(x, y, verbose=0)  # a second warning would be an error
+    model.evaluate(x, y)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        lambda: [Dense(3, "softmax")],
+        lambda: [Dense(3), layers.Activation("softmax")],
+        lambda: [Dense(3, "softmax"), layers.Activation("linear")],
+        lambda: [Dense(3, "softmax"), layers.Rescaling(0.7, 0.1)],
+    ],
+)
+def test_what_comes_from_a_softmax_is_taken_for_probabilities_without_a_word(tail):
+    model = Sequential([Input((4,)), *tail()])
+    model.compile("sgd", SPARSE)
+    assert np.isfinite(model.train_on_batch(np.ones((2, 4)), np.zeros(2, int)))
 
 
 def test_a_loss_on_images_is_an_error():

@@ -81,6 +81,82 @@ def test_omp_thread_limit_is_kept_with_the_same_bits(limit, work, expected):
     assert found == [expected, str(team(limit or 4))]
 
 
+# What get_num_threads tells, before a call that takes as many.
+REPORTED = """
+def reported():
+    found = pylenet.get_num_threads()
+    digest()
+    return found
+"""
+
+
+@linux
+@pytest.mark.parametrize("limit", [1, 2, 3, None])
+def test_the_number_of_threads_that_is_told_is_the_one_that_ran(limit, work):
+    env = {} if limit is None else {"OMP_THREAD_LIMIT": str(limit)}
+    found = work(REPORTED + "pylenet.set_num_threads(4); print(reported(), count())", **env)
+    assert found == [str(team(limit or 4))] * 2
+
+
+@openmp
+def test_threads_that_openmp_leaves_out_as_the_load_is_are_not_counted(work):
+    found = work(
+        """
+from pylenet import _threads
+pylenet.set_num_threads(64)
+print(_threads.counted() == count())
+""",
+        OMP_DYNAMIC="true",
+    )
+    assert found == ["True"]
+
+
+@openmp
+def test_the_number_of_threads_is_told_of_what_omp_set_num_threads_leaves(work):
+    found = work(
+        OPENMP
+        + REPORTED
+        + """
+pylenet.set_num_threads(3)
+openmp.omp_set_num_threads(1)
+print(reported(), count())
+openmp.omp_set_num_threads(2)
+print(reported(), count())
+""",
+        OMP_NUM_THREADS="3",
+    )
+    assert found == ["1", "1", "2", "2"]
+
+
+@openmp
+def test_inside_another_s_parallel_region_one_thread_is_told_of(work):
+    found = work(
+        OPENMP
+        + """
+pylenet.set_num_threads(3)
+numbers = []
+in_parallel(lambda: numbers.append(pylenet.get_num_threads()))
+print(*numbers, pylenet.get_num_threads())
+"""
+    )
+    assert found == ["1", "1", "3"]
+
+
+@openmp
+def test_in_a_forked_child_one_thread_is_told_of(work):
+    found = work(
+        """
+pylenet.set_num_threads(3)
+child = os.fork()
+if child == 0:
+    os._exit(pylenet.get_num_threads())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pylenet.get_num_threads())
+""",
+        PYTHONWARNINGS="ignore",
+    )
+    assert found == ["1", "3"]
+
+
 @openmp
 def test_what_omp_set_num_threads_leaves_is_kept_until_it_is_given_back(work, expected):
     """As threadpoolctl calls it."""

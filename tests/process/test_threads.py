@@ -42,7 +42,7 @@ def test_the_variables_are_read_in_turn(pylenet, omp, expected, fresh):
         if value is not None:
             fresh.setenv(name, value)
     fresh.setattr(_threads, "available_processors", lambda: 17)
-    assert _threads.get_num_threads() == (expected or 17)
+    assert _threads.asked_for() == (expected or 17)
 
 
 @pytest.mark.parametrize("name", ["PYLENET_NUM_THREADS", "OMP_NUM_THREADS"])
@@ -53,21 +53,21 @@ def test_a_variable_that_is_no_number_of_threads_is_named(name, value, fresh):
     fresh.setenv(name, value)
     for _ in range(2):
         with pytest.raises(ValueError, match=f"{name} must be a whole number .*got") as error:
-            _threads.get_num_threads()
+            _threads.asked_for()
         assert repr(value) in str(error.value)
 
 
 def test_the_number_is_read_once(fresh):
     fresh.setenv("PYLENET_NUM_THREADS", "3")
-    assert _threads.get_num_threads() == 3
+    assert _threads.asked_for() == 3
     fresh.setenv("PYLENET_NUM_THREADS", "5")
-    assert _threads.get_num_threads() == 3
+    assert _threads.asked_for() == 3
 
 
 def test_a_number_that_was_set_comes_first(fresh):
     fresh.setenv("PYLENET_NUM_THREADS", "nonsense")
     _threads.set_num_threads(2)
-    assert _threads.get_num_threads() == 2
+    assert _threads.asked_for() == 2
 
 
 # Quotas
@@ -193,7 +193,7 @@ def test_the_default_is_the_affinity_mask_within_the_quota(quota, expected, fres
     fresh.setattr(os, "sched_getaffinity", lambda pid: set(range(CORES)), raising=False)
     fresh.setattr(_cgroup, "quota", lambda: quota)
     assert _threads.available_processors() == expected
-    assert _threads.get_num_threads() == expected
+    assert _threads.asked_for() == expected
 
 
 def test_without_affinity_masks_the_default_is_the_number_of_cores(fresh):
