@@ -24,7 +24,7 @@ MOST_LAYERS = 1000  # in a file: a hostile one is refused before it takes long
 FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
 
 
-def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write the model beside the target first, then put it in its place."""
     from safetensors.numpy import save
 
@@ -37,6 +37,8 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
     weights = model.snapshot()
     config = json.dumps(config_of(model))
     try:

@@ -34,10 +34,10 @@ class Sequential(LayerStack):
 
     optimizer: optimizers.Optimizer | None = None
     loss: losses.Loss | None = None
-    metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
+    _metrics: tuple[str, ...] = ()  # their names
     _looked_at_pixels = False
 
     def compile(
@@ -63,7 +63,12 @@ class Sequential(LayerStack):
         if self.built:
             _inputs.core_loss(chosen_loss, names, self._last_node(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
-        self.metrics_names = ("loss", *names)
+        self._metrics = tuple(names)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What `evaluate` gives, in its order: "loss", then the metrics."""
+        return ["loss", *self._metrics]
 
     def fit(
         self,
@@ -154,19 +159,26 @@ class Sequential(LayerStack):
         return hooks.history
 
     def evaluate(
-        self, x: NDArray[Any], y: Any, batch_size: int | None = None, verbose: int | str = 0
-    ) -> list[float] | float:
+        self,
+        x: NDArray[Any],
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        *,
+        return_dict: bool = False,
+    ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
-        batch_size: as in Keras, but results do not depend on it.
+        batch_size: as in Keras, but results do not depend on it. return_dict: give them by name.
         """
+        return_dict = _check.boolean("return_dict", return_dict)
         images, labels = self._labelled("x", "y", x, y)
         hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_test_begin()
         results = self._evaluate(images, labels)
         progress.update(1)
         hooks.on_test_end(results)
-        return self._as_list(results)
+        return results if return_dict else self._as_list(results)
 
     def predict(
         self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
@@ -189,8 +201,14 @@ class Sequential(LayerStack):
         """What predict gives."""
         return self._predict(self._images("x", x))
 
-    def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
-        """One step on all of x; returns the batch's [loss, accuracy] from before the update."""
+    def train_on_batch(
+        self, x: NDArray[Any], y: Any, *, return_dict: bool = False
+    ) -> list[float] | float | dict[str, float]:
+        """One step on all of x; returns the batch's [loss, accuracy] from before the update.
+
+        return_dict: give them by name.
+        """
+        return_dict = _check.boolean("return_dict", return_dict)
         images, labels = self._labelled("x", "y", x, y)
         order = np.arange(len(images))
         with self._trainer.held(self.name):
@@ -200,17 +218,19 @@ class Sequential(LayerStack):
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
             raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
-        return self._as_list(self._logs(loss, int(correct[0]) / len(images)))
+        results = self._logs(loss, int(correct[0]) / len(images))
+        return results if return_dict else self._as_list(results)
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write weights and architecture to a safetensors file, whole or not at all.
 
-        The optimizer's settings are saved, its state is not. Raises ValueError for a name that
-        ends in another format's suffix, as .h5 or .keras.
+        The optimizer's settings are saved, its state is not. overwrite: whether to take the place
+        of a file that is there; if not, FileExistsError is raised. Raises ValueError for a name
+        that ends in another format's suffix, as .h5 or .keras.
         """
         from ._saving import save_model
 
-        save_model(self, filepath)
+        save_model(self, filepath, _check.boolean("overwrite", overwrite))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as `save` and `load_model` do: without the optimizer's state."""
@@ -313,7 +333,7 @@ class Sequential(LayerStack):
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""
-        return dict.fromkeys(self.metrics_names[1:], accuracy) | {"loss": loss}
+        return dict.fromkeys(self._metrics, accuracy) | {"loss": loss}
 
     def _as_list(self, logs: dict[str, float]) -> list[float] | float:
         values = [logs[name] for name in self.metrics_names]
@@ -354,8 +374,7 @@ class Sequential(LayerStack):
 
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
-        metrics = self.metrics_names[1:]
-        return _inputs.core_loss(loss, metrics, self._last_node(), self._output_shape())
+        return _inputs.core_loss(loss, self._metrics, self._last_node(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:

@@ -13,7 +13,7 @@ from .._arrays import Shape
 from .._configurable import short_name
 from ..layers import Input, Layer
 from ..layers._base import AlwaysTrainable, assign_weights, sample_shape
-from . import _graph
+from . import _graph, _summary
 from ._graph import Graph, Node, Placed
 from ._trainer import TrainerLock
 
@@ -157,39 +157,19 @@ class LayerStack(AlwaysTrainable):
         """The number of trainable parameters."""
         return sum(w.size for w in self.weights)
 
-    def summary(self, *, print_fn: Callable[[str], object] = print) -> None:
-        """Print a table of the layers, through print_fn.
+    def summary(
+        self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None
+    ) -> None:
+        """Print a table of the layers, through print_fn, or print if None.
 
-        Output shapes, neurons, trainable parameters and connections, as the layers count them.
+        Output shapes, neurons, trainable parameters and connections, as the layers count them; of
+        a model whose input shape is not known yet the layers alone. line_length: characters of a
+        line of the table, as many as it needs if None. Raises ValueError where they are too few.
         """
-        self._built()
-        rows = [
-            (
-                f"{layer.name} ({type(layer).__name__})",
-                str((None, *(layer.output_shape or ()))),
-                f"{layer.count_neurons():,}",
-                f"{layer.count_params():,}",
-                f"{layer.count_connections():,}",
-            )
-            for layer in self.layers
-        ]
-        head = ("Layer (type)", "Output shape", "Neurons", "Params", "Connections")
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
-        print_fn(f'Model: "{self.name}"')
-        print_fn(rule)
-        for i, row in enumerate([head, *rows]):
-            cells = [
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            print_fn("  ".join(cells))
-            if i == 0:
-                print_fn(rule)
-        print_fn(rule)
-        total = self.count_params()
-        print_fn(f"Total params: {total:,} ({total * 4 / 1024:.1f} KiB)")
-        print_fn(f"Total connections: {sum(layer.count_connections() for layer in self.layers):,}")
+        if line_length is not None:
+            line_length = _check.integer("line_length", line_length, 1)
+        for line in _summary.lines(self.name, self.layers, line_length):
+            (print_fn or print)(line)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"

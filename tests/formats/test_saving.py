@@ -220,6 +220,19 @@ def test_a_model_is_not_saved_in_the_place_of_a_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_a_file_that_is_there_is_kept_where_it_must_not_be_overwritten(tmp_path):
+    path = tmp_path / "m"
+    tiny().save(path, overwrite=False)
+    former = path.read_bytes()
+    with pytest.raises(FileExistsError, match="filepath must be new with overwrite=False, got"):
+        small().save(path, overwrite=False)
+    with pytest.raises(TypeError, match="overwrite must be True or False"):
+        small().save(path, overwrite=1)
+    assert path.read_bytes() == former
+    small().save(path, overwrite=True)
+    assert path.read_bytes() != former
+
+
 @pytest.mark.parametrize("path", [3, None, ["m"]])
 def test_a_path_of_the_wrong_kind_is_named(path):
     with pytest.raises(TypeError, match="filepath"):
