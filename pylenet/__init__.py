@@ -24,11 +24,13 @@ from .models import Sequential
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, ops, utils
+    from .models import Model
 
 __version__ = _core.__version__
 
 __all__ = [
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "augmentation",
@@ -55,6 +57,8 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
+    if name == "Model":
+        return models.Model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -7,14 +7,17 @@ from ._lenet1998 import lenet5_1998
 from ._sequential import Sequential
 
 if TYPE_CHECKING:
+    from ._functional import Model
     from ._saving import load_model
 
-__all__ = ["Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
+__all__ = ["Model", "Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
+
+_LAZY = {"Model": "_functional", "load_model": "_saving"}  # imported when first used
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_model":  # and with it what reads files: only where it is used
-        from ._saving import load_model
+    if name in _LAZY:
+        from importlib import import_module
 
-        return load_model
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

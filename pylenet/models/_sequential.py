@@ -1,9 +1,9 @@
 """Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from .._callback import Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
-from ._stack import LayerStack
+from ._stack import LayerStack, Prefix
 from ._state import TrainingState
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 
+Predicted = TypeVar("Predicted")
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 
@@ -190,16 +191,26 @@ class Sequential(LayerStack):
         images = self._images("x", x)
         if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency
             return self._predict(images)
-        hooks, progress = self._hooks(verbose, batch_size)
-        hooks.on_predict_begin()
-        y = self._predict(images)
-        progress.update(1)
-        hooks.on_predict_end()
-        return y
+        return self._told(lambda: self._predict(images), batch_size, verbose)
+
+    def __call__(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """What predict gives."""
+        return self.predict(inputs)
 
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """What predict gives."""
         return self._predict(self._images("x", x))
+
+    def predict_prefixes(
+        self,
+        prefixes: Sequence[Prefix],
+        x: NDArray[Any],
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+    ) -> list[NDArray[np.float32]]:
+        """What each of the prefixes gives, all with the weights from after the same step."""
+        images = self._images("x", x)
+        return self._told(lambda: self._predict_prefixes(prefixes, images), batch_size, verbose)
 
     def train_on_batch(
         self, x: NDArray[Any], y: Any, *, return_dict: bool = False
@@ -316,6 +327,30 @@ class Sequential(LayerStack):
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             network.predict(y[part], self.parameters, x[part], threads)
+        return y
+
+    def _predict_prefixes(
+        self, prefixes: Sequence[Prefix], x: NDArray[Any]
+    ) -> list[NDArray[np.float32]]:
+        parameters, threads = self.network.snapshot(self.parameters), _threads.get_num_threads()
+        results = [np.empty((len(x), *prefix.output_shape), np.float32) for prefix in prefixes]
+        chunk = self._samples_a_call
+        for start in range(0, len(x), chunk):
+            part = slice(start, start + chunk)
+            for y, prefix in zip(results, prefixes, strict=True):
+                own = parameters[: prefix.parameters]
+                prefix.network.predict(y[part], own, x[part], threads)
+        return results
+
+    def _told(
+        self, predict: Callable[[], Predicted], batch_size: int | None, verbose: int | str
+    ) -> Predicted:
+        """predict(), its progress told as `verbose` says."""
+        hooks, progress = self._hooks(verbose, batch_size)
+        hooks.on_predict_begin()
+        y = predict()
+        progress.update(1)
+        hooks.on_predict_end()
         return y
 
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
