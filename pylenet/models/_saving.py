@@ -95,7 +95,7 @@ def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def config_of(model: Sequential) -> dict[str, Any]:
-    """Name, architecture and what the model was compiled with, of JSON values only."""
+    """Name, architecture, what the model was compiled with and its data, of JSON values only."""
     compiled = None
     if model.loss is not None and model.optimizer is not None:
         compiled = {
@@ -109,6 +109,8 @@ def config_of(model: Sequential) -> dict[str, Any]:
         "input_shape": model.input_shape[1:],
         "layers": [serialize(layer) for layer in model.layers],
         "compile": compiled,
+        "data_name": model.data_name,
+        "class_names": model.class_names,
     }
 
 
@@ -135,4 +137,5 @@ def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequ
     if (compiled := config["compile"]) is not None:
         metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]
         model.compile(compiled["optimizer"], compiled["loss"], metrics=metrics)
+    model.data_name, model.class_names = config.get("data_name"), config.get("class_names")
     return model

@@ -39,6 +39,8 @@ class Sequential(LayerStack):
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
     _metrics: tuple[str, ...] = ()  # their names
+    _data_name: str | None = None
+    _class_names: tuple[str, ...] | None = None
     _looked_at_pixels = False
 
     def compile(
@@ -70,6 +72,34 @@ class Sequential(LayerStack):
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in its order: "loss", then the metrics."""
         return ["loss", *self._metrics]
+
+    @property
+    def data_name(self) -> str | None:
+        """What the model was trained on, None where nobody said; saved with it."""
+        return self._data_name
+
+    @data_name.setter
+    def data_name(self, name: str | None) -> None:
+        self._data_name = None if name is None else _check.text("data_name", name)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What its classes are called, by label, None where nobody said; saved with it."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        if names is None:
+            self._class_names = None
+            return
+        if not isinstance(names, (tuple, list)):
+            raise TypeError(f"class_names must be a list of names, got {names!r}")
+        if self.built and self._output_shape() != (len(names),):
+            raise ValueError(
+                f"class_names must be one for each of the outputs, {self._output_shape()}, got "
+                f"{len(names)}"
+            )
+        self._class_names = tuple(_check.text("class_names", name) for name in names)
 
     def fit(
         self,
