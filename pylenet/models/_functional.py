@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from .. import _check
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor
-from ._layered import Layered
 from ._sequential import Sequential
+from ._stack import Layered
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor]
 Arrays = NDArray[np.float32] | list[NDArray[np.float32]]

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +15,60 @@ from ..layers import Input, Layer
 from ..layers._base import AlwaysTrainable, SymbolicTensor, assign_weights, sample_shape
 from . import _graph
 from ._graph import Graph, Node, Placed
-from ._layered import Layered
 from ._trainer import TrainerLock
 
 EVALUATION_CHUNK = 4096  # samples in one call, at most
 EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other threads wait for
+
+
+class Layered:
+    """What every model tells of its layers."""
+
+    name: str
+    layers: tuple[Layer, ...]
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """All weights in Keras's order, as live views."""
+        return [view for layer in self.layers for view in layer.weights]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place, the last being -1.
+
+        Raises ValueError where there is none, or unless one of both is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"name or index must be given, got name={name!r}, index={index!r}")
+        if index is not None:
+            count = len(self.layers)
+            place = _check.integer("index", index, -count)
+            if place >= count:
+                raise ValueError(f"index must be below {count}, the number of layers, got {place}")
+            return self.layers[place]
+        names = [layer.name for layer in self.layers]
+        if _check.text("name", name) not in names:
+            raise ValueError(f"name must be one of {names}, got {name!r}")
+        return self.layers[names.index(name)]
+
+    def count_params(self) -> int:
+        """The number of trainable parameters."""
+        return sum(w.size for w in self.weights)
+
+    def summary(
+        self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None
+    ) -> None:
+        """Print a table of the layers, through print_fn, or print if None.
+
+        Output shapes, neurons, trainable parameters and connections, as the layers count them; of
+        a model whose input shape is not known yet the layers alone. line_length: characters of a
+        line of the table, as many as it needs if None. Raises ValueError where they are too few.
+        """
+        if line_length is not None:
+            line_length = _check.integer("line_length", line_length, 1)
+        from ._summary import lines  # not needed to import the package
+
+        for line in lines(self.name, self.layers, line_length):
+            (print_fn or print)(line)
 
 
 class Prefix(NamedTuple):
