@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ def set_isa(name: str) -> None: ...
 def activations() -> tuple[str, ...]: ...
 def describe(
     node: Mapping[str, Any], input_shape: tuple[int, int, int], offset: int
-) -> tuple[tuple[int, int, int], list[tuple[str, int, tuple[int, ...]]], int]: ...
+) -> tuple[tuple[int, int, int], list[tuple[str, int, tuple[int, ...], bool]], int]: ...
 def peak_flops(threads: int, seconds: float) -> float: ...
 
 class LossKind:
@@ -96,6 +96,9 @@ class Network:
         iterations: NDArray[np.int64],
         learning_rates: NDArray[np.float32],
         augmentation: Mapping[str, float | int] | None,
+        seed: int,
+        epoch: int,
+        exchange: tuple[int, int, Callable[..., object]] | None = None,
         threads: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def distort(

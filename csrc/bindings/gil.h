@@ -19,12 +19,19 @@ class GilReleased {
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
 
+  // Calls f with the GIL, on the thread that let go of it.
+  template <class F>
+  void with_gil(F f) {
+    retake();
+    f();
+    state_ = PyEval_SaveThread();
+  }
+
   // On Python's main thread: whether Ctrl-C was pressed and its handler has not run. Then it is for
   // the caller to run it (handle_interrupt), for Python has forgotten it.
   bool interrupted() {
-    retake();
-    const bool pressed = PyOS_InterruptOccurred() != 0;
-    state_ = PyEval_SaveThread();
+    bool pressed = false;
+    with_gil([&] { pressed = PyOS_InterruptOccurred() != 0; });
     return pressed;
   }
 

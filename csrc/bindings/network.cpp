@@ -14,6 +14,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "bindings/exchange.h"
 #include "bindings/gil.h"
 #include "bindings/settings.h"
 #include "runtime/interrupt.h"
@@ -48,7 +49,7 @@ py::tuple describe(const py::dict& node, std::tuple<int, int, int> input, std::s
   const auto layer = make_layer(settings_of(node), shape_of(input), offset);
   py::list tensors;
   for (const Tensor& t : layer->tensors)
-    tensors.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape))));
+    tensors.append(py::make_tuple(t.name, t.offset, py::tuple(py::cast(t.shape)), t.trainable));
   return py::make_tuple(hwc(layer->out), tensors, layer->end());
 }
 
@@ -76,7 +77,7 @@ void interruptible(const Network& network, bool writes, Work work) {
       GilReleased released;
       Interrupt interrupt([&] { return released.interrupted(); });
       const Gate::Pass pass(network.gate(), writes, interrupt);
-      if (!interrupt.came()) work(interrupt);
+      if (!interrupt.came()) work(interrupt, released);
       if (!interrupt.came()) return;
     }
     handle_interrupt();
@@ -96,7 +97,7 @@ void predict(const Network& network, const py::object& y, const py::object& para
   float* data = outputs.mutable_data();
   positive("threads", threads);
   if (count > 0)
-    interruptible(network, false, [&](Interrupt& interrupt) {
+    interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
       network.predict(data, p, view, count, threads, interrupt);
     });
 }
@@ -112,7 +113,7 @@ std::pair<double, std::int64_t> evaluate(const Network& network, const py::objec
   double sum = 0.0;
   std::int64_t correct = 0;
   if (count > 0)
-    interruptible(network, false, [&](Interrupt& interrupt) {
+    interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
       network.evaluate(&sum, &correct, p, view, count, targets, loss, threads, interrupt);
     });
   return {sum, correct};
@@ -133,7 +134,7 @@ std::pair<py::array, py::array> gradient(const Network& network, const py::objec
   const std::int64_t count = x.shape(0);
   positive("threads", threads);
   if (count > 0)
-    interruptible(network, false, [&](Interrupt& interrupt) {
+    interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
       network.gradient(dx_data, gradient_data, p, view, dy_view, count, threads, interrupt);
     });
   return {std::move(dx), std::move(parameter_gradient)};
@@ -218,7 +219,7 @@ py::array hessian(const Network& network, const py::object& parameters, const py
   if (indices.size() > 0) {
     const std::int64_t* first = indices.data();
     const std::int64_t count = indices.size();
-    interruptible(network, false, [&](Interrupt& interrupt) {
+    interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
       network.hessian(data, p, view, first, count, loss, affine ? &*affine : nullptr, threads,
                       interrupt);
     });
@@ -239,7 +240,7 @@ py::array distort(const Network& network, const py::array& x, const py::object& 
   float* data = y.mutable_data();
   positive("threads", threads);
   if (count > 0)
-    interruptible(network, false, [&](Interrupt& interrupt) {
+    interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
       network.distort(data, view, images, count, affine, threads, interrupt);
     });
   return std::move(y);
@@ -251,8 +252,13 @@ std::pair<py::array, py::array> train(
     const Network& network, const py::object& parameters, const py::array& x, const py::array& y,
     const py::object& order, int batch_size, Loss loss, const py::dict& optimizer,
     const std::vector<py::object>& slots, const py::object& iterations,
-    const py::object& learning_rates, const std::optional<py::dict>& augmentation, int threads) {
+    const py::object& learning_rates, const std::optional<py::dict>& augmentation,
+    std::uint32_t seed, std::uint32_t epoch,
+    const std::optional<std::tuple<std::size_t, std::size_t, py::function>>& exchange,
+    int threads) {
   TrainCall call{};
+  call.seed = seed;
+  call.epoch = epoch;
   auto flat = exactly<FloatVector>("parameters", parameters);
   call.parameters = flat_buffer("parameters", flat, network.parameter_floats());
   call.x = image_view("x", x, network.input());
@@ -278,14 +284,21 @@ std::pair<py::array, py::array> train(
 
   py::array_t<double> losses(steps);
   py::array_t<std::int64_t> correct(steps);
+  std::optional<PythonExchange> others;
+  if (exchange) {
+    const auto& [rank, ranks, function] = *exchange;
+    call.exchange = &others.emplace(rank, ranks, function);
+  }
   call.losses = losses.mutable_data();
   call.correct = correct.mutable_data();
   if (steps > 0)
-    interruptible(network, true, [&](Interrupt& interrupt) {
+    interruptible(network, true, [&](Interrupt& interrupt, GilReleased& released) {
       call.optimizer.iterations = *steps_done;
+      if (others) others->released(released);
       const std::int64_t done = network.train(call, threads, interrupt);
       *steps_done += done;  // here, where no signal comes between weights and count
       call.skip(done);
+      if (others) others->rethrow();
     });
   return {std::move(losses), std::move(correct)};
 }
@@ -295,8 +308,9 @@ py::array snapshot(const Network& network, const py::object& parameters) {
   const float* from = parameters_of(network, parameters);
   py::array copy = zeros(network.parameter_floats());
   auto* to = static_cast<float*>(copy.mutable_data());
-  interruptible(network, false,
-                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
+  interruptible(network, false, [&](Interrupt&, GilReleased&) {
+    std::copy_n(from, network.parameter_floats(), to);
+  });
   return copy;
 }
 
@@ -305,8 +319,9 @@ void assign(const Network& network, const py::object& parameters, const py::obje
   auto flat = exactly<FloatVector>("parameters", parameters);
   float* to = flat_buffer("parameters", flat, network.parameter_floats());
   const float* from = parameters_of(network, values);
-  interruptible(network, true,
-                [&](Interrupt&) { std::copy_n(from, network.parameter_floats(), to); });
+  interruptible(network, true, [&](Interrupt&, GilReleased&) {
+    std::copy_n(from, network.parameter_floats(), to);
+  });
 }
 
 // As a dict, so that Python names what it takes.
@@ -321,7 +336,7 @@ py::dict profile(const Network& network, const py::object& parameters, const py:
     throw py::value_error("x must hold from 1 to " + std::to_string(network.lanes()) +
                           " images, got " + std::to_string(count));
   StepTimes times{};
-  interruptible(network, false, [&](Interrupt&) {
+  interruptible(network, false, [&](Interrupt&, GilReleased&) {
     times = network.profile(p, view, count, targets, loss, repeats);
   });
   py::list layers;
@@ -370,7 +385,8 @@ void bind_network(py::module_& m) {
       .def("train", &train, py::arg("parameters"), py::arg("x"), py::arg("y"), py::arg("order"),
            py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
            py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"),
-           py::arg("augmentation"), py::arg("threads"))
+           py::arg("augmentation"), py::arg("seed"), py::arg("epoch"),
+           py::arg("exchange") = py::none(), py::arg("threads"))
       .def("distort", &distort, py::arg("x"), py::arg("order"), py::arg("augmentation"),
            py::arg("threads"));
 }

@@ -21,6 +21,10 @@ struct Relu : Elementwise {
   vec forward(vec x) const { return larger(vec{}, x); }  // so ordered that a NaN stays
   vec backward(vec dy, vec y) const { return y > vec{} ? dy : vec{}; }
 };
+struct LeakyRelu : Elementwise {  // parameter: the slope below zero
+  vec forward(vec x) const { return x > vec{} ? x : x * splat(parameter); }
+  vec backward(vec dy, vec y) const { return y > vec{} ? dy : dy * splat(parameter); }
+};
 struct Sigmoid : Elementwise {
   vec forward(vec x) const { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
   vec backward(vec dy, vec y) const { return dy * (y * (splat(1.0f) - y)); }

@@ -41,8 +41,8 @@ struct Affine {
 
 inline Affine draw(const RandomAffine& a, std::int64_t image, int height, int width) {
   const auto low = std::uint32_t(image), high = std::uint32_t(std::uint64_t(image) >> 32);
-  const Random4 first = philox({low, high, a.epoch, 0}, a.seed);
-  const Random4 second = philox({low, high, a.epoch, 1}, a.seed);
+  const auto first = philox<std::uint32_t>({low, high, a.epoch, 0}, a.seed);
+  const auto second = philox<std::uint32_t>({low, high, a.epoch, 1}, a.seed);
   if (fraction(second.word[2]) > a.rate) return {1.0f, 0.0f, 1.0f, 0.0f, 1.0f, 1.0f};
   double cosine, sine;
   cosine_sine(&cosine, &sine, 6.283185307179586 * a.rotation * symmetric(first.word[0]));

@@ -102,3 +102,21 @@ PYLENET_KERNEL(loss, (float* dy, float* losses, std::int32_t* correct, float* sc
 // a block as a tree. Adds if `add`.
 PYLENET_KERNEL(sum_records, (float* gradient, const float* records, int groups, std::size_t size,
                              std::size_t begin, std::size_t end, bool add))
+
+// y = x, times d.scale or zero. A value's random number is a function of the key, the epoch, its
+// image and its place in Keras's flatten order.
+PYLENET_KERNEL(dropout, (float* y, const float* x, const TrainingImages& images, const Dropout& d,
+                         Shape shape))
+
+// Batch normalisation. Sums over all places of the first `count` images, each channel's: in each
+// lane row by row, then the lanes as a tree.
+// sum [c] of x, or of its squared distance from mean [c] where that is set.
+PYLENET_KERNEL(batch_sum, (float* sum, const float* x, const float* mean, int count, Shape shape))
+// dscale [c]: sum of dy (x - mean) inverse; dshift [c]: sum of dy.
+PYLENET_KERNEL(batch_norm_backward_parameters,
+               (float* dscale, float* dshift, const float* x, const float* dy, const float* mean,
+                const float* inverse, int count, Shape shape))
+// dx = a dy + b x + c, a, b and c [channel]; zero for images from `count` on.
+PYLENET_KERNEL(batch_norm_backward_input,
+               (float* dx, const float* dy, const float* x, const float* a, const float* b,
+                const float* c, int count, Shape shape))

@@ -36,6 +36,7 @@ enum class ElementType { kUint8, kFloat32, kFloat64 };
 
 // Every activation: its kind, its name, its function (see activation.h).
 #define PYLENET_ACTIVATIONS(X)              \
+  X(kLeakyRelu, "leaky_relu", LeakyRelu)    \
   X(kLinear, "linear", Linear)              \
   X(kRelu, "relu", Relu)                    \
   X(kScaledTanh, "scaled_tanh", ScaledTanh) \
@@ -111,6 +112,20 @@ struct RandomAffine {
   float fill;            // outside the image
   std::uint64_t seed;    // with the epoch and the image's index, all that the map depends on
   std::uint32_t epoch;
+};
+
+// The images of a group in training, and what random numbers depend on besides them.
+struct TrainingImages {
+  std::uint32_t seed, epoch;
+  const std::int64_t* index;  // [image] of all that are trained on
+  int count;
+};
+
+// Random zeros: each value stays with probability 1 - rate, times `scale`.
+struct Dropout {
+  std::uint64_t key;        // of the random numbers
+  std::uint32_t threshold;  // rate 2^32: random numbers below it drop a value
+  float scale;              // 1 / (1 - rate)
 };
 
 struct OptimizerStep {

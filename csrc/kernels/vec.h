@@ -29,6 +29,7 @@ constexpr int kRegisters = kLanes == 16 ? 32 : 16;
 
 typedef float vec __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::int32_t ivec __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::uint32_t uvec __attribute__((vector_size(4 * kLanes), may_alias));
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
@@ -137,6 +138,14 @@ inline vec fma(vec a, vec b, vec c) {
 #else
   return a * b + c;
 #endif
+}
+
+// The 64-bit products of each lane's a and b: their upper and lower halves.
+inline void multiply_wide(uvec* high, uvec* low, uvec a, std::uint32_t b) {
+  typedef std::uint64_t pairs __attribute__((vector_size(4 * kLanes)));
+  const pairs even = (pairs(a) & 0xffffffff) * b, odd = (pairs(a) >> 32) * b;
+  *high = uvec((even >> 32) | (odd & 0xffffffff00000000));
+  *low = uvec((even & 0xffffffff) | (odd << 32));
 }
 
 inline vec square_root(vec v) {

@@ -25,8 +25,8 @@ std::size_t Tensor::size() const {
   return n;
 }
 
-void Layer::add_tensor(const char* name, const std::vector<int>& shape) {
-  tensors.push_back({name, end_, shape});
+void Layer::add_tensor(const char* name, const std::vector<int>& shape, bool trainable) {
+  tensors.push_back({name, end_, shape, trainable});
   end_ += aligned_floats(tensors.back().size());
 }
 
@@ -50,8 +50,15 @@ Range SummedLayer::sum_part(const Kernels& kernels, const Records& records, floa
   return {offset + begin, offset + end};
 }
 
+std::size_t SummedLayer::span() const {
+  for (const Tensor& t : tensors)
+    if (!t.trainable) return t.offset - tensors[0].offset;
+  return tensors.empty() ? 0 : end_ - tensors[0].offset;
+}
+
 void SummedLayer::clear_gaps(float* record) const {
   for (const Tensor& t : tensors) {
+    if (!t.trainable) break;
     float* begin = record + (t.offset - tensors[0].offset);
     std::fill(begin + t.size(), begin + aligned_floats(t.size()), 0.0f);
   }

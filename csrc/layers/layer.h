@@ -20,6 +20,7 @@ struct Tensor {  // one parameter tensor, in Keras's layout
   std::string name;
   std::size_t offset;  // floats from the start of the flat buffer
   std::vector<int> shape;
+  bool trainable = true;  // else a step changes it without a gradient, as a moving average
   std::size_t size() const;
 };
 
@@ -35,8 +36,11 @@ struct Call {
   const Kernels& kernels;
   const float* parameters;
   float* scratch;
-  Records records;    // of this layer
-  std::size_t group;  // whose record is written
+  Records records;           // of this layer
+  std::size_t layer, group;  // which one this is; whose record is written
+  // Of a training step; both null otherwise.
+  const TrainingImages* training;
+  float* shared;  // of this layer, by all groups: as much as shared_floats says
 };
 
 struct Range {
@@ -65,6 +69,20 @@ class Layer {
                        const float* x_squared, const float* y) const = 0;
   // What this layer is, where there is no such way through it; else null.
   virtual const char* without_hessian() const { return nullptr; }
+
+  // A layer that needs all images of a training step before it can go on begins a segment of the
+  // network. Before its forward passes there are rounds, in each of which it gathers something from
+  // each group into the group's record and then settles what it shares; and so on the way back.
+  virtual std::size_t shared_floats() const { return 0; }  // 0: no such layer
+  virtual int forward_rounds() const { return 0; }
+  virtual int backward_rounds() const { return 0; }
+  virtual void gather_forward(const Call&, int /*round*/, const float* /*x*/) const {}
+  virtual void gather_backward(const Call&, int /*round*/, const float* /*dy*/,
+                               const float* /*x*/) const {}
+  virtual void settle_forward(const Call&, int /*round*/, int /*images*/) const {}
+  virtual void settle_backward(const Call&, int /*round*/, int /*images*/) const {}
+  // Changes what is not trained, once a step is done.
+  virtual void end_step(float* /*parameters*/, const float* /*shared*/) const {}
 
   // Whether `loss` is computed from this layer's input where it is the last one.
   virtual bool is_part_of(Loss /*loss*/) const { return false; }
@@ -100,7 +118,7 @@ class Layer {
   }
 
  protected:
-  void add_tensor(const char* name, const std::vector<int>& shape);
+  void add_tensor(const char* name, const std::vector<int>& shape, bool trainable = true);
   const float* tensor(const Call& call, std::size_t i) const {  // null where there is none
     return i < tensors.size() ? call.parameters + tensors[i].offset : nullptr;
   }
@@ -146,7 +164,7 @@ class SummedLayer : public ActivatedLayer {
 
  private:
   static constexpr std::size_t kPartFloats = 512;  // a few microseconds of work for one thread
-  std::size_t span() const { return end_ - tensors[0].offset; }
+  std::size_t span() const;                        // of the trainable tensors, which come first
 };
 
 // One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.

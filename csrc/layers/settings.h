@@ -31,7 +31,7 @@ class Settings {
     return integers(name, 1, least, most)[0];
   }
   std::vector<int> integers(const char* name, std::size_t count, int least, int most) const;
-  float real(const char* name) const { return float(find(name, 1, 0).numbers[0]); }
+  double real(const char* name) const { return find(name, 1, 0).numbers[0]; }
   Activation activation(const char* name) const;  // a text and a number
   // Lists that may be empty.
   const std::vector<std::string>& texts(const char* name) const { return find(name).texts; }

@@ -50,7 +50,9 @@ class ZeroPadding2D final : public Layer {
 class Rescaling final : public Layer {
  public:
   Rescaling(const Settings& settings, Shape in, std::size_t offset)
-      : Layer(in, in, offset), scale_(settings.real("scale")), offset_(settings.real("offset")) {}
+      : Layer(in, in, offset),
+        scale_(float(settings.real("scale"))),
+        offset_(float(settings.real("offset"))) {}
   void forward(const Call& call, float* y, const float*) const override {
     call.kernels.rescale(y, y, size_of(out), scale_, offset_);
   }

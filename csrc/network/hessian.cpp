@@ -90,7 +90,7 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
       worker.forward.for_each_group(slab, end, order, double(size_of(input_)),
                                     [&](int group, const GroupImages& images) {
                                       worker.forward.pack(x, images, augmentation);
-                                      worker.forward.forward_all(layers);
+                                      worker.forward.forward_layers(0, layers);
                                       worker.backward_all(layers, loss, group);
                                     });
       if (interrupt.came()) return;

@@ -29,6 +29,7 @@ Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, f
   rewrite_for_training(layers_);
   for (std::size_t i = 0; i < layers_.size(); i++) {
     cost_ += layers_[i]->cost();
+    if (layers_[i]->shared_floats() > 0) barriers_.push_back(int(i));
     for (int part = 0; part < layers_[i]->parts(); part++) parts_.emplace_back(i, part);
   }
   first_trainable_ = parts_.empty() ? int(layers_.size()) : int(parts_.front().first);

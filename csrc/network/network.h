@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "layers/layer.h"
 #include "layers/settings.h"
+#include "network/exchange.h"
 #include "network/plan.h"
 #include "runtime/gate.h"
 #include "runtime/interrupt.h"
@@ -36,8 +37,10 @@ struct TrainCall {
   const std::int64_t* order;         // images in the order of training
   std::int64_t count;                // how many; the last step may be a smaller batch
   int batch_size;
+  std::uint32_t seed, epoch;    // what dropout depends on besides the image
   const float* learning_rates;  // [step]
   Optimizer optimizer;
+  Exchange* exchange;     // null for a step that is computed here alone
   double* losses;         // [step] sum over the batch
   std::int64_t* correct;  // [step]
 
@@ -158,6 +161,7 @@ class Network {
   double cost_ = 0.0;
   int first_trainable_ = 0;
   std::size_t parameter_floats_ = 0;
+  std::vector<int> barriers_;                       // layers that begin a segment
   std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
   std::unique_ptr<const Plan> lanes_, single_;      // for many images, for one
   mutable Gate gate_;

@@ -33,7 +33,10 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
       offsets[k] = record_floats;
       record_floats += aligned_floats(wanted[k]);
     }
+    record_sizes_.push_back(wanted);
     record_offsets_.push_back(offsets);
+    shared_offsets_.push_back(shared_floats);
+    shared_floats += aligned_floats(layer.shared_floats());
   }
   // A loss needs flat output and works in lanes, whatever the layout.
   if (output_shape.height * output_shape.width == 1)
@@ -61,6 +64,15 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
     if (!layers[i]->in_place()) turn = 1 - turn;
     places[i].dx = gradients[turn];
   }
+}
+
+std::vector<RecordArray> Plan::record_arrays(float* all, std::size_t groups) const {
+  std::vector<RecordArray> arrays;
+  for (std::size_t i = 0; i < record_sizes_.size(); i++)
+    for (std::size_t k = 0; k < record_sizes_[i].size(); k++)
+      if (record_sizes_[i][k] > 0)
+        arrays.push_back({all + record_offsets_[i][k] * groups, record_sizes_[i][k]});
+  return arrays;
 }
 
 Records Plan::records(float* all, std::size_t groups, std::size_t layer) const {

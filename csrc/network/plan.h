@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers/layer.h"
+#include "network/exchange.h"
 
 namespace pylenet {
 
@@ -28,16 +29,25 @@ class Plan {
   std::size_t forward_floats = 0;                // of a buffer that nothing goes back through
   std::size_t floats = 0;                        // of a buffer for both ways
   std::size_t record_floats = 0;                 // of one group's records, all layers'
+  std::size_t shared_floats = 0;                 // of what groups share, all layers'
 
   // The records of one layer among those of all, which have room for `groups`.
   Records records(float* all, std::size_t groups, std::size_t layer) const;
+  // All arrays of records among which there is room for `groups`.
+  std::vector<RecordArray> record_arrays(float* all, std::size_t groups) const;
+  // What one layer's groups share, among that of all layers.
+  float* shared(float* all, std::size_t layer) const {
+    return all ? all + shared_offsets_[layer] : nullptr;
+  }
 
   int groups_of(std::int64_t images) const { return pylenet::groups_of(images, kernels); }
 
  private:
   std::size_t reserve(std::size_t floats_wanted);
 
+  std::vector<RecordFloats> record_sizes_;    // [layer] floats of one group
   std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before
+  std::vector<std::size_t> shared_offsets_;   // [layer]
 };
 
 }  // namespace pylenet

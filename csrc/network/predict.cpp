@@ -14,7 +14,7 @@ void Network::forward_groups(const Plan& plan, Workspace& workspace, const float
     worker.for_each_group(0, count, nullptr, double(size_of(input_)),
                           [&](int, const GroupImages& images) {
                             worker.pack(x, images);
-                            worker.forward_all(layers);
+                            worker.forward_layers(0, layers);
                             use(worker, images);
                           });
   });
@@ -89,10 +89,10 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
       worker.for_each_group(
           slab, end, nullptr, double(size_of(input_)), [&](int group, const GroupImages& images) {
             worker.pack(x, images);
-            worker.forward_all(layers);
+            worker.forward_layers(0, layers);
             plan.kernels.pack(worker.output_gradient(), dy, images.index, images.count, output(),
                               1.0f, -0.0f);
-            worker.backward_all(layers, group, true);
+            worker.backward_layers(0, layers, group, true);
             if (interrupt.came()) return;
             float* group_dx = worker.input_gradient();
             plan.kernels.rescale(group_dx, group_dx, size_of(input_), scale_, -0.0f);

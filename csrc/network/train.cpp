@@ -1,9 +1,13 @@
 // Training. A step has three phases:
 //
 // - groups: threads take groups of images through the network and back; each leaves its records.
-// - exchange: all groups are done. Whoever computes a step together exchanges records here.
+// - exchange: all groups are done. Whoever computes a step together with others exchanges records.
 // - parts: threads take parts of the flat gradient, sum each over all records, and update the
 //   parameters that it covers.
+//
+// A layer that needs all images of the step splits the network into segments: all groups go through
+// one segment, threads wait for each other, then all go through the next. Every group has a buffer
+// of its own then. Without such a layer there is one segment, and the buffers are the threads'.
 #include <algorithm>
 #include <cmath>
 
@@ -48,6 +52,7 @@ struct Network::Trainer {
 
   const TrainCall& call;
   const Worker worker;
+  const Network& network() const { return worker.network; }
 
   // Every function here is called by all threads alike, and returns on all when all have done.
 
@@ -55,11 +60,13 @@ struct Network::Trainer {
   bool step(std::int64_t number) const {
     const std::int64_t begin = number * call.batch_size;
     const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
-    for (std::int64_t at = begin; at < end; at += kSlab) {
-      const std::int64_t slab_end = std::min(at + kSlab, end);
+    const std::int64_t most = network().barriers_.empty() ? kSlab : call.batch_size;
+    for (std::int64_t at = begin; at < end; at += most) {
+      const std::int64_t slab_end = std::min(at + most, end);
       const Slab slab{
           number, at, slab_end, at == begin, slab_end == end, 1.0f / float(end - begin)};
       run_groups(slab);
+      run_exchange(slab);
       // All threads see the same here: thread 0 does not ask among the parts.
       if (worker.interrupt.came()) return false;
       run_parts(slab);
@@ -68,39 +75,133 @@ struct Network::Trainer {
   }
 
   void run_groups(const Slab& slab) const {
-    const Network& network = worker.network;
-    Workspace& workspace = worker.workspace;
-    const int layers = network.layers_before(call.loss);
-    const double work = double(size_of(network.input_)) * (call.augmentation ? kPixelCost : 1.0);
-    worker.for_each_group(
-        slab.begin, slab.end, call.order, work, [&](int group, const GroupImages& images) {
-          const std::int64_t first = images.first - slab.begin;
-          worker.pack(call.x, images, call.augmentation);
-          worker.forward_all(layers);
-          worker.loss(worker.output_gradient(), &workspace.losses[first], &workspace.correct[first],
-                      call.targets, images, call.loss, layers, slab.scale);
-          worker.backward_all(layers, group, false);
-        });
+    const Network& n = network();
+    const int layers = n.layers_before(call.loss), segments = int(n.barriers_.size());
+    for (int s = 0; s <= segments; s++) {
+      const int begin = s == 0 ? 0 : n.barriers_[s - 1];
+      const int end = s == segments ? layers : n.barriers_[s];
+      if (s > 0) gather_forward(slab, begin);
+      for_each_group(slab, [&](const Worker& own, int group, const GroupImages& images) {
+        if (s == 0) own.pack(call.x, images, call.augmentation);
+        own.forward_layers(begin, end);
+        if (s < segments) return;
+        Workspace& workspace = own.workspace;
+        const std::int64_t first = images.first - slab.begin;
+        own.loss(own.output_gradient(), &workspace.losses[first], &workspace.correct[first],
+                 call.targets, images, call.loss, layers, slab.scale);
+        own.backward_layers(backward_end(s), layers, group);
+      });
+    }
+    for (int s = segments; s > 0 && n.barriers_[s - 1] >= n.first_trainable_; s--) {
+      const int barrier = n.barriers_[s - 1];
+      gather_backward(slab, barrier);
+      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
+        own.backward_layers(backward_end(s - 1), barrier + 1, group);
+      });
+    }
   }
 
-  // One more "part" sums the metrics.
+  // The first layer of segment `s` that is not its barrier and that anything goes back through.
+  int backward_end(int s) const {
+    const int after = s == 0 ? 0 : network().barriers_[s - 1] + 1;
+    return std::max(after, network().first_trainable_);
+  }
+
+  // Calls f(worker, group, images) with a worker on the group's buffer.
+  template <class F>
+  void for_each_group(const Slab& slab, F f) const {
+    const double values = double(size_of(network().input_));
+    const double work = values * (call.augmentation ? kPixelCost : 1.0);
+    worker.for_each_group(
+        slab.begin, slab.end, call.order, work,
+        [&](int group, const GroupImages& images) {
+          const TrainingImages training{call.seed, call.epoch, images.index, images.count};
+          Worker own = worker;
+          own.training = &training;
+          if (!network().barriers_.empty()) own.buffer = own.workspace.groups[group].data.get();
+          f(own, group, images);
+        },
+        call.exchange);
+  }
+
+  void run_exchange(const Slab& slab) const {
+    if (!call.exchange) return;
+    Workspace& workspace = worker.workspace;
+    exchange(slab, worker.plan.record_arrays(worker.records(), worker.record_groups),
+             workspace.losses.data(), workspace.correct.data());
+  }
+  void exchange(const Slab& slab, const std::vector<RecordArray>& records, float* losses,
+                std::int32_t* correct) const {
+    Interrupt& interrupt = worker.interrupt;
+    if (worker.member.thread == 0 && !interrupt.came() &&
+        !call.exchange->run(records, worker.plan.groups_of(slab.images()), losses, correct,
+                            slab.images()))
+      interrupt.give_up();
+    worker.member.for_each(0, [](int) {});  // the others wait for it
+  }
+
+  // What layer `barrier` needs of all groups before it goes on, and before it goes back.
+  void gather_forward(const Slab& slab, int barrier) const {
+    const Layer& layer = *network().layers_[barrier];
+    const Place& place = worker.plan.places[barrier];
+    for (int round = 0; round < layer.forward_rounds(); round++) {
+      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
+        layer.gather_forward(own.call(barrier, group), round, own.buffer + place.x);
+      });
+      settle(slab, barrier,
+             [&](const Call& own) { layer.settle_forward(own, round, slab.images()); });
+    }
+  }
+  void gather_backward(const Slab& slab, int barrier) const {
+    const Layer& layer = *network().layers_[barrier];
+    const Place& place = worker.plan.places[barrier];
+    for (int round = 0; round < layer.backward_rounds(); round++) {
+      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
+        layer.gather_backward(own.call(barrier, group), round, own.buffer + place.dy,
+                              own.buffer + place.x);
+      });
+      settle(slab, barrier,
+             [&](const Call& own) { layer.settle_backward(own, round, slab.images()); });
+    }
+  }
+  template <class F>
+  void settle(const Slab& slab, int barrier, F f) const {
+    if (call.exchange) {
+      const Records records = worker.call(barrier, 0).records;
+      const RecordFloats floats =
+          network().layers_[barrier]->record_floats(worker.plan.kernels.lanes);
+      exchange(slab, {{records.second, floats[1]}}, nullptr, nullptr);
+    }
+    worker.member.for_each(1, [&](int) {
+      const TrainingImages training{call.seed, call.epoch, call.order + slab.begin, slab.images()};
+      Worker own = worker;
+      own.training = &training;
+      f(own.call(barrier, 0));
+    });
+  }
+
+  // One more "part" is what is not summed over records.
   void run_parts(const Slab& slab) const {
-    const int parts = int(worker.network.parts_.size());
+    const int parts = int(network().parts_.size());
     const OptimizerStep update = optimizer_step_at(call, slab.step);
     worker.member.for_each(parts + 1, [&](int part) {
       if (part == parts)
-        sum_metrics(slab);
+        finish(slab);
       else
         update_part(slab, part, update);
     });
   }
 
-  void sum_metrics(const Slab& slab) const {
+  // Metrics, and what layers change without a gradient.
+  void finish(const Slab& slab) const {
     if (slab.first) call.losses[slab.step] = 0.0, call.correct[slab.step] = 0;
     for (int i = 0; i < slab.images(); i++) {
       call.losses[slab.step] += worker.workspace.losses[i];
       call.correct[slab.step] += worker.workspace.correct[i];
     }
+    for (const int barrier : network().barriers_)
+      network().layers_[barrier]->end_step(
+          call.parameters, worker.plan.shared(worker.workspace.shared.data.get(), barrier));
   }
 
   void update_part(const Slab& slab, int part, const OptimizerStep& update) const {
@@ -108,20 +209,23 @@ struct Network::Trainer {
     const Range r = worker.sum_part(gradient, part, slab.images(), !slab.first);
     if (!slab.last) return;
     const Optimizer& optimizer = call.optimizer;
-    worker.network.isa_.optimizer_step(call.parameters + r.begin,
-                                       optimizer.slot_1 ? optimizer.slot_1 + r.begin : nullptr,
-                                       optimizer.slot_2 ? optimizer.slot_2 + r.begin : nullptr,
-                                       gradient + r.begin, r.end - r.begin, update);
+    network().isa_.optimizer_step(call.parameters + r.begin,
+                                  optimizer.slot_1 ? optimizer.slot_1 + r.begin : nullptr,
+                                  optimizer.slot_2 ? optimizer.slot_2 + r.begin : nullptr,
+                                  gradient + r.begin, r.end - r.begin, update);
   }
 };
 
 std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& interrupt) const {
-  const std::int64_t largest = std::min<std::int64_t>({call.batch_size, call.count, kSlab});
+  const bool segments = !barriers_.empty();
+  const std::int64_t largest = std::min<std::int64_t>(
+      {call.batch_size, call.count, segments ? std::int64_t(call.batch_size) : kSlab});
   const Plan& plan = plan_for(largest);
   const int groups = plan.groups_of(largest);
   threads = team_size(threads, groups, 3 * cost(plan));
-  const Lease workspace(*this, plan,
-                        {threads, true, groups, std::size_t(largest), bool(call.augmentation)});
+  const Lease workspace(
+      *this, plan,
+      {threads, true, groups, std::size_t(largest), bool(call.augmentation), segments});
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{

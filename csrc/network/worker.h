@@ -35,14 +35,16 @@ struct Network::Workspace {
 
   std::vector<Buffer> threads;  // each thread's, for the group that it works on
   std::vector<Buffer> frames;   // each thread's, around images that are distorted
-  Buffer records, gradient;
+  std::vector<Buffer> groups;   // each group's, where a step has several segments
+  Buffer records, gradient, shared;
   std::vector<float> losses;
   std::vector<std::int32_t> correct;
 
   std::size_t bytes() const {
     std::size_t floats = records.floats + gradient.floats + losses.size() + correct.size();
-    for (const Buffer& buffer : threads) floats += buffer.floats;
-    for (const Buffer& buffer : frames) floats += buffer.floats;
+    floats += shared.floats;
+    for (const auto* buffers : {&threads, &frames, &groups})
+      for (const Buffer& buffer : *buffers) floats += buffer.floats;
     return floats * sizeof(float);
   }
 };
@@ -56,6 +58,7 @@ class Network::Lease {
     int record_groups = 0;        // of how many groups the records are kept at once
     std::size_t loss_images = 0;  // of how many images the losses are kept
     bool frames = false;          // whether images are distorted
+    bool segments = false;        // whether the groups of several segments are kept
   };
 
   Lease(const Network& network, const Plan& plan, const Wanted& wanted) : network_(network) {
@@ -72,6 +75,10 @@ class Network::Lease {
     if (wanted.frames)
       reserve(w.frames, wanted.threads,
               framed_floats(network.input_) * plan.kernels.lanes + kSlack);
+    if (wanted.segments) {
+      reserve(w.groups, wanted.record_groups, plan.floats);
+      w.shared.reserve(plan.shared_floats);
+    }
     w.records.reserve(plan.record_floats * wanted.record_groups);
     if (wanted.record_groups) w.gradient.reserve(network.parameter_floats_);
     if (wanted.loss_images > w.losses.size()) {
@@ -126,28 +133,37 @@ struct Network::Worker {
   Workspace& workspace;
   Interrupt& interrupt;
   const Member& member;
-  // There is room for so many groups' records; without room none are kept.
-  std::size_t record_groups = 0;
+  std::size_t record_groups = 0;  // there is room for so many; without room no records are kept
 
-  float* const buffer = workspace.threads[member.thread].data.get();
-  float* const records = record_groups ? workspace.records.data.get() : nullptr;
+  float* buffer = workspace.threads[member.thread].data.get();
+  const TrainingImages* training = nullptr;  // the buffer's, in a step of training
 
   // Calls f(group, its images) for each group of the images [begin, end), all threads together,
   // before each of which there are `work` vector operations to be done.
+  // exchange: null, or who says which of the groups are done here.
   template <class F>
   void for_each_group(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
-                      F f) const {
-    const int lanes = plan.kernels.lanes;
-    member.for_each(plan.groups_of(end - begin), [&](int group) {
+                      F f, const Exchange* exchange = nullptr) const {
+    const int lanes = plan.kernels.lanes, groups = plan.groups_of(end - begin);
+    const Range own = exchange ? exchange->share(groups) : Range{0, std::size_t(groups)};
+    member.for_each(int(own.end - own.begin), [&](int i) {
       if (interrupted(work)) return;
+      const int group = int(own.begin) + i;
       f(group, GroupImages(begin + std::int64_t(group) * lanes, end, lanes, order));
     });
   }
 
   Call call(std::size_t layer, std::size_t group) const {
-    return {plan.kernels, parameters, buffer + plan.scratch,
-            plan.records(records, record_groups, layer), group};
+    return {plan.kernels,
+            parameters,
+            buffer + plan.scratch,
+            plan.records(records(), record_groups, layer),
+            layer,
+            group,
+            training,
+            training ? plan.shared(workspace.shared.data.get(), layer) : nullptr};
   }
+  float* records() const { return record_groups ? workspace.records.data.get() : nullptr; }
   // What layer `layer` is given; the network's output where there is no such layer.
   float* input(int layer) const {
     const auto& places = plan.places;
@@ -191,13 +207,13 @@ struct Network::Worker {
                                  buffer + place.y);
   }
 
-  void forward_all(int layers) const {
-    for (int i = 0; i < layers && !interrupted(network.layers_[i]->cost()); i++) forward(i);
+  // Layers [begin, end).
+  void forward_layers(int begin, int end) const {
+    for (int i = begin; i < end && !interrupted(network.layers_[i]->cost()); i++) forward(i);
   }
-  // From dy in output_gradient() to the first layer with parameters, or through all if dx is
-  // wanted.
-  void backward_all(int layers, std::size_t group, bool want_dx) const {
-    for (int i = layers; i-- > (want_dx ? 0 : network.first_trainable_);) {
+  // Layers [begin, end), the last one first, from the dy of that.
+  void backward_layers(int begin, int end, std::size_t group, bool want_dx = false) const {
+    for (int i = end; i-- > begin;) {
       if (interrupted(2 * network.layers_[i]->cost())) break;
       backward(i, group, want_dx);
     }
@@ -213,7 +229,7 @@ struct Network::Worker {
   Range sum_part(float* gradient, int part, int images, bool add) const {
     const auto& [layer, own] = network.parts_[part];
     return network.layers_[layer]->sum_part(
-        plan.kernels, plan.records(records, record_groups, layer), gradient, own, images, add);
+        plan.kernels, plan.records(records(), record_groups, layer), gradient, own, images, add);
   }
 };
 

@@ -27,9 +27,11 @@ class Interrupt {
     return came();
   }
 
+  void give_up() { came_.store(true, std::memory_order_relaxed); }
+
   // Asks now, on the calling thread.
   bool ask() {
-    if (asked_()) came_.store(true, std::memory_order_relaxed);
+    if (asked_()) give_up();
     return came();
   }
 

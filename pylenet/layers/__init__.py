@@ -6,14 +6,27 @@ parameter buffer: writing into them changes the model. Channels come last everyw
 Constructors raise TypeError for the wrong kind of argument, ValueError for the wrong value.
 """
 
-from . import _base, activation, convolution, dense, lecun, pooling, shape
+from . import (
+    _base,
+    activation,
+    convolution,
+    dense,
+    dropout,
+    lecun,
+    normalization,
+    pooling,
+    shape,
+)
 from ._base import *  # noqa: F403
 from .activation import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .dense import *  # noqa: F403
+from .dropout import *  # noqa: F403
 from .lecun import *  # noqa: F403
+from .normalization import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .shape import *  # noqa: F403
 
 __all__ = _base.__all__ + activation.__all__ + convolution.__all__ + dense.__all__
-__all__ += lecun.__all__ + pooling.__all__ + shape.__all__
+__all__ += dropout.__all__ + lecun.__all__ + normalization.__all__ + pooling.__all__
+__all__ += shape.__all__

@@ -6,7 +6,7 @@ from .. import _check, _core
 from .._arrays import Shape
 from ._base import Layer, Settings, require_flat
 
-__all__ = ["Activation"]
+__all__ = ["Activation", "LeakyReLU"]
 
 ACTIVATIONS = _core.activations()
 
@@ -19,10 +19,14 @@ class Function(NamedTuple):
 
 
 LINEAR = Function("linear")
+PARAMETERS = {"leaky_relu": 0.2}  # of names that stand for a function with one
 
 
 class Activation(Layer):
-    """linear, relu, scaled_tanh, sigmoid, softmax (of flat input) or tanh as a layer of its own."""
+    """An activation as a layer of its own.
+
+    leaky_relu (of slope 0.2), linear, relu, scaled_tanh, sigmoid, softmax (of flat input) or tanh.
+    """
 
     kind = "activation"
 
@@ -36,9 +40,22 @@ class Activation(Layer):
         return [{"kind": self.kind, "activation": function(self.activation)}]
 
 
+class LeakyReLU(Layer):
+    """x where it is positive, elsewhere x * negative_slope, which is not negative."""
+
+    kind = "activation"
+
+    def __init__(self, negative_slope: float = 0.3, **common: Any) -> None:
+        super().__init__(**common)
+        self.negative_slope = _check.real32("negative_slope", negative_slope, "[0, inf)")
+
+    def nodes(self, input_shape: Shape) -> list[Settings]:
+        return [{"kind": self.kind, "activation": Function("leaky_relu", self.negative_slope)}]
+
+
 def function(name: str) -> Function:
     """What a name means."""
-    return Function(name)
+    return Function(name, PARAMETERS.get(name, 0.0))
 
 
 def activation_name(value: object) -> str:

@@ -1,12 +1,20 @@
 """Pooling, without weights."""
 
+import math
 from typing import Any
 
-from .. import _arrays
-from .._arrays import Pair, Shape
+from .. import _arrays, _check
+from .._arrays import CoreShape, Pair, Shape
 from ._base import Layer, Settings, require_image
 
-__all__ = ["AveragePooling2D", "AvgPool2D", "MaxPool2D", "MaxPooling2D"]
+__all__ = [
+    "AveragePooling2D",
+    "AvgPool2D",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "MaxPool2D",
+    "MaxPooling2D",
+]
 
 
 class _Pooling2D(Layer):
@@ -57,4 +65,29 @@ class AveragePooling2D(_Pooling2D):
     kind = "average_pool2d"
 
 
+class GlobalAveragePooling2D(Layer):
+    """The mean of each channel: (height, width, channels) to (channels,).
+
+    keepdims: to (1, 1, channels) instead.
+    """
+
+    kind = "average_pool2d"
+
+    def __init__(self, keepdims: bool = False, **common: Any) -> None:
+        super().__init__(**common)
+        self.keepdims = _check.boolean("keepdims", keepdims)
+
+    def nodes(self, input_shape: Shape) -> list[Settings]:
+        require_image(self, input_shape)
+        image = input_shape[:2]
+        return [{"kind": self.kind, "pool_size": image, "strides": image, "same_padding": False}]
+
+    def public_shape(self, core_shape: CoreShape, input_shape: Shape) -> Shape:
+        return core_shape if self.keepdims else core_shape[2:]
+
+    def _connections(self, inputs: Shape, outputs: Shape) -> int:
+        return math.prod(inputs)
+
+
 MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D

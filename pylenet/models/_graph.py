@@ -19,11 +19,15 @@ from ..layers.activation import LINEAR
 
 
 class Tensor(NamedTuple):
-    """A weight: its name in the layer, its first float's place in the flat buffer, its shape."""
+    """A weight: its name in the layer, its first float's place in the flat buffer, its shape.
+
+    trainable: whether the optimizer changes it.
+    """
 
     name: str
     offset: int
     shape: Shape
+    trainable: bool
 
     def of(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """This weight of a flat buffer, as a view."""

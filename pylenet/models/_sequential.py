@@ -167,6 +167,7 @@ class Sequential(LayerStack):
                 batch_size=batch_size,
                 shuffle=shuffle,
                 augmentation=augmentation,
+                seed=self._drawn_seed(),
             )
             logs: dict[str, float] = {}
             try:
@@ -255,7 +256,9 @@ class Sequential(LayerStack):
         with self._trainer.held(self.name):
             self._start_optimizer()
             self._prepare_optimizer(images, order)
-            losses_, correct = self._steps(images, labels, order, len(images))
+            losses_, correct = self._steps(
+                images, labels, order, len(images), None, self._drawn_seed(), 0
+            )
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):
             raise ValueError(f"the loss is {loss}: expected a finite number; look for NaN in x")
@@ -302,7 +305,9 @@ class Sequential(LayerStack):
             started = perf_counter()
             end = min(done + chunk, steps)
             part = order[done * batch_size : end * batch_size]
-            loss_sums[done:end], correct[done:end] = self._steps(x, y, part, batch_size, drawn)
+            loss_sums[done:end], correct[done:end] = self._steps(
+                x, y, part, batch_size, drawn, state.seed, epoch
+            )
             seen = min(end * batch_size, samples)
             logs = self._logs(float(loss_sums[:end].sum()) / seen, int(correct[:end].sum()) / seen)
             invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
@@ -326,7 +331,9 @@ class Sequential(LayerStack):
         y: NDArray[Any],
         order: NDArray[np.int64],
         batch_size: int,
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation | None,
+        seed: int,
+        epoch: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Train on x[order]; returns each step's summed loss and right answers."""
         network, (_, optimizer) = self.network, self._compiled()
@@ -344,6 +351,8 @@ class Sequential(LayerStack):
             iterations=optimizer.step_count,
             learning_rates=optimizer.learning_rates(steps),
             augmentation=augmentation,
+            seed=seed,
+            epoch=epoch,
             threads=_threads.get_num_threads(),
         )
 
@@ -462,6 +471,11 @@ class Sequential(LayerStack):
                 self.parameters, x, order[:samples], loss, augmentation, threads
             )
         optimizer.prepare(epoch, hessian)
+
+    def _drawn_seed(self) -> int:
+        """For layers that draw without a seed of their own; 0 where there are none."""
+        draws = any(node.settings.get("seed") == -1 for node in self.graph.nodes)
+        return int(_random.generator().integers(2**32)) if draws else 0
 
     def _start_optimizer(self) -> optimizers.Optimizer:
         _, optimizer = self._compiled()

@@ -18,7 +18,8 @@ class TrainingState:
     """All that changes while `fit` trains a model, from the first step to the last.
 
     parameters: the model's, live. epoch: the one that comes next; a callback may change it when
-    training begins. samples: how many an epoch has; the rest is as `fit` was told.
+    training begins. samples: how many an epoch has. seed: of what layers draw. The rest is as `fit`
+    was told.
     """
 
     def __init__(
@@ -31,14 +32,11 @@ class TrainingState:
         batch_size: int,
         shuffle: bool,
         augmentation: RandomAffine | None,
+        seed: int,
     ) -> None:
         self.parameters, self.optimizer, self.augmentation = parameters, optimizer, augmentation
-        self.epoch, self.samples, self.batch_size, self.shuffle = (
-            epoch,
-            samples,
-            batch_size,
-            shuffle,
-        )
+        self.epoch, self.samples, self.batch_size = epoch, samples, batch_size
+        self.shuffle, self.seed = shuffle, seed
 
     def identity(self) -> Json:
         """What must be the same where this is put back: all settings that are not state."""
@@ -65,6 +63,7 @@ class TrainingState:
             "learning_rate": self._rate(),
             "random": _random.generator().bit_generator.state,
             "augmentation_seed": None if self.augmentation is None else self.augmentation.seed,
+            "seed": self.seed,
         }
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -88,6 +87,7 @@ class TrainingState:
             rate = _check.real32("learning_rate", rate, "[0, inf)")
         if self.augmentation is not None:
             seed = _check.unsigned("augmentation_seed", seed, 64)
+        own_seed = _check.unsigned("seed", values["seed"], 32)
         generator = np.random.default_rng()
         generator.bit_generator.state = values["random"]
 
@@ -99,7 +99,7 @@ class TrainingState:
         _random.generator().bit_generator.state = generator.bit_generator.state
         if self.augmentation is not None:
             self.augmentation.seed = seed
-        self.epoch = epoch
+        self.epoch, self.seed = epoch, own_seed
 
     def _rate(self) -> float | None:
         """The learning rate where it is a number."""

@@ -60,6 +60,16 @@ def _softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def _leaky_relu(slope):
+    slope = np.float32(slope)
+    return Function(
+        lambda x: np.where(x > 0, x, slope * x),
+        lambda dy, x, y: np.where(x > 0, dy, slope * dy),
+        kinks=[0.0],
+        atol=TINY,
+    )
+
+
 FUNCTIONS = {
     "linear": Function(lambda x: x, lambda dy, x, y: dy, exact=True),
     "relu": Function(
@@ -69,6 +79,7 @@ FUNCTIONS = {
         exact=True,
         flat_below=True,
     ),
+    "leaky_relu": _leaky_relu(0.2),
     # Two neighbours of tanh may each be wrong by a few ulps.
     "tanh": Function(
         np.tanh, lambda dy, x, y: dy * (1 - y * y), drop=2 * FEW_ULPS, flat_below=True
@@ -219,3 +230,26 @@ class Activation(Pointwise):
     def random(self, draw, input_shape):
         flat = len(input_shape) == 1
         return layers.Activation(draw(st.sampled_from([*FUNCTIONS] if flat else ELEMENTWISE)))
+
+
+class LeakyReLU(Pointwise):
+    layer = layers.LeakyReLU
+    awkward = [Case(layers.LeakyReLU(), (5, 3, 2), (5, 3, 2))]
+    cases = [
+        *awkward,
+        Case(layers.LeakyReLU(negative_slope=0.01), (7,), (7,)),
+        Case(layers.LeakyReLU(0), (4, 3), (4, 3)),
+        Case(layers.LeakyReLU(1.5), (4, 3, 2), (4, 3, 2)),
+    ]
+    good = {}
+    wrong = {"negative_slope": [("0.3", TypeError), (None, TypeError), (-0.1, ValueError)]}
+    wrong["negative_slope"] += [(float("nan"), ValueError), (1e39, ValueError)]
+
+    def function(self, layer):
+        return _leaky_relu(layer.negative_slope)
+
+    def has_op(self, layer):
+        return False
+
+    def random(self, draw, input_shape):
+        return layers.LeakyReLU(draw(st.sampled_from([0.0, 0.1, 0.3, 1.0])))

@@ -209,3 +209,43 @@ class Average(_Pooling):
             total = total + x[:, i::height, j::width]
         cells = np.float32(height * width)
         return total / cells, (dy / cells).repeat(height, axis=1).repeat(width, axis=2)
+
+
+class GlobalAverage(Kind):
+    layer = layers.GlobalAveragePooling2D
+    awkward = [Case(layers.GlobalAveragePooling2D(), (7, 6, 3), (3,))]
+    cases = [
+        *awkward,
+        Case(layers.GlobalAveragePooling2D(), (1, 1, 17), (17,)),
+        Case(layers.GlobalAveragePooling2D(keepdims=True), (4, 9, 2), (1, 1, 2)),
+    ]
+    lenet = [Case(layers.GlobalAveragePooling2D(), (4, 4, 16))]
+    sweeps = {
+        "channels": [
+            Case(layers.GlobalAveragePooling2D(), (2, 2, c), batch=17) for c in range(1, 36)
+        ],
+        "batch": [Case(layers.GlobalAveragePooling2D(), (1, 4, 5), batch=n) for n in range(1, 51)],
+    }
+    good = {}
+    wrong = {"keepdims": [(1, TypeError), ("yes", TypeError)]}
+    misfits = [(layers.GlobalAveragePooling2D(), (9,), "GlobalAveragePooling2D takes images")]
+
+    def forward(self, layer, x):
+        return float64(x).mean(axis=(1, 2), keepdims=layer.keepdims)
+
+    def backward(self, layer, dy, x):
+        share = float64(dy).reshape(len(x), 1, 1, -1) / math.prod(x.shape[1:3])
+        return (np.broadcast_to(share, x.shape),)
+
+    def errors(self, layer, dy, x):
+        cells = math.prod(x.shape[1:3])
+        return [summed(cells, x), summed(cells, dy)]
+
+    def exact(self, layer):
+        return False
+
+    def random(self, draw, input_shape):
+        return layers.GlobalAveragePooling2D(draw(st.booleans()))
+
+    def suits_networks(self):
+        return False  # they go on with images

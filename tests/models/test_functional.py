@@ -15,7 +15,22 @@ from pylenet.layers import Activation, Conv2D, Dense, Flatten, Input, MaxPooling
 from pylenet.models import lenet5_1998, load_model
 from pylenet.utils import set_random_seed
 
-BUILDS = {**LENETS, "1998": lenet5_1998, "small": small}
+
+def newer():
+    """With what today's networks have besides LeNet's layers."""
+    return Sequential(
+        [
+            Conv2D(4, 3, input_shape=(9, 8, 2)),
+            layers.BatchNormalization(),
+            layers.LeakyReLU(0.2),
+            layers.Dropout(0.5),
+            layers.GlobalAveragePooling2D(),
+            Dense(5, "tanh"),
+        ]
+    )
+
+
+BUILDS = {**LENETS, "1998": lenet5_1998, "small": small, "newer": newer}
 
 
 def images(model, n, seed=0):

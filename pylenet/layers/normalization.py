@@ -1,0 +1,75 @@
+"""Batch normalisation.
+
+S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network training by reducing
+internal covariate shift", arXiv:1502.03167.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check, initializers
+from .._arrays import Shape
+from ._base import Layer, Settings
+
+__all__ = ["BatchNormalization"]
+
+
+class BatchNormalization(Layer):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, for each channel (the last axis).
+
+    While training, mean and variance are those of all the step's samples and places; predictions
+    use moving averages of them, which each step takes nearer: average * momentum + value * (1 -
+    momentum). Weights, all (channels,): gamma if `scale`, beta if `center`, moving_mean,
+    moving_variance; the last two are no parameters of the optimizer.
+    """
+
+    kind = "batch_normalization"
+
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.momentum = _check.real("momentum", momentum, "[0, 1]")
+        self.epsilon = _check.real32("epsilon", epsilon, "(0, inf)")
+        self.center = _check.boolean("center", center)
+        self.scale = _check.boolean("scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    @property
+    def gamma(self) -> NDArray[np.float32] | None:
+        """The factors, as a live view, or None without. Raises ValueError before there are any."""
+        return self._weight("gamma") if self.scale else None
+
+    @property
+    def beta(self) -> NDArray[np.float32] | None:
+        """The summands, as a live view, or None without. Raises ValueError before there are any."""
+        return self._weight("beta") if self.center else None
+
+    @property
+    def moving_mean(self) -> NDArray[np.float32]:
+        """The means that predictions use, as a live view. Raises ValueError before it is there."""
+        return self._weight("moving_mean")
+
+    @property
+    def moving_variance(self) -> NDArray[np.float32]:
+        """The variances that predictions use, likewise."""
+        return self._weight("moving_variance")
+
+    def nodes(self, input_shape: Shape) -> list[Settings]:
+        names = ("momentum", "epsilon", "center", "scale")
+        return [{"kind": self.kind} | {name: getattr(self, name) for name in names}]
