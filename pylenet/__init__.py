@@ -23,9 +23,11 @@ from .models import Sequential
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, ops, utils
+    from .models import Model
 
 __all__ = [
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "augmentation",
@@ -52,6 +54,8 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
+    if name == "Model":
+        return models.Model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -78,7 +78,8 @@ class BackupAndRestore(Callback):
         from .models._saving import config_of
 
         model = config_of(self.model)
-        del model["name"]
+        for name in ("name", "data_name", "class_names"):
+            del model[name]
         compiled = model.pop("compile")
         training = {**model, **compiled, **self.model.training_state.identity()}
         whole: Json = json.loads(json.dumps(training))

@@ -18,8 +18,7 @@ class Recipe:
     build: makes the model, not compiled. optimizer: makes one for (total steps, learning rate),
     the rate being the highest of a schedule. learning_rate, epochs, batch_size: what is used
     unless the user says otherwise. augmentation: makes one of the training images, if any. loss: to
-    train with. curve: whether the test set is looked at after each epoch, to report the learning
-    curve; nothing depends on what it shows.
+    train with.
     """
 
     build: Callable[[], Sequential]
@@ -29,7 +28,6 @@ class Recipe:
     batch_size: int
     augmentation: Callable[[], RandomAffine] | None = None
     loss: str = "sparse_categorical_crossentropy"
-    curve: bool = False
 
 
 def _plain(steps: int, rate: float) -> Optimizer:
@@ -84,7 +82,6 @@ RECIPES = {
         epochs=20,
         batch_size=1,
         loss="maximum_a_posteriori",
-        curve=True,
     ),
 }
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import sanitizer
 
+import pylenet
+
 ROOT = Path(__file__).parents[1]
 KERAS_SCRIPT = ROOT / "examples" / "keras_script.py"
 OWN_DIGITS = ROOT / "examples" / "own_digits.py"
@@ -45,6 +47,32 @@ def test_the_keras_script_runs_and_learns(mnist, run_python):
     *epochs, last = done.stdout.splitlines()
     assert len(epochs) == 20
     assert float(last.removeprefix("test accuracy ")) > 0.6
+
+
+# Looking inside
+
+
+def readme_blocks(heading):
+    """The Python of a section of the README, block by block."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1]
+    return re.findall(r"```python\n(.*?)```", section.split("\n## ")[0], re.DOTALL)
+
+
+def test_readme_s_lines_for_looking_inside_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model = pylenet.models.lenet5_modern()
+    model.save("lenet.safetensors")
+    x = np.random.default_rng(0).integers(0, 256, (2, 28, 28)).astype(np.uint8)
+    names = {"pylenet": pylenet, "x_test": x}
+    look, chain = readme_blocks("Looking inside")
+    exec(look, names)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "(1, 24, 24, 6)"
+    assert [line.split()[0] for line in rest] == [layer.name for layer in model.layers]
+    assert names["filters"].shape == (5, 5, 1, 6)
+    exec(chain, names)
+    names["model"].fit(x, np.arange(2), verbose=0)
+    assert names["features"].predict(x).shape == (2, 32)
 
 
 # One's own digits

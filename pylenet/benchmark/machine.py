@@ -8,13 +8,20 @@ from typing import Any
 from .. import _threads
 from .._config import config
 
-__all__ = ["load", "machine"]
+__all__ = ["load", "machine", "processor"]
 
+CPUINFO = Path("/proc/cpuinfo")
 SIMD = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd", "sve")
 BUSY = 0.5  # the load average above which the machine is not idle
 
 
-def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+def processor(cpuinfo: Path = CPUINFO) -> str:
+    """The processor's name."""
+    first, *_ = [*_entries(cpuinfo), {}]
+    return first.get("model name") or platform.processor() or platform.machine()
+
+
+def machine(cpuinfo: Path = CPUINFO) -> dict[str, Any]:
     """Processor, memory, system, load, and what pylenet found of them; None for what is not known.
 
     cores: physical ones of the machine; processors: hardware threads; processors_available: those
@@ -25,7 +32,7 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     cores = {(entry.get("physical id"), entry.get("core id")) for entry in entries}
     flags = first.get("flags", first.get("Features", "")).split()
     return {
-        "cpu": first.get("model name") or platform.processor() or platform.machine(),
+        "cpu": processor(cpuinfo),
         "cores": None if any(None in core for core in cores) else len(cores) or None,
         "processors": os.cpu_count(),
         "processors_available": _threads.available_processors(),

@@ -26,13 +26,24 @@ class Backup(BackupAndRestore):
         self.history: list[dict[str, float]] = []  # of each epoch, before a stop and after
 
     @property
+    def there(self) -> bool:
+        """Whether an interrupted run has left one."""
+        return self._file.is_file()
+
+    @property
     def seconds(self) -> float:
-        """Of training so far, those before it was stopped included."""
+        """Of training alone so far, those before it was stopped included."""
         return self._seconds + perf_counter() - self._started
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._started = perf_counter()
         super().on_train_begin(logs)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self._test_started = perf_counter()
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        self._started += perf_counter() - self._test_started
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.history.append({name: round(value, 6) for name, value in (logs or {}).items()})

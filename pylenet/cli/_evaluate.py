@@ -24,14 +24,20 @@ def add(commands: Any) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print a saved model's test loss and accuracy."""
+    """Print a saved model's test loss and accuracy; warn where it is of other data."""
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
     if not os.path.isfile(options.model):
         raise FileNotFoundError(f"MODEL must be a model file, and {options.model!r} is none")
     model = load_model(options.model)
     size, classes = _sizes(model, options.model)
-    _, (x, y) = _data.load(options.data, size, classes)
+    data = _data.load(options.data, size, classes)
+    if model.data_name not in (None, data.name):
+        warnings.warn(
+            f"MODEL was trained on other data: {model.data_name}, tested on {data.name}",
+            stacklevel=2,
+        )
+    x, y = data.test
     loss, accuracy = _evaluate(model, x, y, classes)
     print(f"{options.model}: {len(x):,} test images of {options.data}")
     print(f"test loss      {loss:.4f}")

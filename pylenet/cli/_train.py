@@ -1,18 +1,18 @@
 """`pylenet train`: train LeNets, compare them, keep the models and their figures."""
 
 import argparse
-import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from .. import _core, _files, _threads, utils
 from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
+from ..benchmark.machine import processor
 from ..callbacks import ModelCheckpoint
-from ..datasets._load import Arrays
 from ..models import Sequential
 from . import _data, _options, _output
 from ._backup import Backup
@@ -71,7 +71,7 @@ def add(commands: Any) -> None:
         type=Path,
         default=Path("pylenet-out"),
         metavar="FOLDER",
-        help="where to write, made if missing (default: pylenet-out)",
+        help="where to write, made if missing, one for each data set (default: pylenet-out)",
     )
     command.add_argument(
         "--resume",
@@ -94,11 +94,14 @@ def train(options: argparse.Namespace) -> None:
     recipes = _recipes(options)
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
-    how = {"recipe": options.recipe, "distort": options.distort}
     setting = {
+        "recipe": options.recipe,
+        "distort": options.distort,
         "seed": options.seed,
         "threads": _threads.counted(),
         "isa": _core.active_isa(),
+        "cpu": processor(),
+        "version": _core.__version__,
     }
     paths = {name: options.out / f"{name}.safetensors" for name in recipes}
     results_path = options.out / RESULTS
@@ -106,8 +109,15 @@ def train(options: argparse.Namespace) -> None:
     for path in (*paths.values(), results_path):
         _files.sweep(path, 0)
     data = _data.load(options.data, SIZE, CLASSES)
+    setting = {"data": data.name, **setting}
 
     backups = _backups(recipes, data, options)
+    # A backup that is to be gone on with looks at the data itself.
+    resumed = {name for name, backup in backups.items() if options.resume and backup.there}
+    there = {paths[name]: _data.of_model(paths[name]) for name in recipes if name not in resumed}
+    if not resumed:
+        there[results_path] = _data.of_results(results_path)
+    _check_same_data(options.data, data.name, there)
 
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
@@ -115,7 +125,8 @@ def train(options: argparse.Namespace) -> None:
         title = name if options.recipe is None else f"{name}, recipe {options.recipe}"
         title += ", distorted" if options.distort else ""
         model, figures = _train_one(title, recipe, data, options, paths[name], backups[name])
-        results.append({"model": name, **how, **figures, **setting})
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        results.append({"model": name, **setting, "date": date, **figures})
         model.save(paths[name])
         text = json.dumps(results, indent=2) + "\n"
         _files.write_whole(results_path, text.encode())
@@ -148,11 +159,8 @@ def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
 
 
 def _backups(
-    recipes: dict[str, Recipe], data: Arrays, options: argparse.Namespace
+    recipes: dict[str, Recipe], data: _data.Data, options: argparse.Namespace
 ) -> dict[str, Backup]:
-    (x, y), _ = data
-    digest = hashlib.sha256(x.data)
-    digest.update(y.data)
     return {
         name: Backup(
             options.out / f".{name}.backup",
@@ -160,7 +168,7 @@ def _backups(
                 "--recipe": options.recipe,
                 "--seed": options.seed,
                 "--batch-size": options.batch_size or recipe.batch_size,
-                "sha256 of the training data": digest.hexdigest(),
+                "sha256 of the training data": data.sha256,
             },
             resume=options.resume,
         )
@@ -171,22 +179,24 @@ def _backups(
 def _train_one(
     title: str,
     recipe: Recipe,
-    data: Arrays,
+    data: _data.Data,
     options: argparse.Namespace,
     path: Path,
     backup: Backup,
 ) -> tuple[Sequential, dict[str, Any]]:
     """The trained model; its epochs, seconds of training alone, test loss and accuracy.
 
-    Of a recipe with a curve also the history of all epochs; its seconds include those tests.
+    And the history of all epochs: the test images are looked at after each, and nothing depends
+    on what they show.
     """
-    (x, y), test = data
+    x, y = data.train
     epochs = options.epochs or recipe.epochs
     batch_size = options.batch_size or recipe.batch_size
     steps = -(-len(x) // batch_size) * epochs
 
     utils.set_random_seed(options.seed)
     model = recipe.build()
+    model.data_name, model.class_names = data.name, data.class_names
     optimizer = recipe.optimizer(steps, options.lr or recipe.learning_rate)
     model.compile(optimizer, recipe.loss, metrics=["accuracy"])
     if not options.quiet:
@@ -199,26 +209,22 @@ def _train_one(
     callbacks = [ModelCheckpoint(path), backup]
     model.fit(
         *(x, y, batch_size, epochs, verbose, callbacks),
-        validation_data=test if recipe.curve else None,
+        validation_data=data.test,
         augmentation=recipe.augmentation() if recipe.augmentation else None,
     )
-    seconds = backup.seconds
-    loss, accuracy = cast(list[float], model.evaluate(*test))
+    last = backup.history[-1]
+    loss, accuracy = last["val_loss"], last["val_accuracy"]
     if not math.isfinite(loss):
         raise ValueError(f"{title}: the test loss is {loss}, expected a finite number: lower --lr")
     if not options.quiet:
         print()
-    figures: dict[str, Any] = {
+    return model, {
         "epochs": epochs,
-        "seconds": round(seconds, 3),
-        "test_loss": round(loss, 6),
-        "test_accuracy": round(accuracy, 6),
+        "seconds": round(backup.seconds, 3),
+        "test_loss": loss,
+        "test_accuracy": accuracy,
+        "history": {name: [logs[name] for logs in backup.history] for name in last},
     }
-    if recipe.curve:
-        figures["history"] = {
-            name: [logs[name] for logs in backup.history] for name in backup.history[-1]
-        }
-    return model, figures
 
 
 def _row(
@@ -233,6 +239,16 @@ def _row(
 ) -> tuple[str, ...]:
     figures = (f"{seconds:.1f}", f"{test_loss:.4f}", f"{test_accuracy:.4f}")
     return (name, f"{parameters:,}", str(epochs), *figures)
+
+
+def _check_same_data(option: str, name: str, there: Mapping[Path, set[str]]) -> None:
+    """Raise ValueError where a file that would be overwritten is of other data than `name`."""
+    for path, names in there.items():
+        if others := names - {name}:
+            raise ValueError(
+                f"--out must be another folder for --data {option}: {str(path)!r} is of "
+                f"{' and '.join(sorted(others))}"
+            )
 
 
 def _check_writable(folder: Path, files: Iterable[Path]) -> None:

@@ -55,11 +55,13 @@ class DataSet:
     """A data set in MNIST's layout: train images, train labels, test images, test labels.
 
     A mirror that ends in "/" holds `<file name>.gz`; one that ends in ".npz" is one archive.
-    `keras` is a folder under Keras's home, `torchvision` one under its `root`.
+    `keras` is a folder under Keras's home, `torchvision` one under its `root`. `class_names`: by
+    label.
     """
 
     name: str
     title: str
+    class_names: tuple[str, ...]
     files: tuple[IdxFile, ...]
     keras: str
     torchvision: str
@@ -84,6 +86,7 @@ def _idx_files(*sha256: str) -> tuple[IdxFile, ...]:
 MNIST = DataSet(
     name="mnist",
     title="MNIST",
+    class_names=tuple("0123456789"),
     files=_idx_files(
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -118,6 +121,10 @@ MNIST = DataSet(
 FASHION_MNIST = DataSet(
     name="fashion_mnist",
     title="Fashion-MNIST",
+    class_names=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
     files=_idx_files(
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _arrays, _check, initializers
+from .. import _arrays, _check, _core, initializers
 from .._arrays import CoreShape, Shape
 from .._configurable import Configurable, serialize
 from ..initializers import Initializer
@@ -116,6 +116,32 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         """Constructor arguments, as JSON values."""
         return {"name": self.name, **self.arguments()}
 
+    @property
+    def output(self) -> "SymbolicTensor":
+        """What it gives in its model, for `Model`. Raises ValueError outside a built model."""
+        return SymbolicTensor(self._built_shapes()[1], self)
+
+    def __call__(self, inputs: "SymbolicTensor") -> "SymbolicTensor":
+        """What the layer gives on an Input, or on what another layer gives, for `Model`.
+
+        Raises ValueError where these inputs do not fit.
+        """
+        if not isinstance(inputs, SymbolicTensor):
+            raise TypeError(
+                "inputs must be an Input or what one other layer gives (a graph that branches is "
+                f"not supported, and arrays are for models), got {type(inputs).__name__}"
+            )
+        input_shape = inputs.sample_shape
+        if self.declared_input_shape not in (None, input_shape):
+            raise ValueError(
+                f"input_shape must be {input_shape} here, got {self.declared_input_shape} in "
+                f"{self!r}"
+            )
+        shape = _arrays.core_shape(input_shape)
+        for node in self.nodes(input_shape):
+            shape, _, _ = _core.describe(node, shape, 0)
+        return SymbolicTensor(self.public_shape(shape, input_shape), self, inputs)
+
     def nodes(self, input_shape: Shape) -> list[Settings]:
         """What C++ computes for this layer. Raises ValueError where the input does not fit."""
         return [{"kind": self.kind}]
@@ -171,17 +197,39 @@ class _Weighted(Layer):
         return self._weight("bias") if self.use_bias else None
 
 
-class Input:
-    """The shape of a model's samples, without the batch: Sequential([Input((28, 28, 1)), ...]).
+class SymbolicTensor:
+    """What a layer gives, or what goes into a model, before there are samples: see `Model`.
+
+    layer: the one that gives it, None for an Input. below: what that was called on, None for a
+    layer that a model has placed. model: the one that this is known to be of.
+    """
+
+    def __init__(
+        self, shape: Shape, layer: Layer | None = None, below: "SymbolicTensor | None" = None
+    ) -> None:
+        self.sample_shape, self.layer, self.below = shape, layer, below
+        self.model: Any = None
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as Keras's: None is for any number of samples."""
+        return (None, *self.sample_shape)
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor of shape {self.shape}, the output of {self.layer!r}>"
+
+
+class Input(SymbolicTensor):
+    """What goes into a model, the shape of one sample: Sequential([Input((28, 28, 1)), ...]).
 
     dtype and the rest of Keras's arguments do not exist: images of any supported dtype come in.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        self.shape = sample_shape(shape)
+        super().__init__(sample_shape(shape))
 
     def __repr__(self) -> str:
-        return f"Input(shape={self.shape})"
+        return f"Input(shape={self.sample_shape})"
 
 
 def sample_shape(value: Sequence[int]) -> Shape:

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 from ._sequential import Sequential
 
 if TYPE_CHECKING:
+    from ._functional import Model
     from ._lenet import lenet5_classic, lenet5_modern
     from ._lenet1998 import lenet5_1998
     from ._saving import load_model
 
-__all__ = ["Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
+__all__ = ["Model", "Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
 
 _LAZY = {  # imported when first used
+    "Model": "_functional",
     "lenet5_1998": "_lenet1998",
     "lenet5_classic": "_lenet",
     "lenet5_modern": "_lenet",

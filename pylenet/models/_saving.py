@@ -24,7 +24,7 @@ MOST_LAYERS = 1000  # in a file: a hostile one is refused before it takes long
 FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
 
 
-def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write the model beside the target first, then put it in its place."""
     from safetensors.numpy import save
 
@@ -37,6 +37,8 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str]) -> None:
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
     weights = model.snapshot()
     config = json.dumps(config_of(model))
     try:
@@ -93,7 +95,7 @@ def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def config_of(model: Sequential) -> dict[str, Any]:
-    """Name, architecture and what the model was compiled with, of JSON values only."""
+    """Name, architecture, what the model was compiled with and its data, of JSON values only."""
     compiled = None
     if model.loss is not None and model.optimizer is not None:
         compiled = {
@@ -107,6 +109,8 @@ def config_of(model: Sequential) -> dict[str, Any]:
         "input_shape": model.input_shape[1:],
         "layers": [serialize(layer) for layer in model.layers],
         "compile": compiled,
+        "data_name": model.data_name,
+        "class_names": model.class_names,
     }
 
 
@@ -133,4 +137,5 @@ def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequ
     if (compiled := config["compile"]) is not None:
         metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]
         model.compile(compiled["optimizer"], compiled["loss"], metrics=metrics)
+    model.data_name, model.class_names = config.get("data_name"), config.get("class_names")
     return model

@@ -1,9 +1,9 @@
 """Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
-from ._stack import LayerStack
+from ._stack import LayerStack, Prefix
 from ._state import TrainingState
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 
+Predicted = TypeVar("Predicted")
 Labelled = tuple[NDArray[Any], NDArray[Any]]
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 
@@ -34,10 +35,12 @@ class Sequential(LayerStack):
 
     optimizer: optimizers.Optimizer | None = None
     loss: losses.Loss | None = None
-    metrics_names: tuple[str, ...] = ("loss",)
     stop_training = False
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
+    _metrics: tuple[str, ...] = ()  # their names
+    _data_name: str | None = None
+    _class_names: tuple[str, ...] | None = None
     _looked_at_pixels = False
     _looked_at_outputs = False  # whether the loss suits them; compile forgets it
 
@@ -67,7 +70,40 @@ class Sequential(LayerStack):
             _inputs.core_loss(chosen_loss, names, self._nodes_down(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
         self._looked_at_outputs = False
-        self.metrics_names = ("loss", *names)
+        self._metrics = tuple(names)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What `evaluate` gives, in its order: "loss", then the metrics."""
+        return ["loss", *self._metrics]
+
+    @property
+    def data_name(self) -> str | None:
+        """What the model was trained on, None where nobody said; saved with it."""
+        return self._data_name
+
+    @data_name.setter
+    def data_name(self, name: str | None) -> None:
+        self._data_name = None if name is None else _check.text("data_name", name)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What its classes are called, by label, None where nobody said; saved with it."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        if names is None:
+            self._class_names = None
+            return
+        if not isinstance(names, (tuple, list)):
+            raise TypeError(f"class_names must be a list of names, got {names!r}")
+        if self.built and self._output_shape() != (len(names),):
+            raise ValueError(
+                f"class_names must be one for each of the outputs, {self._output_shape()}, got "
+                f"{len(names)}"
+            )
+        self._class_names = tuple(_check.text("class_names", name) for name in names)
 
     def fit(
         self,
@@ -159,19 +195,26 @@ class Sequential(LayerStack):
         return hooks.history
 
     def evaluate(
-        self, x: NDArray[Any], y: Any, batch_size: int | None = None, verbose: int | str = 0
-    ) -> list[float] | float:
+        self,
+        x: NDArray[Any],
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        *,
+        return_dict: bool = False,
+    ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
-        batch_size: as in Keras, but results do not depend on it.
+        batch_size: as in Keras, but results do not depend on it. return_dict: give them by name.
         """
+        return_dict = _check.boolean("return_dict", return_dict)
         images, labels = self._labelled("x", "y", x, y)
         hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_test_begin()
         results = self._evaluate(images, labels)
         progress.update(1)
         hooks.on_test_end(results)
-        return self._as_list(results)
+        return results if return_dict else self._as_list(results)
 
     def predict(
         self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
@@ -183,22 +226,36 @@ class Sequential(LayerStack):
         images = self._images("x", x)
         if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency
             return self._predict(images)
-        hooks, progress = self._hooks(verbose, batch_size)
-        hooks.on_predict_begin()
-        y = self._predict(images)
-        progress.update(1)
-        hooks.on_predict_end()
-        return y
+        return self._told(lambda: self._predict(images), batch_size, verbose)
+
+    def __call__(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """What predict gives."""
+        return self.predict(inputs)
 
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """What predict gives."""
         return self._predict(self._images("x", x))
 
-    def train_on_batch(self, x: NDArray[Any], y: Any) -> list[float] | float:
+    def predict_prefixes(
+        self,
+        prefixes: Sequence[Prefix],
+        x: NDArray[Any],
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+    ) -> list[NDArray[np.float32]]:
+        """What each of the prefixes gives, all with the weights from after the same step."""
+        images = self._images("x", x)
+        return self._told(lambda: self._predict_prefixes(prefixes, images), batch_size, verbose)
+
+    def train_on_batch(
+        self, x: NDArray[Any], y: Any, *, return_dict: bool = False
+    ) -> list[float] | float | dict[str, float]:
         """One step on all of x; returns the batch's [loss, accuracy] from before the update.
 
-        Raises ValueError, the step being done, when that loss is not finite.
+        return_dict: give them by name. Raises ValueError, the step being done, when that loss is
+        not finite.
         """
+        return_dict = _check.boolean("return_dict", return_dict)
         images, labels = self._labelled("x", "y", x, y)
         order = np.arange(len(images))
         with self._trainer.held(self.name):
@@ -213,17 +270,19 @@ class Sequential(LayerStack):
                 f"the loss is {loss}: expected a finite number; look for NaN in x. "
                 f"{WEIGHTS_CHANGED}"
             )
-        return self._as_list(self._logs(loss, int(correct[0]) / len(images)))
+        results = self._logs(loss, int(correct[0]) / len(images))
+        return results if return_dict else self._as_list(results)
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write weights and architecture to a safetensors file, whole or not at all.
 
-        The optimizer's settings are saved, its state is not. Raises ValueError for a name that
-        ends in another format's suffix, as .h5 or .keras.
+        The optimizer's settings are saved, its state is not. overwrite: whether to take the place
+        of a file that is there; if not, FileExistsError is raised. Raises ValueError for a name
+        that ends in another format's suffix, as .h5 or .keras.
         """
         from ._saving import save_model
 
-        save_model(self, filepath)
+        save_model(self, filepath, _check.boolean("overwrite", overwrite))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as `save` and `load_model` do: without the optimizer's state."""
@@ -317,6 +376,30 @@ class Sequential(LayerStack):
             network.predict(y[part], self.parameters, x[part], threads)
         return y
 
+    def _predict_prefixes(
+        self, prefixes: Sequence[Prefix], x: NDArray[Any]
+    ) -> list[NDArray[np.float32]]:
+        parameters, threads = self.network.snapshot(self.parameters), _threads.get_num_threads()
+        results = [np.empty((len(x), *prefix.output_shape), np.float32) for prefix in prefixes]
+        chunk = self._samples_a_call
+        for start in range(0, len(x), chunk):
+            part = slice(start, start + chunk)
+            for y, prefix in zip(results, prefixes, strict=True):
+                own = parameters[: prefix.parameters]
+                prefix.network.predict(y[part], own, x[part], threads)
+        return results
+
+    def _told(
+        self, predict: Callable[[], Predicted], batch_size: int | None, verbose: int | str
+    ) -> Predicted:
+        """predict(), its progress told as `verbose` says."""
+        hooks, progress = self._hooks(verbose, batch_size)
+        hooks.on_predict_begin()
+        y = predict()
+        progress.update(1)
+        hooks.on_predict_end()
+        return y
+
     def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
         network, loss = self.network, self._core_loss()
         total, correct = 0.0, 0
@@ -332,7 +415,7 @@ class Sequential(LayerStack):
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""
-        return dict.fromkeys(self.metrics_names[1:], accuracy) | {"loss": loss}
+        return dict.fromkeys(self._metrics, accuracy) | {"loss": loss}
 
     def _as_list(self, logs: dict[str, float]) -> list[float] | float:
         values = [logs[name] for name in self.metrics_names]
@@ -376,8 +459,7 @@ class Sequential(LayerStack):
 
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
-        metrics = self.metrics_names[1:]
-        return _inputs.core_loss(loss, metrics, self._nodes_down(), self._output_shape())
+        return _inputs.core_loss(loss, self._metrics, self._nodes_down(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from .. import _check, _core
 from .._arrays import Shape
 from .._configurable import short_name
 from ..layers import Input, Layer
-from ..layers._base import AlwaysTrainable, assign_weights, sample_shape
+from ..layers._base import AlwaysTrainable, SymbolicTensor, assign_weights, sample_shape
 from . import _graph
 from ._graph import Graph, Node, Placed
 from ._trainer import TrainerLock
@@ -21,7 +21,65 @@ EVALUATION_CHUNK = 4096  # samples in one call, at most
 EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other threads wait for
 
 
-class LayerStack(AlwaysTrainable):
+class Layered:
+    """What every model tells of its layers."""
+
+    name: str
+    layers: tuple[Layer, ...]
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """All weights in Keras's order, as live views."""
+        return [view for layer in self.layers for view in layer.weights]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place, the last being -1.
+
+        Raises ValueError where there is none, or unless one of both is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"name or index must be given, got name={name!r}, index={index!r}")
+        if index is not None:
+            count = len(self.layers)
+            place = _check.integer("index", index, -count)
+            if place >= count:
+                raise ValueError(f"index must be below {count}, the number of layers, got {place}")
+            return self.layers[place]
+        names = [layer.name for layer in self.layers]
+        if _check.text("name", name) not in names:
+            raise ValueError(f"name must be one of {names}, got {name!r}")
+        return self.layers[names.index(name)]
+
+    def count_params(self) -> int:
+        """The number of trainable parameters."""
+        return sum(w.size for w in self.weights)
+
+    def summary(
+        self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None
+    ) -> None:
+        """Print a table of the layers, through print_fn, or print if None.
+
+        Output shapes, neurons, trainable parameters and connections, as the layers count them; of
+        a model whose input shape is not known yet the layers alone. line_length: characters of a
+        line of the table, as many as it needs if None. Raises ValueError where they are too few.
+        """
+        if line_length is not None:
+            line_length = _check.integer("line_length", line_length, 1)
+        from ._summary import lines  # not needed to import the package
+
+        for line in lines(self.name, self.layers, line_length):
+            (print_fn or print)(line)
+
+
+class Prefix(NamedTuple):
+    """The first layers of a stack, planned. parameters: how many, the first of the stack's."""
+
+    network: _core.Network
+    parameters: int
+    output_shape: Shape
+
+
+class LayerStack(Layered, AlwaysTrainable):
     """Layers in order, each placed on those below once the input shape is known.
 
     parameters: all weights in one flat float32 buffer, which the layers' weights are views into.
@@ -51,7 +109,7 @@ class LayerStack(AlwaysTrainable):
         if isinstance(layer, Input):
             if self.layers or self._input_shape is not None:
                 raise ValueError(f"layer must not be Input unless it is the first, got {layer!r}")
-            self._input_shape = layer.shape
+            self._input_shape = layer.sample_shape
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"layer must be a pylenet layer, got {layer!r}")
@@ -107,6 +165,35 @@ class LayerStack(AlwaysTrainable):
             network = vars(self).setdefault("_network", self.graph.network())
         return network
 
+    def prefix(self, last: Layer) -> Prefix:
+        """The layers up to this one. Raises ValueError before the input shape is known."""
+        placed = self._built()[: self.layers.index(last) + 1]
+        network = _graph.inference(self._input_shape or (), placed).network()
+        return Prefix(network, placed[-1].end, placed[-1].output_shape)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """[What goes in], for `Model`. Raises ValueError before the input shape is known."""
+        self._built()
+        tensor = Input(self._input_shape or ())
+        tensor.model = self
+        return [tensor]
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """[What comes out], for `Model`. Raises ValueError before the input shape is known."""
+        return [layer.output for layer in self.layers[-1:]] or self.inputs
+
+    @property
+    def input(self) -> SymbolicTensor:
+        """The one of `inputs`."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The one of `outputs`."""
+        return self.outputs[0]
+
     @property
     def input_shape(self) -> tuple[int | None, ...]:
         """(None, ...), as Keras's. Raises ValueError before it is known."""
@@ -122,7 +209,8 @@ class LayerStack(AlwaysTrainable):
     @property
     def weights(self) -> list[NDArray[np.float32]]:
         """All weights in Keras's order, as live views."""
-        return [view for placed in self._built() for view in placed.layer.weights]
+        self._built()
+        return super().weights
 
     def named_weights(
         self, flat: NDArray[np.float32] | None = None
@@ -152,44 +240,6 @@ class LayerStack(AlwaysTrainable):
         flat = self.network.snapshot(self.parameters)
         assign_weights(self.named_weights(flat), weights)
         self.network.assign(self.parameters, flat)
-
-    def count_params(self) -> int:
-        """The number of trainable parameters."""
-        return sum(w.size for w in self.weights)
-
-    def summary(self, *, print_fn: Callable[[str], object] = print) -> None:
-        """Print a table of the layers, through print_fn.
-
-        Output shapes, neurons, trainable parameters and connections, as the layers count them.
-        """
-        self._built()
-        rows = [
-            (
-                f"{layer.name} ({type(layer).__name__})",
-                str((None, *(layer.output_shape or ()))),
-                f"{layer.count_neurons():,}",
-                f"{layer.count_params():,}",
-                f"{layer.count_connections():,}",
-            )
-            for layer in self.layers
-        ]
-        head = ("Layer (type)", "Output shape", "Neurons", "Params", "Connections")
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
-        print_fn(f'Model: "{self.name}"')
-        print_fn(rule)
-        for i, row in enumerate([head, *rows]):
-            cells = [
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            print_fn("  ".join(cells))
-            if i == 0:
-                print_fn(rule)
-        print_fn(rule)
-        total = self.count_params()
-        print_fn(f"Total params: {total:,} ({total * 4 / 1024:.1f} KiB)")
-        print_fn(f"Total connections: {sum(layer.count_connections() for layer in self.layers):,}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.layers)} layers>"

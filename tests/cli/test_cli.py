@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tolerance import assert_same_bits
 import pylenet
 from pylenet import _core, cli, losses, models
 from pylenet._recipes import AUGMENTED_1998, MODERN_RECIPES, RECIPES
+from pylenet.benchmark import machine
 from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
 SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
@@ -93,15 +96,46 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
     assert [result["model"] for result in results] == ["classic", "modern"]
     for result in results:
         assert list(result) == [
-            *("model", "recipe", "distort", "epochs", "seconds", "test_loss", "test_accuracy"),
-            *("seed", "threads", "isa"),
+            *("model", "data", "recipe", "distort", "seed", "threads", "isa", "cpu", "version"),
+            *("date", "epochs", "seconds", "test_loss", "test_accuracy", "history"),
         ]
+        assert re.fullmatch(r"folder tiny \(sha256 [0-9a-f]{8}\)", result["data"])
+        assert (result["cpu"], result["version"]) == (machine.processor(), pylenet.__version__)
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(result["date"])
+        assert timedelta(0) <= age < timedelta(hours=1)
         assert (result["recipe"], result["distort"]) == (None, False)
         assert (result["epochs"], result["seed"], result["threads"]) == (2, 1, 1)
         assert result["isa"] == _core.active_isa()
         assert 0 < result["seconds"] < 60
         assert 0 < result["test_loss"] < 5
         assert 0 <= result["test_accuracy"] <= 1
+
+
+def test_the_test_accuracy_of_every_epoch_is_shown_and_kept(trained):
+    out, text = trained
+    shown = re.findall(r"val_accuracy: (\S+) - val_loss: (\S+)", text)
+    kept = []
+    for result in results_of(out):
+        curve = result["history"]
+        assert list(curve) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+        kept += zip(curve["val_accuracy"], curve["val_loss"], strict=True)
+        assert kept[-1] == (result["test_accuracy"], result["test_loss"])
+    assert shown == [(f"{accuracy:.4f}", f"{loss:.4f}") for accuracy, loss in kept]
+    assert len(kept) == 4
+
+
+def test_seconds_are_of_training_alone(data, tmp_path, monkeypatch):
+    evaluate = models.Sequential._evaluate
+
+    def slow(model, x, y):
+        time.sleep(0.5)
+        return evaluate(model, x, y)
+
+    monkeypatch.setattr(models.Sequential, "_evaluate", slow)
+    options = ["--data", str(data), "--epochs", "2", "--quiet", "--out", str(tmp_path)]
+    assert cli.main(["train", "--model", "modern", *options]) == 0
+    (result,) = results_of(tmp_path)
+    assert 0 < result["seconds"] < 1
 
 
 def test_the_table_at_the_end_compares_both_models(trained):
@@ -148,6 +182,79 @@ def test_results_json_tells_the_threads_that_ran_of_those_asked_for(data, tmp_pa
     succeeds("train", *how, cwd=tmp_path, OMP_THREAD_LIMIT="1")
     (result,) = results_of(tmp_path / "pylenet-out")
     assert result["threads"] == 1
+
+
+def test_a_saved_model_knows_its_data_and_their_classes(trained):
+    out, _ = trained
+    for result in results_of(out):
+        model = models.load_model(out / f"{result['model']}.safetensors")
+        assert model.data_name == result["data"]
+        assert model.class_names == tuple("0123456789")
+
+
+@pytest.fixture
+def other_data(tmp_path):
+    """As `data`, and of the same folder name, but for one pixel."""
+    folder = write_data(tmp_path / "tiny")
+    images = folder / NAMES[0]
+    content = bytearray(images.read_bytes())
+    content[-1] ^= 1
+    images.write_bytes(content)
+    return folder
+
+
+def test_a_model_tested_on_other_data_says_so(trained, other_data, tmp_path):
+    out, _ = trained
+    done = pylenet_command("evaluate", out / "modern.safetensors", "--data", other_data, cwd=out)
+    assert done.returncode == 0
+    (warning,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"pylenet: warning: MODEL was trained on other data: folder tiny \(sha256 \w{8}\), "
+        r"tested on folder tiny \(sha256 \w{8}\)",
+        warning,
+    )
+    assert len(set(re.findall(r"sha256 (\w+)", warning))) == 2
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("kept", ["modern.safetensors", "results.json"])
+@pytest.mark.parametrize("more", [[], ["--resume"]], ids=str)
+def test_what_was_trained_on_other_data_is_not_overwritten(
+    kept, more, trained, other_data, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.copy(trained[0] / kept, out)
+    former = contents(out)
+    arguments = ["train", "--data", str(other_data), "--epochs", "1", "--out", str(out), *more]
+    assert cli.main(arguments) == 2
+    assert contents(out) == former
+    _, error = capsys.readouterr()
+    assert "--out must be another folder for --data" in error
+    assert f"{kept}' is of folder tiny (sha256 " in error
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '[{"model": "modern"}]', "nonsense"])
+def test_files_that_know_no_data_are_overwritten(text, data, tmp_path):
+    (tmp_path / "results.json").write_text(text)
+    models.lenet5_classic().save(tmp_path / "modern.safetensors")
+    (tmp_path / "classic.safetensors").write_text("nonsense")
+    options = ["--data", str(data), "--epochs", "1", "--quiet", "--out", str(tmp_path)]
+    assert cli.main(["train", *options]) == 0
+    assert len(results_of(tmp_path)) == 2
+
+
+def test_the_known_data_sets_name_their_classes(data, monkeypatch):
+    loaded = pylenet.datasets.load_folder(data)
+    for name, last in (("mnist", "9"), ("fashion_mnist", "Ankle boot")):
+        monkeypatch.setitem(cli._data.KNOWN, name, lambda: loaded)
+        found = cli._data.load(name, (28, 28), 10)
+        assert found.name == name
+        assert len(set(found.class_names)) == 10
+        assert found.class_names[9] == last
 
 
 @pytest.mark.skipif(SCRIPT is None, reason="the console script is not installed here")

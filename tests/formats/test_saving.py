@@ -1,5 +1,6 @@
 """Model files: what is written, and what comes back."""
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -93,6 +94,41 @@ def test_a_model_that_was_not_compiled_is_not_compiled_when_loaded(tmp_path):
     assert loaded.loss is loaded.optimizer is None
     with pytest.raises(ValueError, match="must be compiled first"):
         loaded.evaluate(*samples(3, (4,), 3))
+
+
+def test_a_loaded_model_knows_what_it_was_trained_on(tmp_path):
+    model = tiny()
+    assert model.data_name is model.class_names is None
+    model.data_name, model.class_names = "irises, as measured", ["setosa", "Größe", "virginica"]
+    model.save(tmp_path / "m")
+    for other in (load_model(tmp_path / "m"), copy.deepcopy(model)):
+        assert other.data_name == "irises, as measured"
+        assert other.class_names == ("setosa", "Größe", "virginica")
+    model.data_name = model.class_names = None
+    model.save(tmp_path / "m")
+    assert load_model(tmp_path / "m").class_names is None
+
+
+def test_a_model_s_data_and_classes_are_names():
+    model = tiny()
+    with pytest.raises(TypeError, match="data_name must be a str, got 3"):
+        model.data_name = 3
+    for wrong in ("abc", 3, [1, 2, 3]):
+        with pytest.raises(TypeError, match="class_names must be a"):
+            model.class_names = wrong
+    with pytest.raises(ValueError, match=r"class_names must be one for each .* \(3,\), got 2"):
+        model.class_names = ["a", "b"]
+    assert model.class_names is None
+
+
+def test_a_file_from_before_models_knew_their_data_is_loaded(tmp_path):
+    tiny().save(tmp_path / "m")
+    with safetensors.safe_open(tmp_path / "m", framework="numpy") as file:
+        config = json.loads(file.metadata()["model"])
+    del config["data_name"], config["class_names"]
+    arrays = safetensors.numpy.load_file(tmp_path / "m")
+    safetensors.numpy.save_file(arrays, tmp_path / "m", {"model": json.dumps(config)})
+    assert load_model(tmp_path / "m").data_name is None
 
 
 def test_a_loaded_model_trains_on_as_the_saved_one(tmp_path):
@@ -218,6 +254,19 @@ def test_a_model_is_not_saved_in_the_place_of_a_folder(tmp_path):
         with pytest.raises(ValueError, match="filepath"):
             tiny().save(path)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_file_that_is_there_is_kept_where_it_must_not_be_overwritten(tmp_path):
+    path = tmp_path / "m"
+    tiny().save(path, overwrite=False)
+    former = path.read_bytes()
+    with pytest.raises(FileExistsError, match="filepath must be new with overwrite=False, got"):
+        small().save(path, overwrite=False)
+    with pytest.raises(TypeError, match="overwrite must be True or False"):
+        small().save(path, overwrite=1)
+    assert path.read_bytes() == former
+    small().save(path, overwrite=True)
+    assert path.read_bytes() != former
 
 
 @pytest.mark.parametrize("path", [3, None, ["m"]])

@@ -33,7 +33,7 @@ def outcome(out):
     results = json.loads((out / "results.json").read_text())
     models = {p.name: p.read_bytes() for p in out.glob("*.safetensors")}
     names = sorted(p.name for p in out.iterdir())
-    return names, models, [{**result, "seconds": 0} for result in results]
+    return names, models, [{**result, "seconds": 0, "date": ""} for result in results]
 
 
 @pytest.fixture(scope="module")

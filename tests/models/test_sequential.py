@@ -76,7 +76,6 @@ def test_a_model_without_input_shape_says_so():
         lambda: model.weights,
         model.get_weights,
         model.count_params,
-        model.summary,
         lambda: model.input_shape,
         lambda: model.output_shape,
         lambda: model.set_weights([]),
@@ -219,6 +218,45 @@ def test_a_summary_goes_line_by_line_to_print_fn_or_is_printed(capsys):
     assert capsys.readouterr().out == text + "\n"
 
 
+def summary_lines(model, *arguments):
+    lines = []
+    model.summary(*arguments, print_fn=lines.append)
+    return lines
+
+
+def test_a_summary_of_a_model_without_input_shape_shows_its_layers_as_keras_does():
+    head, rule, _, _, *rows, _, total = summary_lines(Sequential([Flatten(), Dense(10)]))
+    assert head == 'Model: "sequential"'
+    assert [row.split() for row in rows] == [
+        ["flatten", "(Flatten)", "?", "?", "0", "(unbuilt)", "?"],
+        ["dense", "(Dense)", "?", "?", "0", "(unbuilt)", "?"],
+    ]
+    assert {len(row) for row in rows} == {len(rule)}
+    assert total == "Total params: 0 (unbuilt)"
+    assert summary_lines(Sequential())[-2:] == [
+        "Total params: 0 (0.0 KiB)",
+        "Total connections: 0",
+    ]
+
+
+@pytest.mark.parametrize("length", [65, 70, 100])
+def test_a_summary_is_as_wide_as_it_is_told(length):
+    model = Sequential([Dense(10, name="a_layer_of_a_long_name", input_shape=(28,))])
+    _, rule, head, _, row, *_ = summary_lines(model, length)
+    assert {len(line) for line in (rule, head, row)} == {length}
+    assert row.startswith("a_layer_of_a_long_name (Dense)" if length > 80 else "a_layer_of_")
+    assert ("..." in row) == (length < 80)
+    assert row.endswith("290          290")
+
+
+def test_a_summary_too_narrow_is_an_error():
+    model = tiny()
+    with pytest.raises(ValueError, match=r"line_length must be at least \d+ here, got 20"):
+        model.summary(20)
+    with pytest.raises(TypeError, match="line_length must be an integer"):
+        model.summary("80")
+
+
 @pytest.mark.parametrize("name", LENETS)
 def test_a_lenet_has_the_shapes_of_the_tutorials(name):
     model = LENETS[name]()
@@ -272,6 +310,24 @@ def test_evaluate_gives_the_loss_alone_without_metrics():
     alone = compiled(tiny).evaluate(x, y)
     assert isinstance(alone, float)
     assert with_metrics[0] == alone
+
+
+@pytest.mark.parametrize("chosen", [["accuracy"], []], ids=str)
+def test_results_are_given_by_name_when_a_dict_is_asked_for(chosen):
+    model, x_y = compiled(tiny, metrics=chosen), samples(9, (4,), 3)
+    for run in (model.evaluate, compiled(tiny, metrics=chosen).train_on_batch):
+        found = run(*x_y, return_dict=True)
+        assert list(found) == [*chosen, "loss"]
+        listed = model.evaluate(*x_y)
+        expected = listed if chosen else [listed]
+        assert [found[name] for name in model.metrics_names] == pytest.approx(expected, rel=1e-6)
+        with pytest.raises(TypeError, match="return_dict must be True or False"):
+            run(*x_y, return_dict="yes")
+
+
+def test_metrics_names_are_a_list_as_in_keras():
+    assert tiny().metrics_names == ["loss"]
+    assert compiled(tiny, metrics=["accuracy"]).metrics_names == ["loss", "accuracy"]
 
 
 @pytest.mark.parametrize("metric", ["acc", metrics.SparseCategoricalAccuracy(name="hits")])

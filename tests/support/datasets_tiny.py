@@ -54,6 +54,7 @@ def npz(arrays: dict[str, np.ndarray] | None = None) -> bytes:
 TINY = DataSet(
     name="mnist",
     title="Tiny",
+    class_names=tuple("0123456789"),
     files=tuple(
         IdxFile(name, ARRAYS[name].shape, hashlib.sha256(raw).hexdigest())
         for name, raw in RAW.items()
