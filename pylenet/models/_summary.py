@@ -14,7 +14,7 @@ def lines(name: str, layers: Sequence[Layer], line_length: int | None) -> Iterat
 
     Raises ValueError where the table cannot be so narrow.
     """
-    rows = [_row(layer) for layer in layers]
+    rows = [cells_of(layer) for layer in layers]
     widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
     if line_length is not None:
         others = sum(widths[1:]) + len(GAP) * (len(widths) - 1)
@@ -39,7 +39,8 @@ def lines(name: str, layers: Sequence[Layer], line_length: int | None) -> Iterat
     yield f"Total connections: {sum(layer.count_connections() for layer in layers):,}"
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
+def cells_of(layer: Layer) -> tuple[str, ...]:
+    """A layer's row of the table."""
     title = f"{layer.name} ({type(layer).__name__})"
     if layer.output_shape is None:
         return (title, "?", "?", UNBUILT, "?")
