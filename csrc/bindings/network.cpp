@@ -83,8 +83,9 @@ void interruptible(const Network& network, bool writes, Work work) {
   }
 }
 
-// In multiply-adds of vectors: 15 microseconds of a LeNet. A shorter call keeps the GIL, for threads
-// lose more time by handing it to each other than they gain (docs/reliability.md has the figures).
+// In multiply-adds of vectors: 15 microseconds of a LeNet. A shorter call keeps the GIL, for
+// threads lose more time by handing it to each other than they gain (docs/reliability.md has the
+// figures).
 constexpr double kShortCall = 8e4;
 
 // Into y, so that one call allocates nothing but what the caller keeps.
