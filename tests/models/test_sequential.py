@@ -202,7 +202,8 @@ def test_a_notebook_shows_a_model_as_the_table_of_its_summary():
 
 def test_a_notebook_shows_a_model_whose_input_shape_is_not_known():
     model = Sequential([Flatten(), Dense(3)], name="<m>")
-    assert html_rows(model)[1:] == [["flatten (Flatten)", *"????"], ["dense (Dense)", *"????"]]
+    unknown = ["?", "?", "0 (unbuilt)", "?"]
+    assert html_rows(model)[1:] == [["flatten (Flatten)", *unknown], ["dense (Dense)", *unknown]]
     assert "&lt;m&gt;" in model._repr_html_()
 
 
