@@ -1,8 +1,5 @@
 // Max, sum and average pooling. Windows are clipped to the image, which is what 'same' padding
 // means for all of them: the maximum and the sum ignore it, the mean does not count it.
-//
-// Both layouts see an image as a few maps of vectors: a layout says how many maps there are, where
-// each begins, how far apart its cells are, and how many values of a cell are its own.
 #pragma once
 
 #include "kernels/activation.h"
@@ -20,7 +17,7 @@ struct Window {
 // Calls f(output, input map, window, values of a cell) for each output; places are in floats.
 template <class Layout, class F>
 inline void for_each_window(const PoolShape& s, F f) {
-  const Layout layout{s};
+  const Layout layout{s.channels};
   for (int m = 0; m < layout.maps(); m++) {
     const std::size_t map = layout.begin(m, s.in_height * s.in_width);
     std::size_t out = layout.begin(m, s.out_height * s.out_width);
@@ -44,7 +41,7 @@ template <class Layout, class G>
 inline void for_each_cell(const PoolShape& s, std::size_t map, const Window& w, G g) {
   for (int ih = w.row_begin; ih < w.row_end; ih++)
     for (int iw = w.column_begin; iw < w.column_end; iw++)
-      g(map + (std::size_t(ih) * s.in_width + iw) * Layout{s}.cell());
+      g(map + (std::size_t(ih) * s.in_width + iw) * Layout{s.channels}.cell());
 }
 
 // Halving, the LeNets' pooling: 2 x 2 windows side by side, cut off by nothing and leaving no cell
@@ -57,7 +54,7 @@ inline bool halves(const PoolShape& s) {
 // Calls f(output, its four cells row by row, values of a cell).
 template <class Layout, class F>
 inline void for_each_half(const PoolShape& s, F f) {
-  const Layout layout{s};
+  const Layout layout{s.channels};
   const std::size_t cell = layout.cell(), row = s.in_width * cell;
   for (int m = 0; m < layout.maps(); m++) {
     std::size_t in = layout.begin(m, s.in_height * s.in_width);
@@ -84,7 +81,7 @@ void max_pool2d_forward_in(float* y, const float* x, const PoolShape& s) {
     });
   for_each_window<Layout>(s, [&](std::size_t out, std::size_t map, const Window& w, auto n) {
     const std::size_t first = std::size_t(w.row_begin) * s.in_width + w.column_begin;
-    vec best = load_unaligned(x + map + first * Layout{s}.cell());
+    vec best = load_unaligned(x + map + first * Layout{s.channels}.cell());
     for_each_cell<Layout>(
         s, map, w, [&](std::size_t cell) { best = larger_or_nan(best, load_unaligned(x + cell)); });
     store_some(y + out, best, n);
@@ -107,7 +104,7 @@ void max_pool2d_backward_in(float* dx, const float* dy, const float* x, const fl
           rest = hit ? vec{} : rest;
         }
       });
-    std::memset(dx, 0, Layout{s}.input_floats() * sizeof(float));
+    std::memset(dx, 0, Layout{s.channels}.floats(s.in_height * s.in_width) * sizeof(float));
     for_each_window<Layout>(s, [&](std::size_t out, std::size_t map, const Window& w, auto n) {
       const vec best = load_unaligned(y + out);
       vec rest = function.backward(load_unaligned(dy + out), best);
@@ -151,7 +148,7 @@ void sum_pool2d_backward_in(float* dx, const float* dy, const float* x, const Po
           store_some(dx + cells[k], function.backward(share, load_unaligned(x + cells[k])), n);
       });
     }
-    const std::size_t floats = Layout{s}.input_floats();
+    const std::size_t floats = Layout{s.channels}.floats(s.in_height * s.in_width);
     std::memset(dx, 0, floats * sizeof(float));
     for_each_window<Layout>(s, [&](std::size_t out, std::size_t map, const Window& w, auto n) {
       const vec share = load_unaligned(dy + out) / splat(mean ? float(w.cells()) : 1.0f);
