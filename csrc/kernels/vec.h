@@ -260,8 +260,8 @@ inline void transpose(vec* rows) {
 }
 
 // The sums of N vectors' lanes (N a power of two, at most kLanes), v[0]'s in lane 0 and so on.
-// Uses v up. Each is summed as a tree, (l0 + l1) + (l2 + l3) and so on; the units of a block
-// continue the same tree in sum_partials, so 16 lanes, 2 x 8 and 4 x 4 give equal bits.
+// Uses v up. Each is summed as a tree, (l0 + l1) + (l2 + l3) and so on; the groups of a block
+// continue the same tree in sum_groups, so 16 lanes, 2 x 8 and 4 x 4 give equal bits.
 template <int N, int D = 1>
 inline vec lane_sums(vec* v) {
   if constexpr (D < N) {

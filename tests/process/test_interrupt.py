@@ -80,7 +80,7 @@ TRAININGS = {
     "sgd": lambda: Training("sgd"),
     "adam": lambda: Training("adam"),
     "distorted": lambda: Training("sgd", augmentation=DISTORTION),
-    "curvature": lambda: Training(optimizers.SDLM(0.01, samples=10**6)),
+    "Hessian": lambda: Training(optimizers.SDLM(0.01, samples=10**6)),
     "one of several": lambda: Training("adam", batches=2, epochs=2),
 }
 
