@@ -26,6 +26,10 @@ def factors(shape, rate, key, images, epoch=0):
     return np.where(dropped, 0.0, 1 / (1 - rate))
 
 
+SEEDS = [("3", TypeError), (1.0, TypeError), (True, TypeError), (-1, ValueError)]
+SEEDS += [(2**31, ValueError)]
+
+
 class Dropped(Kind):
     layer = layers.Dropout
     ranks = (3, 1)
@@ -40,8 +44,7 @@ class Dropped(Kind):
     good = {"rate": 0.5}
     wrong = {
         "rate": [*_wrong.NUMBERS, (-0.1, ValueError), (1, ValueError), (1.5, ValueError)],
-        "seed": [("3", TypeError), (1.0, TypeError), (True, TypeError), (-1, ValueError)]
-        + [(2**31, ValueError)],
+        "seed": SEEDS,
         "noise_shape": [((1, 2), TypeError)],
     }
 
