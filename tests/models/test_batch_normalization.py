@@ -296,8 +296,12 @@ def test_each_step_of_an_epoch_moves_the_averages_once():
 
 @pytest.mark.parametrize(
     ("center", "scale", "names"),
-    [(True, True, FULL), (False, True, FULL[:1] + FULL[2:]), (True, False, FULL[1:])]
-    + [(False, False, FULL[2:])],
+    [
+        (True, True, FULL),
+        (False, True, [FULL[0], *FULL[2:]]),
+        (True, False, FULL[1:]),
+        (False, False, FULL[2:]),
+    ],
 )
 def test_weights_have_keras_s_order_and_first_values(center, scale, names):
     layer = BatchNormalization(center=center, scale=scale)
