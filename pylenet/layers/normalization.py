@@ -23,8 +23,11 @@ class BatchNormalization(Layer):
 
     While training, mean and variance are those of all the step's samples and places; predictions
     use moving averages of them, which each step takes nearer: average * momentum + value * (1 -
-    momentum). Weights, all (channels,): gamma if `scale`, beta if `center`, moving_mean,
-    moving_variance; the last two are no parameters of the optimizer.
+    momentum). The variance is the biased one. Weights, all (channels,): gamma if `scale`, beta if
+    `center`, moving_mean, moving_variance; the last two are no parameters of the optimizer.
+
+    momentum: from 0 to 1. epsilon: above 0. A step needs memory for the activations of all its
+    samples at once. SDLM raises ValueError: no Hessian goes through this layer.
     """
 
     kind = "batch_normalization"

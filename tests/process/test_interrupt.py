@@ -44,10 +44,9 @@ def normalized():
         [
             layers.Conv2D(16, 13, padding="same", input_shape=(14, 14, 32)),
             layers.BatchNormalization(momentum=0.5),
-            layers.Activation("relu"),
-            layers.Dropout(0.3, seed=1),
             layers.AveragePooling2D(14),
             layers.Flatten(),
+            layers.Dropout(0.3, seed=1),
             layers.BatchNormalization(),
             layers.Dense(10, "softmax"),
         ]
