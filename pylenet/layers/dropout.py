@@ -20,7 +20,7 @@ class Dropout(Layer):
 
     kind = "dropout"
 
-    def __init__(self, rate: float, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, rate: float, *, seed: int | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.rate = _check.real("rate", rate, "[0, 1)")
         self.seed = None if seed is None else _check.unsigned("seed", seed, 31)

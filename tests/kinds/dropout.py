@@ -36,7 +36,7 @@ class Dropped(Kind):
     awkward = [Case(Dropout(0.4, seed=5), (3, 4, 17), (3, 4, 17))]
     cases = [
         *awkward,
-        Case(Dropout(0.25, 2**31 - 1), (5, 6, 1), (5, 6, 1)),
+        Case(Dropout(0.25, seed=2**31 - 1), (5, 6, 1), (5, 6, 1)),
         Case(Dropout(rate=0.5, seed=1), (5, 4), (5, 4)),
         Case(Dropout(0.1, seed=0), (9,), (9,)),
         Case(Dropout(0, seed=3), (3, 3, 2), (3, 3, 2)),

@@ -58,7 +58,7 @@ def check(actual, expected):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_a_step_drops_is_what_an_independent_generator_says(shape, images, isa, threads):
     for rate, seed in zip([*RATES, 0.1], [3, 0, 7, 2**31 - 1], strict=True):
-        seen = Seen(shape, images, Dropout(rate, seed))
+        seen = Seen(shape, images, Dropout(rate, seed=seed))
         expected = factors(shape, rate, seed, range(images))
         for _ in range(2):  # a step does not change what the next one drops
             check(seen.of_batch(), expected)
@@ -79,7 +79,7 @@ def epochs_seen(seen, batch_size, shuffle, epochs=3):
 def test_batches_and_their_order_do_not_change_what_is_dropped(batch_size, shuffle, isa, threads):
     """It is a function of epoch and index."""
     shape, rate, seed = (5, 4, 3), 0.4, 11
-    seen = Seen(shape, 48, Dropout(rate, seed), learning_rate=1e-7)
+    seen = Seen(shape, 48, Dropout(rate, seed=seed), learning_rate=1e-7)
     for epoch, found in enumerate(epochs_seen(seen, batch_size, shuffle)):
         expected = factors(shape, rate, seed, range(48), epoch)
         np.testing.assert_array_equal(found == 0, expected == 0)
@@ -117,10 +117,10 @@ def dropped(seed=None):
             Input((8, 7, 2)),
             Conv2D(3, 3, activation="tanh"),
             layers.MaxPooling2D(2),
-            Dropout(0.3, seed),
+            Dropout(0.3, seed=seed),
             Flatten(),
             Dense(17, "relu"),
-            Dropout(0.5, seed),
+            Dropout(0.5, seed=seed),
             Dense(4, "softmax"),
         ]
     )
@@ -234,7 +234,9 @@ def test_below_a_dropped_value_nothing_is_learned(isa):
     shape, rate, seed = (40,), 0.5, 9
 
     def build():
-        return Sequential([Input((3,)), Dense(40, use_bias=False), Dropout(rate, seed), Dense(1)])
+        return Sequential(
+            [Input((3,)), Dense(40, use_bias=False), Dropout(rate, seed=seed), Dense(1)]
+        )
 
     model = compiled(build, optimizers.SGD(1.0), "mse")
     before = model.layers[0].get_weights()[0]
