@@ -154,13 +154,13 @@ class LayerStack(AlwaysTrainable):
         self.network.assign(self.parameters, flat)
 
     def count_params(self) -> int:
-        """The number of values of all weights."""
+        """The number of trainable parameters."""
         return sum(w.size for w in self.weights)
 
     def summary(self, *, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, through print_fn.
 
-        Output shapes, neurons, parameters and connections, as the layers count them.
+        Output shapes, neurons, trainable parameters and connections, as the layers count them.
         """
         self._built()
         rows = [
