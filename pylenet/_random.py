@@ -1,4 +1,4 @@
-"""The package's one random generator: initial weights and shuffling draw from it."""
+"""The package's one random generator: initial weights, shuffling and dropout draw from it."""
 
 import numpy as np
 

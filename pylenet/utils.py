@@ -38,7 +38,7 @@ def set_random_seed(seed: int) -> None:
     """Seed pylenet's generator, and as Keras does Python's `random` and numpy's global one.
 
     seed: integer, 0 <= seed < 2**32. The same seed gives the same initial weights and the same
-    shuffling, so the same training run.
+    shuffling, and drops the same values, so the same training run.
     """
     seed = _check.integer("seed", seed, 0)
     if seed >= 2**32:

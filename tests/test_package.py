@@ -282,16 +282,16 @@ def test_the_sources_are_tested_for_symbols_of_every_instruction_set_that_was_bu
     assert set(isa_flags()) >= set(_core.built_isas())
 
 
-# The wings of csrc: each may include itself and what stands below it.
-WINGS = ("kernels", "runtime", "layers", "network", "bindings")
+# The rooms of csrc: each may include itself and what stands below it.
+ROOMS = ("kernels", "runtime", "layers", "network", "bindings")
 BESIDES = {"kernels": {"cstddef", "cstdint", "cstring", "utility", "immintrin.h", "arm_neon.h"}}
 
 
 @pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_of_the_sources_includes_only_itself_and_those_below(wing):
-    below = WINGS[: WINGS.index(wing) + 1]
-    files = [path for path in (CSRC / wing).rglob("*") if path.suffix in {".h", ".cpp"}]
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_the_sources_includes_only_itself_and_those_below(room):
+    below = ROOMS[: ROOMS.index(room) + 1]
+    files = [path for path in (CSRC / room).rglob("*") if path.suffix in {".h", ".cpp"}]
     assert files
     for path in files:
         text = path.read_text(encoding="utf-8")
@@ -299,14 +299,14 @@ def test_a_wing_of_the_sources_includes_only_itself_and_those_below(wing):
         assert all(name.split("/")[0] in below for name in own), (path, own)
         assert all((CSRC / name).is_file() for name in own), (path, own)
         foreign = set(re.findall(r"^#include <(.*)>", text, re.MULTILINE))
-        assert foreign <= BESIDES.get(wing, foreign), (path, foreign)
-        if wing != "bindings":
+        assert foreign <= BESIDES.get(room, foreign), (path, foreign)
+        if room != "bindings":
             assert not any("pybind11" in name or "Python" in name for name in foreign), path
 
 
 @pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
 def test_every_folder_of_the_sources_is_a_wing():
-    assert {path.name for path in CSRC.iterdir() if path.is_dir()} == set(WINGS)
+    assert {path.name for path in CSRC.iterdir() if path.is_dir()} == set(ROOMS)
 
 
 @pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")

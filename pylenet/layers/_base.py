@@ -71,7 +71,7 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
 
     @property
     def weights(self) -> list[NDArray[np.float32]]:
-        """Kernel and bias, as live views; empty for a layer without weights or outside a model."""
+        """The weights in Keras's order, as live views; empty without any or outside a model."""
         return list(self._weights.values())
 
     def get_weights(self) -> list[NDArray[np.float32]]:
@@ -83,7 +83,7 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         assign_weights(self._weights, weights)
 
     def count_params(self) -> int:
-        """The number of trainable parameters. Raises ValueError outside a built model."""
+        """The number of values of all weights. Raises ValueError outside a built model."""
         if self.input_shape is None:
             raise ValueError(f"{self!r} has no weights yet: add it to a model with an input shape")
         return sum(w.size for w in self.weights)

@@ -19,10 +19,15 @@ __all__ = ["BatchNormalization"]
 class BatchNormalization(Layer):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, for each channel (the last axis).
 
+    x: images (height, width, channels), or flat (features,) with a channel for each feature.
+
     While training, mean and variance are those of all the step's samples and places; predictions
     use moving averages of them, which each step takes nearer: average * momentum + value * (1 -
-    momentum). Weights, all (channels,): gamma if `scale`, beta if `center`, moving_mean,
-    moving_variance; the last two are no parameters of the optimizer.
+    momentum). The variance is the biased one. Weights, all (channels,): gamma if `scale`, beta if
+    `center`, moving_mean, moving_variance; the last two are no parameters of the optimizer.
+
+    momentum: from 0 to 1. epsilon: above 0. A step needs memory for the activations of all its
+    samples at once. SDLM raises ValueError: no Hessian goes through this layer.
     """
 
     kind = "batch_normalization"
@@ -71,5 +76,10 @@ class BatchNormalization(Layer):
         return self._weight("moving_variance")
 
     def nodes(self, input_shape: Shape) -> list[Settings]:
+        if len(input_shape) == 2:  # their channel is no axis
+            raise ValueError(
+                "BatchNormalization takes images (height, width, channels) or flat input "
+                f"(features,), got {input_shape}"
+            )
         names = ("momentum", "epsilon", "center", "scale")
         return [{"kind": self.kind} | {name: getattr(self, name) for name in names}]

@@ -51,7 +51,7 @@ class Layered:
         return self.layers[names.index(name)]
 
     def count_params(self) -> int:
-        """The number of trainable parameters."""
+        """The number of weights, moving averages included."""
         return sum(w.size for w in self.weights)
 
     def summary(
@@ -59,7 +59,7 @@ class Layered:
     ) -> None:
         """Print a table of the layers, through print_fn, or print if None.
 
-        Output shapes, neurons, trainable parameters and connections, as the layers count them; of
+        Output shapes, neurons, weights and connections, as the layers count them; of
         a model whose input shape is not known yet the layers alone. line_length: characters of a
         line of the table, as many as it needs if None. Raises ValueError where they are too few.
         """

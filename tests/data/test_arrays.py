@@ -16,6 +16,7 @@ SMALL = [
     for kind in KINDS.values()
     for case in kind.awkward
     for backward in (False, True)
+    if Call(case).op
 ]
 
 

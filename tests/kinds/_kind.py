@@ -55,6 +55,16 @@ class Case:
     def weight_shapes(self):
         return self.weights or self.kind.weights(self.layer, self.input_shape)
 
+    @property
+    def averages(self):
+        """The weights without a gradient, which come last."""
+        return [name for name in self.weight_shapes if name in self.kind.averages]
+
+    @property
+    def gradients(self):
+        """How many there are: of x and of the weights that have one."""
+        return 1 + len(self.weight_shapes) - len(self.averages)
+
     def model(self, *more):
         """A new model of the layer, with more layers on top, and always the same weights."""
         set_random_seed(5)
@@ -64,7 +74,7 @@ class Case:
         """dy, x and the weights; x as the kind wants it, unless `make` makes all."""
         x = (make or self.kind.inputs)((self.batch, *self.input_shape), seed)
         weights = {
-            name: (make or uniform)(shape, seed + 2 + k)
+            name: self.kind.weight(name, (make or uniform)(shape, seed + 2 + k))
             for k, (name, shape) in enumerate(self.weight_shapes.items())
         }
         one = self.kind.forward(self.layer, x[:1], *weights.values())
@@ -154,6 +164,7 @@ class Kind:
     """
 
     layer: type  # of pylenet.layers
+    averages: Sequence[str] = ()  # weights that follow what a step has seen: their gradient is zero
     op: str | None = None  # in pylenet.ops, its gradient with _backward behind the name
     options: dict[str, str] = {}  # the op's options, and the layer's attributes for them
 
@@ -183,6 +194,18 @@ class Kind:
         """dx and the weights' gradients in float64."""
         raise NotImplementedError
 
+    def forward_in_training(self, layer, x, *weights) -> np.ndarray:
+        """The output in float64 in a step's first epoch, of all its images in order."""
+        return self.forward(layer, x, *weights)
+
+    def backward_in_training(self, layer, dy, x, *weights) -> tuple:
+        """As backward; for averages what the step takes off them."""
+        return self.backward(layer, dy, x, *weights)
+
+    @property
+    def differs_in_training(self) -> bool:
+        return type(self).forward_in_training is not Kind.forward_in_training
+
     def errors(self, layer, dy, x, *weights) -> Sequence[float]:
         """The largest errors of float32's y, dx and weights' gradients. Moved values have none."""
         return [0.0] * (2 + len(weights))
@@ -198,12 +221,19 @@ class Kind:
         return True
 
     def exact(self, layer) -> bool:
-        """Whether float32 makes no error with small integers."""
+        """Whether float32 makes no error with small integers.
+
+        And a smooth layer none in a difference over steps of 1: a polynomial up to degree 2.
+        """
         return True
 
     def inputs(self, shape, seed) -> np.ndarray:
         """An x at which nothing hides an error of the gradient."""
         return uniform(shape, seed)
+
+    def weight(self, name, values) -> np.ndarray:
+        """The weight `name`, made from random values."""
+        return values
 
     def near_kink(self, layer, margin, x, *weights) -> np.ndarray:
         """Which outputs lie within `margin` of a place where the gradient jumps."""

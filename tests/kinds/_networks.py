@@ -40,11 +40,13 @@ def parts_of(model):
     return [(layer, layer.get_weights()) for layer in model.layers]
 
 
-def values(parts, x):
+def values(parts, x, training=False):
     """What goes into each layer, and the output, in float64."""
     found = [float64(x)]
     for layer, weights in parts:
-        found.append(kind_of(layer).forward(layer, found[-1], *weights))
+        kind = kind_of(layer)
+        forward = kind.forward_in_training if training else kind.forward
+        found.append(forward(layer, found[-1], *weights))
     return found
 
 
@@ -57,12 +59,15 @@ def near_kink(model, x):
 
 
 def gradients(model, x, rows):
-    """Of the mean cross-entropy of `rows` with a softmax's output, one for each weight."""
+    """Of the mean cross-entropy of `rows` with a softmax's output, one for each weight.
+
+    They are a training step's, which takes them off the weights at a learning rate of 1.
+    """
     parts = parts_of(model)
-    *inputs, p = values(parts, x)
+    *inputs, p = values(parts, x, training=True)
     dy, found = -rows / p / len(x), []
     for layer, weights in reversed(parts):
-        dy, *own = kind_of(layer).backward(layer, dy, inputs.pop(), *weights)
+        dy, *own = kind_of(layer).backward_in_training(layer, dy, inputs.pop(), *weights)
         found = [*own, *found]
     return found
 

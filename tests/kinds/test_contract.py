@@ -63,7 +63,7 @@ def test_a_layer_s_weights_have_keras_s_shapes_and_order(case):
     assert layer.count_params() == sum(int(np.prod(shape)) for shape in shapes)
     for name, shape in case.weights.items():
         assert getattr(layer, name).shape == shape
-    if case.weights and "bias" not in case.weights:
+    if "kernel" in case.weights and "bias" not in case.weights:
         assert layer.bias is None
 
 
@@ -117,7 +117,8 @@ def test_one_step_lowers_the_loss(case, isa):
     x, y = samples(case, 19), np.arange(19) % 3
     before = model.evaluate(x, y)
     former = model.get_weights()
-    assert model.train_on_batch(x, y) == pytest.approx(before, rel=1e-6)
+    loss = model.train_on_batch(x, y)
+    assert case.kind.differs_in_training or loss == pytest.approx(before, rel=1e-6)
     assert model.evaluate(x, y) < before
     assert all(np.any(a != b) for a, b in zip(former, model.get_weights(), strict=True))
 
@@ -135,7 +136,8 @@ def test_one_step_lowers_the_loss(case, isa):
     ],
 )
 def test_a_wrong_argument_is_an_error_that_names_it(cls, argument, value, error):
-    spoken = re.sub("^(kernel|bias|coefficient)_", "", argument).replace("_", ".")
+    weight = "(kernel|bias|coefficient|gamma|beta|moving_mean|moving_variance)_"
+    spoken = re.sub(f"^{weight}", "", argument).replace("_", ".")
     with pytest.raises(error, match=spoken):
         cls(**KINDS[cls].good | {argument: value})
 

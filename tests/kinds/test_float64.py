@@ -86,11 +86,11 @@ def test_a_function_of_ops_gives_the_bits_of_its_layer(call, isa):
 # Differences
 
 
-def differences(f, arrays, step):
+def differences(f, arrays, step, averages=()):
     """Of f, central ones: for x and each weight the gradient of sum(dy f), and what it touches.
 
     That is the sum of |dy| over the outputs that an element has any part in. Images are alone:
-    one call has those of all differences of x.
+    one call has those of all differences of x. Of averages they are zero.
     """
     dy, own = arrays["dy"], {name: a for name, a in arrays.items() if name != "dy"}
     x = own["x"]
@@ -112,7 +112,9 @@ def differences(f, arrays, step):
     of_x = slopes(moved_images(by), moved_images(-by))
     found = [[part.T.reshape(x.shape) for part in of_x]]
     for name, w in own.items():
-        if name != "x":
+        if name in averages:
+            found.append([np.zeros(w.shape)] * 2)
+        elif name != "x":
             sides = [
                 np.stack([f(own | {name: w + sign * m}) for m in moves(w)]) for sign in (1, -1)
             ]
@@ -126,7 +128,8 @@ def in_float64(case, arrays, step):
     def forward(own):
         return case.kind.forward(case.layer, *own.values())
 
-    return differences(forward, {name: float64(a) for name, a in arrays.items()}, step)
+    inputs = {name: float64(a) for name, a in arrays.items()}
+    return differences(forward, inputs, step, case.averages)
 
 
 def check_float64(case):
@@ -156,7 +159,8 @@ def check_gradient(call):
     arrays, _, _, errors = call.case.problem(make, 0.1)
     back = backward(call)
     actual = back(taken(arrays, back))
-    found = differences(lambda own: call(taken(own, call))[0], arrays, step)
+    averages = call.case.averages
+    found = differences(lambda own: call(taken(own, call))[0], arrays, step, averages)
     moved = [*arrays.values()][1:]
     for a, v, error, wrong, (numeric, touched) in zip(
         actual, moved, errors[1:], truncated, found, strict=False

@@ -6,10 +6,11 @@ import os
 import numpy as np
 import pytest
 import safetensors.numpy
+from kinds import copy_of
 from nets import compiled, samples, small, state
 from tolerance import assert_same_bits
 
-from pylenet import callbacks, optimizers
+from pylenet import Sequential, callbacks, layers, optimizers
 from pylenet.augmentation import RandomAffine
 from pylenet.callbacks import BackupAndRestore
 from pylenet.optimizers import schedules
@@ -42,10 +43,18 @@ class StopAt(callbacks.Callback):
             raise Stopped
 
 
-def train(folder, optimizer, more=(), seed=3, n=N, epochs=EPOCHS, **arguments):
+def random_and_averaging():
+    """Layers with more of a state than what is trained: what they draw, moving averages."""
+    own = [layers.Dropout(0.2), layers.BatchNormalization(momentum=0.8)]
+    own += [copy_of(layer) for layer in small().layers[:-1]]
+    own += [layers.Dropout(0.5), layers.BatchNormalization(scale=False)]
+    return Sequential([layers.Input((8, 7, 2)), *own, layers.Dense(4, "softmax")])
+
+
+def train(folder, optimizer, more=(), seed=3, n=N, epochs=EPOCHS, build=small, **arguments):
     """One run of a script that trains with a backup in `folder`."""
     x, y = samples(N, (8, 7, 2), 4)
-    model = compiled(small, OPTIMIZERS[optimizer](), seed=seed)
+    model = compiled(build, OPTIMIZERS[optimizer](), seed=seed)
     backup = BackupAndRestore(folder, **arguments)
     history = model.fit(
         x[:n], y[:n], batch_size=9, epochs=epochs, callbacks=[*more, backup], verbose=0
@@ -77,6 +86,18 @@ def test_stopped_after_every_epoch_it_ends_with_the_same_bits(tmp_path):
             train(tmp_path / "b", "adam", [StopAt(epoch, "on_epoch_begin")], seed=2 + epoch)
     model, _ = train(tmp_path / "b", "adam")
     assert_same_bits(state(model), state(whole))
+
+
+@pytest.mark.parametrize("epoch", range(EPOCHS))
+def test_what_layers_draw_and_average_goes_on_too(epoch, tmp_path):
+    whole, _ = train(tmp_path / "whole", "adam", build=random_and_averaging)
+    stop = [StopAt(epoch, "on_epoch_begin")]
+    with pytest.raises(Stopped):
+        train(tmp_path / "b", "adam", stop, build=random_and_averaging)
+    another = 3 if epoch == 0 else 8  # before the first epoch there is no backup
+    model, _ = train(tmp_path / "b", "adam", seed=another, build=random_and_averaging)
+    assert_same_bits(state(model), state(whole))
+    assert model.training_state.seed == whole.training_state.seed
 
 
 def test_a_learning_rate_that_callbacks_change_goes_on_from_where_it_was(tmp_path):

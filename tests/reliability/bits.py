@@ -89,9 +89,10 @@ class Training:
         model = self.layers() if callable(self.layers) else Sequential(self.layers)
         model.compile(self.optimizer, self.loss, metrics=["accuracy"])
         model.build(self.x.shape[1:] if self.x.ndim != 3 else (*self.x.shape[1:], 1))
-        model.set_weights(
-            [uniform(w.shape, 100 + k) * limit(w) for k, w in enumerate(model.get_weights())]
-        )
+        for k, (name, w) in enumerate(model.named_weights(model.parameters).items()):
+            w[...] = uniform(w.shape, 100 + k) * limit(w)
+            if name.endswith("moving_variance"):
+                w += 1
         pylenet.utils.set_random_seed(SEED)
         options = {"shuffle": False} | self.fit
         fitted = model.fit(self.x, self.y, self.batch_size, self.epochs, 0, **options)
@@ -195,6 +196,17 @@ def of_other_networks():
     yield Training("flat input, soft targets", probabilities, "adam", **flat)
     middle = [dense(12, "scaled_tanh"), layers.RBF(CODES), dense(10), layers.Activation("softmax")]
     yield Training("rbf in the middle", middle, optimizers.SGD(0.001), **flat)
+    normalized = [
+        *(conv(5, 3), layers.BatchNormalization(momentum=0.9), layers.Activation("relu")),
+        *(layers.MaxPooling2D(2), layers.Flatten(), dense(17, use_bias=False)),
+        *(layers.BatchNormalization(scale=False, epsilon=0.01), dense(10, "softmax")),
+    ]
+    yield Training("batch normalization", normalized, optimizers.SGD(0.02, 0.9), **small)
+    dropped = [
+        *(layers.Dropout(0.2, seed=3), conv(5, 3, activation="tanh"), layers.Flatten()),
+        *(layers.Dropout(0.5), dense(10, "softmax")),
+    ]
+    yield Training("dropout", dropped, "adam", **small)
     for name, network, settings in (
         ("max pooling", [conv(4, 2), layers.MaxPooling2D(2, 1), conv(3, 3, padding="same")], small),
         ("average pooling", [conv(4, 2, 2, activation="tanh"), layers.AveragePooling2D(2)], small),
