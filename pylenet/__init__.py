@@ -4,6 +4,8 @@ C++ kernels under a thin Python API. `import pylenet as keras` is the way in for
 `python -m pylenet train` trains both LeNets on MNIST.
 """
 
+from __future__ import annotations
+
 from . import _interpreter  # noqa: F401  (first: it refuses where the compiled part would hang)
 
 try:

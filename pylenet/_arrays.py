@@ -1,5 +1,7 @@
 """Checks of arrays and of window arguments, shared by ops, layers and models."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """BackupAndRestore: a training that was stopped goes on, to the bits of one that was not."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os

@@ -1,5 +1,7 @@
 """The Callback base class, History, TerminateOnNaN and the list that fit drives them through."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 from collections.abc import Callable, Sequence
@@ -137,12 +139,12 @@ _Arguments = ParamSpec("_Arguments")
 
 def _on_each(
     hook: Callable[Concatenate[Callback, _Arguments], None],
-) -> Callable[Concatenate["CallbackList", _Arguments], None]:
+) -> Callable[Concatenate[CallbackList, _Arguments], None]:
     """The list's method that calls this hook on each callback, with logs even if they are None."""
     signature = inspect.signature(hook)
 
     @functools.wraps(hook)
-    def call(self: "CallbackList", /, *args: _Arguments.args, **named: _Arguments.kwargs) -> None:
+    def call(self: CallbackList, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> None:
         given = signature.bind(self, *args, **named)
         given.apply_defaults()
         for callback in self.callbacks:

@@ -1,5 +1,7 @@
 """The processor quota that Linux control groups leave to this process."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 

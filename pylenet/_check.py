@@ -1,5 +1,7 @@
 """Argument checks shared by the pure-Python modules. Each error names argument, wish and value."""
 
+from __future__ import annotations
+
 import operator
 from numbers import Real
 from typing import Any

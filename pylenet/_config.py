@@ -1,5 +1,7 @@
 """What this build is and what of it is in use."""
 
+from __future__ import annotations
+
 import os
 import platform
 

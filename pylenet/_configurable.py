@@ -1,5 +1,7 @@
 """What layers, losses, optimizers and their like share: a config of the constructor's arguments."""
 
+from __future__ import annotations
+
 import inspect
 import re
 from collections.abc import Callable, Mapping

@@ -1,5 +1,7 @@
 """Files written whole or not at all, whatever happens meanwhile."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import stat

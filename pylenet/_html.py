@@ -1,5 +1,7 @@
 """Tables for notebooks. Imported when one is shown."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from html import escape
 

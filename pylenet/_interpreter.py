@@ -1,5 +1,7 @@
 """The compiled part works in Python's main interpreter only: importing this elsewhere raises."""
 
+from __future__ import annotations
+
 import importlib
 
 

@@ -1,5 +1,7 @@
 """Why the compiled part could not be loaded, in words. Imported only where it could not."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 from sysconfig import get_config_var

@@ -1,5 +1,7 @@
 """What is shown while one waits, for fit, evaluate and predict and for a download."""
 
+from __future__ import annotations
+
 import sys
 from time import perf_counter
 from typing import Any, TextIO

@@ -1,5 +1,7 @@
 """How the command line trains each LeNet: one entry a recipe."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,5 +1,7 @@
 """How many threads the kernels run on."""
 
+from __future__ import annotations
+
 import os
 
 from . import _check, _core

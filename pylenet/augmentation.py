@@ -1,5 +1,7 @@
 """Random distortion of training images, done by the training step as it reads them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

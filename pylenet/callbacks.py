@@ -1,5 +1,7 @@
 """Callbacks for fit, with Keras's names and meaning."""
 
+from __future__ import annotations
+
 import csv
 import inspect
 import os

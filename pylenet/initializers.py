@@ -4,6 +4,8 @@ Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, ICCV 2015; LeC
 Müller, Efficient BackProp, 1998; LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import ClassVar
@@ -162,7 +164,7 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return field * shape[-2], field * shape[-1]
 
 
-def _truncated_normal(rng: "np.random.Generator", shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Unit normal values, drawn again until they lie within two deviations."""
     values = rng.standard_normal(math.prod(shape))
     while (outside := np.flatnonzero(np.abs(values) > 2)).size:

@@ -10,6 +10,8 @@ that are no probabilities are an error where they may be negative or all zero (l
 and a warning after a sigmoid, whose outputs are divided by their sum.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 

@@ -3,6 +3,8 @@
 Training counts right answers in C++; the functions here are for use on plain arrays.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -7,6 +7,8 @@ float32. kernel_size, pool_size and strides are an integer or a pair (height, wi
 argument and ValueError for the wrong shape or value.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Small helpers a training script needs: one-hot labels and one seed for everything."""
 
+from __future__ import annotations
+
 import random
 from typing import Any
 

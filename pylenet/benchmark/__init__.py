@@ -4,4 +4,6 @@ Each module measures one thing and returns `Measurement`s (`measurement.py`), ev
 among them. `results.py` writes and reads them as JSON, `chart.py` draws, the command line prints.
 """
 
+from __future__ import annotations
+
 __all__: list[str] = []

@@ -1,5 +1,7 @@
 """The time from the start of a process to 99 % test accuracy on MNIST."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

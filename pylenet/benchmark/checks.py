@@ -1,5 +1,7 @@
 """What must hold before anything is timed: right results, and the same bits every time."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

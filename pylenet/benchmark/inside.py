@@ -1,5 +1,7 @@
 """What the benchmark asks of a model beyond its public interface: all of it is here."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The peak of multiply-adds, and each kernel of a training step on one thread beside it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

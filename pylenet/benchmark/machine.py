@@ -1,5 +1,7 @@
 """The machine, so that results of several can be compared."""
 
+from __future__ import annotations
+
 import os
 import platform
 from pathlib import Path

@@ -1,5 +1,7 @@
 """One measured quantity, how long to measure it, and the words for its middle and its spread."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median

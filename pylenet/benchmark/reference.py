@@ -3,6 +3,8 @@
 Images are (N, height, width, channels), kernels (5, 5, in, out), dense weights (in, out).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

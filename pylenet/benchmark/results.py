@@ -3,6 +3,8 @@
 A change that a reader must know of is another FORMAT.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Epochs of training, and calls of predict, as a user makes them."""
 
+from __future__ import annotations
+
 from statistics import median
 from time import perf_counter
 

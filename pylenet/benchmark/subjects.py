@@ -1,5 +1,7 @@
 """What is measured: the two LeNets, and the images that they are given."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

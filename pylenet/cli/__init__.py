@@ -4,6 +4,8 @@ Exit code 0 is success, 2 an error (told in one line on stderr), 130 an interrup
 a reader of the output that went away.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import sys

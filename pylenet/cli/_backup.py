@@ -1,5 +1,7 @@
 """How `pylenet train` backs up its trainings for --resume."""
 
+from __future__ import annotations
+
 import warnings
 from pathlib import Path
 from time import perf_counter

@@ -1,5 +1,7 @@
 """`pylenet bench`: how fast both LeNets are on this machine, and how near to its limit."""
 
+from __future__ import annotations
+
 import argparse
 import warnings
 from dataclasses import asdict

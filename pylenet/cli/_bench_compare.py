@@ -1,5 +1,7 @@
 """Several results of `pylenet bench` side by side, as tables and as a chart."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter

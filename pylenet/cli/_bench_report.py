@@ -1,5 +1,7 @@
 """The tables of `pylenet bench`, 80 columns wide."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Sequence
 from itertools import groupby

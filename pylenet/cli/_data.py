@@ -1,5 +1,7 @@
 """The data set that --data names."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """`pylenet evaluate`: test a saved model."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import warnings

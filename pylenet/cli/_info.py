@@ -1,5 +1,7 @@
 """`pylenet info`: print what this build is and where its data are."""
 
+from __future__ import annotations
+
 import argparse
 import warnings
 from typing import Any

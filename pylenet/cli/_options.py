@@ -1,5 +1,7 @@
 """What the commands' options have in common."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn

@@ -1,5 +1,7 @@
 """What the commands print, and where they write."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """The commands."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from typing import NoReturn

@@ -1,5 +1,7 @@
 """`pylenet summary`: print a model's layers."""
 
+from __future__ import annotations
+
 import argparse
 import os
 from collections.abc import Callable

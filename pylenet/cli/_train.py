@@ -1,5 +1,7 @@
 """`pylenet train`: train LeNets, compare them, keep the models and their figures."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import math

@@ -6,6 +6,8 @@ parameter buffer: writing into them changes the model. Channels come last everyw
 Constructors raise TypeError for the wrong kind of argument, ValueError for the wrong value.
 """
 
+from __future__ import annotations
+
 from . import (
     _base,
     activation,

@@ -1,5 +1,7 @@
 """What all layers share; a family's module holds its layers. See Layer for what one must tell."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -117,11 +119,11 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         return {"name": self.name, **self.arguments()}
 
     @property
-    def output(self) -> "SymbolicTensor":
+    def output(self) -> SymbolicTensor:
         """What it gives in its model, for `Model`. Raises ValueError outside a built model."""
         return SymbolicTensor(self._built_shapes()[1], self)
 
-    def __call__(self, inputs: "SymbolicTensor") -> "SymbolicTensor":
+    def __call__(self, inputs: SymbolicTensor) -> SymbolicTensor:
         """What the layer gives on an Input, or on what another layer gives, for `Model`.
 
         Raises ValueError where these inputs do not fit.
@@ -205,7 +207,7 @@ class SymbolicTensor:
     """
 
     def __init__(
-        self, shape: Shape, layer: Layer | None = None, below: "SymbolicTensor | None" = None
+        self, shape: Shape, layer: Layer | None = None, below: SymbolicTensor | None = None
     ) -> None:
         self.sample_shape, self.layer, self.below = shape, layer, below
         self.model: Any = None

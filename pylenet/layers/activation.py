@@ -1,5 +1,7 @@
 """Activations: what their names stand for, in every layer's `activation`, and as layers."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 from .. import _check, _core

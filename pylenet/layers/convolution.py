@@ -1,5 +1,7 @@
 """Convolutions."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

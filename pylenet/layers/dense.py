@@ -1,5 +1,7 @@
 """Fully connected layers."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .. import _check

@@ -1,5 +1,7 @@
 """Layers that do something in training alone."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .. import _check

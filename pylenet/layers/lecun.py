@@ -4,6 +4,8 @@ Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to 
 recognition", Proc. IEEE 86(11), 2278-2324, 1998.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -4,6 +4,8 @@ S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network trainin
 internal covariate shift", arXiv:1502.03167.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

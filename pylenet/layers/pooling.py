@@ -1,5 +1,7 @@
 """Pooling, without weights."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What changes the place or the scale of values and computes nothing of them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Models: Sequential, the LeNets, and loading what was saved."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from ._sequential import Sequential

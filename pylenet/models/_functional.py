@@ -1,5 +1,7 @@
 """Model(inputs, outputs): a chain of layers, told by what goes in and what comes out."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ give and where their weights lie in one flat buffer. `inference` then rewrites t
 the fewer ones that are run.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -60,6 +62,14 @@ class Placed(NamedTuple):
     @property
     def tensors(self) -> list[Tensor]:
         return [tensor for node in self.nodes for tensor in node.tensors]
+
+
+class Prefix(NamedTuple):
+    """The first layers of a stack, planned. parameters: how many, the first of the stack's."""
+
+    network: _core.Network
+    parameters: int
+    output_shape: Shape
 
 
 class Graph(NamedTuple):

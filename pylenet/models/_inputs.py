@@ -1,7 +1,9 @@
 """What a model is fed: images and targets, checked and in the form C++ reads."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,9 @@ from ..losses import (
     MaximumAPosteriori,
     SparseCategoricalCrossentropy,
 )
-from ._graph import Node
+
+if TYPE_CHECKING:
+    from ._graph import Node
 
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
 

@@ -4,6 +4,8 @@ After Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning appli
 recognition", Proc. IEEE 86(11), 1998; with full connections, ordinary pooling and softmax.
 """
 
+from __future__ import annotations
+
 from ..layers import AveragePooling2D, Conv2D, Dense, Flatten, MaxPooling2D, Rescaling
 from ._sequential import Sequential
 

@@ -4,6 +4,8 @@ Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to 
 recognition", Proc. IEEE 86(11), 2278-2324, 1998. docs/lenet-1998.md tells what is from there.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from ..layers import RBF, Conv2D, Dense, Flatten, Rescaling, Subsampling2D, ZeroPadding2D

@@ -1,5 +1,7 @@
 """A model's summary as a notebook shows it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from .._html import table

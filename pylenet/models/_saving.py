@@ -4,6 +4,8 @@ Nothing in a file is ever executed or unpickled: the JSON names layers of this p
 arguments, which pass the same checks as a caller's.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os

@@ -1,9 +1,11 @@
 """Sequential: compile, fit, evaluate, predict, with Keras's arguments and meaning."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,11 @@ from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
-from ._stack import LayerStack, Prefix
-from ._state import TrainingState
+from ._stack import LayerStack
+
+if TYPE_CHECKING:
+    from ._graph import Prefix
+    from ._state import TrainingState
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
@@ -155,6 +160,8 @@ class Sequential(LayerStack):
                 )
             validation = images[kept:], labels[kept:]
             images, labels = images[:kept], labels[:kept]
+
+        from ._state import TrainingState
 
         steps = -(-len(images) // batch_size)
         progress = ProgressLogger()

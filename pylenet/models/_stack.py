@@ -1,9 +1,11 @@
 """A stack of layers with its plan in C++ and its parameters: everything of a model but training."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,10 @@ from .._arrays import Shape
 from .._configurable import short_name
 from ..layers import Input, Layer
 from ..layers._base import AlwaysTrainable, SymbolicTensor, assign_weights, sample_shape
-from . import _graph
-from ._graph import Graph, Node, Placed
 from ._trainer import TrainerLock
+
+if TYPE_CHECKING:  # imported where they are used, for that takes a twentieth of the package's time
+    from ._graph import Graph, Node, Placed, Prefix
 
 EVALUATION_CHUNK = 4096  # samples in one call, at most
 EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other threads wait for
@@ -69,14 +72,6 @@ class Layered:
 
         for line in lines(self.name, self.layers, line_length):
             (print_fn or print)(line)
-
-
-class Prefix(NamedTuple):
-    """The first layers of a stack, planned. parameters: how many, the first of the stack's."""
-
-    network: _core.Network
-    parameters: int
-    output_shape: Shape
 
 
 class LayerStack(Layered, AlwaysTrainable):
@@ -153,6 +148,8 @@ class LayerStack(Layered, AlwaysTrainable):
     @property
     def graph(self) -> Graph:
         """The network as it is run. Raises ValueError before the input shape is known."""
+        from . import _graph
+
         return _graph.inference(self._input_shape or (), self._built())
 
     @property
@@ -167,9 +164,11 @@ class LayerStack(Layered, AlwaysTrainable):
 
     def prefix(self, last: Layer) -> Prefix:
         """The layers up to this one. Raises ValueError before the input shape is known."""
+        from . import _graph
+
         placed = self._built()[: self.layers.index(last) + 1]
         network = _graph.inference(self._input_shape or (), placed).network()
-        return Prefix(network, placed[-1].end, placed[-1].output_shape)
+        return _graph.Prefix(network, placed[-1].end, placed[-1].output_shape)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -291,6 +290,8 @@ class LayerStack(Layered, AlwaysTrainable):
 
         size: how many weights there must be, to be loaded: none are drawn.
         """
+        from . import _graph
+
         _core.active_isa()  # raises ValueError at once where PYLENET_ISA makes no sense
         below = self._placed or []
         shape, end = (below[-1].output_shape, below[-1].end) if below else (input_shape, 0)

@@ -1,5 +1,7 @@
 """Where a training stands: to be kept, compared with another, and put back."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

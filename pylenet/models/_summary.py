@@ -1,5 +1,7 @@
 """The table of layers that a model's summary prints."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 from ..layers import Layer

@@ -1,5 +1,7 @@
 """One thread at a time trains a model."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

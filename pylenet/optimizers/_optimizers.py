@@ -1,5 +1,7 @@
 """SGD, Adam, AdamW and SDLM: hyper-parameters, step count and state. Their arithmetic is in C++."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -134,7 +136,7 @@ class Optimizer(_configurable.Configurable, ABC, family="optimizer"):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Optimizer":
+    def from_config(cls, config: dict[str, Any]) -> Optimizer:
         """A new optimizer, without state, from what `get_config` returned."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):

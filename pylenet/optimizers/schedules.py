@@ -4,6 +4,8 @@ Each is called with a step (int, from 0) and returns a float; EpochwiseConstant 
 CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
