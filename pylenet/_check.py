@@ -114,15 +114,3 @@ def label_column(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.in
     if given not in ((samples,), (samples, 1)):
         raise ValueError(f"{name} must have shape ({samples},) or ({samples}, 1), got {given}")
     return class_labels(name, value, classes).reshape(samples)
-
-
-def identifier(name: str, value: object) -> tuple[str, dict[str, Any]]:
-    """Name and config of a string or of a {"class_name": ..., "config": {...}} dict."""
-    if isinstance(value, str):
-        return value, {}
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a name, an instance or a config dict, got {value!r}")
-    class_name, config = value.get("class_name"), value.get("config", {})
-    if not (isinstance(class_name, str) and isinstance(config, dict)):
-        raise ValueError(f"{name} must have a 'class_name' and a 'config' dict, got {value!r}")
-    return class_name, dict(config)

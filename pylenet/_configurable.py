@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
-from . import _check
-
 T = TypeVar("T", bound="Configurable")
 
 
@@ -82,8 +80,20 @@ def get(
     """
     if isinstance(identifier, family):
         return cast(T, identifier)
-    name, config = _check.identifier(family.family, identifier)
+    name, config = _identifier(family.family, identifier)
     found: type[T] | None = names.get(fold(name)) or family.members.get(name)
     if found is None:
         raise ValueError(f"{family.family} must be one of {list(names)}, got {name!r}")
     return found.from_config(config)
+
+
+def _identifier(name: str, value: object) -> tuple[str, dict[str, Any]]:
+    """Name and config of a string or of a {"class_name": ..., "config": {...}} dict."""
+    if isinstance(value, str):
+        return value, {}
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a name, an instance or a config dict, got {value!r}")
+    class_name, config = value.get("class_name"), value.get("config", {})
+    if not (isinstance(class_name, str) and isinstance(config, dict)):
+        raise ValueError(f"{name} must have a 'class_name' and a 'config' dict, got {value!r}")
+    return class_name, dict(config)
