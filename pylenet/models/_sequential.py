@@ -492,7 +492,8 @@ class Sequential(LayerStack):
 
     def _drawn_seed(self) -> int:
         """For layers that draw without a seed of their own; 0 where there are none."""
-        draws = any(node.settings.get("seed") == -1 for node in self.graph.nodes)
+        nodes = (node for placed in self._built() for node in placed.nodes)
+        draws = any(node.settings.get("seed") == -1 for node in nodes)
         return int(_random.generator().integers(2**32)) if draws else 0
 
     def _start_optimizer(self) -> optimizers.Optimizer:
