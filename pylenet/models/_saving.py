@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _files
+from .. import _files, convert
 from .._configurable import serialize
 from ..layers import Layer
 from ..metrics import CategoricalAccuracy
@@ -57,11 +57,24 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
 
     Raises FileNotFoundError where there is no file, ValueError where it is not a pylenet model.
     """
+    path = _path(filepath)
+    form = convert.of_content(path) if path.exists() else None
+    if form is None and not path.is_file():
+        raise FileNotFoundError(f"filepath must be a model file, got {str(path)!r}")
+    if form is None:
+        raise ValueError(
+            f"{str(path)!r} is not a pylenet model: its first bytes are of no format known here"
+        )
+    if form is not convert.SAFETENSORS:
+        model: Sequential = convert.reader(path, form, "model").read_model(path)
+        return model
+    return _read(path)
+
+
+def _read(path: Path) -> Sequential:
+    """The model of a safetensors file. Raises ValueError where it is none of ours."""
     from safetensors import SafetensorError, safe_open
 
-    path = _path(filepath)
-    if not path.is_file():
-        raise FileNotFoundError(f"filepath must be a model file, got {str(path)!r}")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

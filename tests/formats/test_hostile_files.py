@@ -1,7 +1,9 @@
 """Files that are no models, damaged ones and those made to do harm: always a ValueError."""
 
+import gzip
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -45,9 +47,7 @@ KINDS = {
     "zeros": b"\0" * 10_000,
     "ones": b"\xff" * 10_000,
     "text": b"pylenet-1\n",
-    "HDF5": b"\x89HDF\r\n\x1a\n" + b"\0" * 500,
     "zip": b"PK\3\4" + b"\0" * 500,
-    "pickle": pickle.dumps(Executed()),
     "no tensors": (2).to_bytes(8, "little") + b"{}",
     "a list": (2).to_bytes(8, "little") + b"[]",
     "a header of a terabyte": (2**40).to_bytes(8, "little") + b"{}",
@@ -58,6 +58,48 @@ KINDS = {
 def test_a_file_of_another_kind_is_a_value_error(kind, tmp_path, capsys):
     refused(tmp_path / "file", KINDS[kind])
     assert capsys.readouterr().out == ""
+
+
+OTHERS = {
+    "a Keras HDF5 file": b"\x89HDF\r\n\x1a\n" + b"\0" * 500,
+    "a pickle": pickle.dumps(Executed()),
+    "a TensorFlow Lite model": b"\x1c\0\0\0TFL3" + b"\0" * 500,
+    "a numpy archive": b"\x93NUMPY\x01\0v\0" + b"\0" * 500,
+    "gzip data": gzip.compress(b"model"),
+    "a JSON text": b'{"class_name": "Sequential"}',
+    "an ONNX model": b"\x08\x0a\x12\x07pytorch" + b"\0" * 500,
+}
+
+
+@pytest.mark.parametrize("title", OTHERS)
+def test_a_file_of_another_format_is_a_value_error_that_names_it(title, tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_bytes(OTHERS[title])
+    with pytest.raises(ValueError, match=rf"file' is {title}: "):
+        load_model(path)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("title", "member"),
+    [
+        (r"a Keras file \(.keras\)", "config.json"),
+        ("a PyTorch file", "archive/data.pkl"),
+        ("a numpy archive", "arr_0.npy"),
+    ],
+)
+def test_a_zip_of_another_format_is_a_value_error_that_names_it(title, member, tmp_path):
+    path = tmp_path / "file"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, b"...")
+    with pytest.raises(ValueError, match=rf"file' is {title}: "):
+        load_model(path)
+
+
+def test_a_saved_model_of_tensorflow_is_a_value_error_that_names_it(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"...")
+    with pytest.raises(ValueError, match="is a TensorFlow SavedModel: load it with TensorFlow"):
+        load_model(tmp_path)
 
 
 def test_a_truncated_or_longer_file_is_a_value_error(saved):
