@@ -1,4 +1,4 @@
-"""Small helpers a training script needs: one-hot labels and one seed for everything."""
+"""Small helpers a script needs: one-hot labels, one seed for everything, digits like MNIST's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _check, _random
+from ._digits import prepare_digits
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["prepare_digits", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:
