@@ -79,7 +79,8 @@ class ProgressLogger(Callback):
 
     params: "verbose" 0 prints nothing, 1 a line that is drawn again in place while
     stdout is a terminal, 2 one line when an epoch, an evaluation or a prediction is over; so
-    does 1 when stdout is neither. "epochs", and "steps" of one epoch, to count up to.
+    does 1 when stdout is neither. "epochs", and "steps" of one epoch, to count up to; None where
+    nobody knows.
     """
 
     def __init__(self) -> None:
@@ -98,6 +99,10 @@ class ProgressLogger(Callback):
         self._step, self._stepped = step, perf_counter()
         if self._line.due():
             self._line.draw(self._text(logs))
+
+    def set_steps(self, steps: int | None) -> None:
+        """Tell how many steps an epoch has, which may not be known before the first one's end."""
+        self._steps = steps
 
     def close(self) -> None:
         """Leave an unfinished line, if there is one, so that an error message starts on its own."""
@@ -148,8 +153,9 @@ class ProgressLogger(Callback):
 
     def _text(self, logs: Logs) -> str:
         """As "469/469 - 1.2s - 1.8ms/step - accuracy: 0.9812 - loss: 0.0622"."""
+        total = "?" if self._steps is None else str(self._steps)
         parts = [
-            f"{self._step:{len(str(self._steps))}}/{self._steps}",
+            f"{self._step:{len(total)}}/{total}",
             _seconds(perf_counter() - self._started),
             f"{_seconds((self._stepped - self._started) / max(1, self._step))}/step",
         ]

@@ -11,7 +11,43 @@ from numpy.typing import NDArray
 from . import _check, _random
 from ._digits import prepare_digits
 
-__all__ = ["prepare_digits", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "prepare_digits", "set_random_seed", "to_categorical"]
+
+
+class PyDataset:
+    """Base class of what gives batches by number: `model.fit(MyData(...))`.
+
+    Override `__len__`, the number of batches, and `__getitem__(index)`, which returns the batch
+    (x, y) at this place, from 0. `on_epoch_begin` and `on_epoch_end` are called around each epoch.
+    Batches are asked for one after the other, by the thread that trains: workers,
+    use_multiprocessing and max_queue_size are kept and change nothing.
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        self.workers, self.use_multiprocessing = workers, use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} must override __len__(self)")
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must override __getitem__(self, index)")
+
+    @property
+    def num_batches(self) -> int:
+        """The number of batches."""
+        return len(self)
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch."""
+
+
+Sequence = PyDataset  # its name in Keras 2
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
+from .. import _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
 from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._progress import ProgressLogger, checked_verbose
@@ -18,7 +18,8 @@ from ..augmentation import RandomAffine
 from . import _inputs
 from ._stack import LayerStack
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported where they are used
+    from ._batches import Batches
     from ._graph import Prefix
     from ._state import TrainingState
 
@@ -33,9 +34,12 @@ Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 class Sequential(LayerStack):
     """A stack of layers to train and run: Sequential([Conv2D(6, 5, input_shape=(28, 28, 1)), ...]).
 
-    x is always a numpy array (N, height, width, channels), (N, height, width) for one channel, or
-    (N, features), of uint8, float32 or float64 in any memory layout; it is read in place. Results
-    do not depend on the number of threads, predictions not on the batch they are made in.
+    x is an array (N, height, width, channels), (N, height, width) for one channel, or
+    (N, features). uint8, float32 and float64 in any memory layout are read in place; other numbers
+    and booleans are copied to float32, or uint8 where they fit, data frames and tensors are made
+    arrays. Where batches are said to do, x may also be a generator, a utils.PyDataset, a data
+    loader or a list, each giving tuples (x, y). Results do not depend on the number of threads,
+    predictions not on the batch they are made in.
     """
 
     optimizer: optimizers.Optimizer | None = None
@@ -112,25 +116,34 @@ class Sequential(LayerStack):
 
     def fit(
         self,
-        x: NDArray[Any],
-        y: Any,
+        x: Any,
+        y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         callbacks: Callback | Sequence[Callback] | None = None,
         *,
         validation_split: float = 0.0,
-        validation_data: Labelled | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
         augmentation: RandomAffine | None = None,
     ) -> History:
         """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
 
         y: labels (N,) or rows (N, outputs), as the loss wants them. batch_size: 32 if None.
+        x may give batches (x, y) instead, y being None; then batch_size says nothing, shuffle is
+        about the order of batches of a PyDataset, and an epoch is steps_per_epoch of them, or one
+        pass if None. An iterator, which is gone through once, ends the training with a warning
+        where it has too few.
         verbose: 0 silent, 1 a line that moves on a terminal and one line an epoch elsewhere, 2 one
-        line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y); or
-        validation_split: the share of the samples, from the end, that is kept for it. Loss and
+        line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y), or
+        what gives batches, validation_steps of them if that is not None; or validation_split: the
+        share of the samples, from the end, that is kept for it. validation_freq: validate after
+        every so many epochs, or after those in a list, counted from 1. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
         Raises ValueError when the loss is no longer finite, or weights are not after an epoch, when
@@ -138,7 +151,6 @@ class Sequential(LayerStack):
         while another thread trains this model. What other threads predict, evaluate or save
         meanwhile is of the weights after some whole step.
         """
-        images, labels = self._labelled("x", "y", x, y)
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
         epochs = _check.integer("epochs", epochs, 1)
         initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
@@ -146,24 +158,21 @@ class Sequential(LayerStack):
         shuffle = _check.boolean("shuffle", shuffle)
         if augmentation is not None:
             self._check_augmentation(augmentation)
+        validates = _frequency("validation_freq", validation_freq)
+        data = self._data("", x, y, "steps_per_epoch", steps_per_epoch, batch_size, shuffle=shuffle)
         validation = None
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError("validation_data must be a tuple (x, y)")
-            validation = self._labelled("validation x", "validation y", *validation_data)
+            validation = self._validation_data(validation_data, validation_steps, batch_size)
         elif split:
-            kept = int(len(images) * (1 - split))
-            if not 0 < kept < len(images):
-                raise ValueError(
-                    f"validation_split must leave samples on both sides, got {validation_split} "
-                    f"of {len(images)} samples"
-                )
-            validation = images[kept:], labels[kept:]
-            images, labels = images[:kept], labels[:kept]
+            data, validation = _split(data, split)
 
         from ._state import TrainingState
 
-        steps = -(-len(images) // batch_size)
+        if isinstance(data, tuple):
+            samples = len(data[0])
+            steps: int | None = -(-samples // batch_size)
+        else:
+            samples, batch_size, steps = 0, 0, data.steps
         progress = ProgressLogger()
         params = {"verbose": checked_verbose(verbose), "epochs": epochs, "steps": steps}
         with self._trainer.held(self.name):
@@ -174,7 +183,7 @@ class Sequential(LayerStack):
                 self.parameters,
                 self._start_optimizer(),
                 epoch=initial_epoch,
-                samples=len(images),
+                samples=samples,
                 batch_size=batch_size,
                 shuffle=shuffle,
                 augmentation=augmentation,
@@ -186,10 +195,16 @@ class Sequential(LayerStack):
                 while state.epoch < epochs:
                     epoch = state.epoch
                     hooks.on_epoch_begin(epoch)
-                    logs = self._train_epoch(images, labels, state, hooks, progress)
-                    if validation is not None:
+                    if isinstance(data, tuple):
+                        logs = self._train_epoch(*data, state, hooks, progress)
+                    else:
+                        found = self._train_epoch_in_batches(data, state, hooks, progress)
+                        if not found:
+                            break
+                        logs = found
+                    if validation is not None and validates(epoch + 1):
                         hooks.on_test_begin()
-                        results = self._evaluate(*validation)
+                        results = self._evaluate(validation)
                         hooks.on_test_end(results)
                         logs |= {f"val_{name}": value for name, value in results.items()}
                     state.epoch = epoch + 1
@@ -203,34 +218,48 @@ class Sequential(LayerStack):
 
     def evaluate(
         self,
-        x: NDArray[Any],
-        y: Any,
+        x: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
         *,
+        steps: int | None = None,
         return_dict: bool = False,
     ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
+        x may give batches (x, y) instead, y being None: `steps` of them, or all if None.
         batch_size: as in Keras, but results do not depend on it. return_dict: give them by name.
         """
         return_dict = _check.boolean("return_dict", return_dict)
-        images, labels = self._labelled("x", "y", x, y)
+        data = self._data("", x, y, "steps", steps, batch_size)
         hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_test_begin()
-        results = self._evaluate(images, labels)
+        results = self._evaluate(data)
         progress.update(1)
         hooks.on_test_end(results)
         return results if return_dict else self._as_list(results)
 
     def predict(
-        self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
     ) -> NDArray[np.float32]:
         """The model's outputs, float32 (N, ...); of an RBF layer distances, the smallest wins.
 
-        batch_size: as in Keras, but results do not depend on it.
+        x may give batches instead, arrays or tuples whose first is taken: `steps` of them, or all
+        if None. batch_size: as in Keras, but results do not depend on it.
         """
+        if type(x) is not np.ndarray and _are_batches(x):
+            from ._batches import Batches
+
+            batches = Batches("x", x, steps, steps_name="steps", restart=True)
+            return self._told(lambda: self._predict_batches(batches), batch_size, verbose)
         images = self._images("x", x)
+        if steps is not None:
+            images = images[: _check.integer("steps", steps, 1) * (batch_size or 32)]
         if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency
             return self._predict(images)
         return self._told(lambda: self._predict(images), batch_size, verbose)
@@ -329,8 +358,8 @@ class Sequential(LayerStack):
             if invalid.size:
                 batch = done + int(invalid[0])
                 hooks.on_not_finite(epoch, batch, f"the loss is {loss_sums[batch]}")
-            elif end == steps and not np.isfinite(self.parameters).all():
-                hooks.on_not_finite(epoch, end - 1, "weights are NaN or infinite")
+            elif end == steps:
+                self._check_weights(hooks, epoch, end)
             progress.update(end, logs)
             if hooks.wants_batches:
                 hooks.on_train_batch_end(done, logs)
@@ -339,6 +368,60 @@ class Sequential(LayerStack):
                 chunk = max(1, min(2 * (end - done), int((end - done) * CALL_SECONDS / elapsed)))
             done = end
         return logs
+
+    def _train_epoch_in_batches(
+        self,
+        batches: Batches,
+        state: TrainingState,
+        hooks: CallbackList,
+        progress: ProgressLogger,
+    ) -> dict[str, float]:
+        """One step for each batch; returns the epoch's logs, none where there was no batch.
+
+        What is drawn for a sample is a function of the seed, the step and the place in the batch.
+        """
+        _, optimizer = self._compiled()
+        if optimizer.hessian_samples(state.epoch):
+            raise ValueError(f"x must be an array for the optimizer {optimizer!r}, got batches")
+        optimizer.prepare(state.epoch, None)
+        loss_sum, correct, seen, step = 0.0, 0, 0, 0
+        logs: dict[str, float] = {}
+        for x, y in self._labelled_batches(batches):
+            if hooks.wants_batches:
+                hooks.on_train_batch_begin(step)
+            place = optimizer.iterations
+            drawn = None if state.augmentation is None else state.augmentation.settings(place)
+            losses_, right = self._steps(x, y, np.arange(len(x)), len(x), drawn, state.seed, place)
+            seen += len(x)
+            loss_sum, correct, step = (
+                loss_sum + float(losses_[0]),
+                correct + int(right[0]),
+                step + 1,
+            )
+            logs = self._logs(loss_sum / seen, correct / seen)
+            if not np.isfinite(losses_[0]):
+                hooks.on_not_finite(state.epoch, step - 1, f"the loss is {losses_[0]}")
+            progress.update(step, logs)
+            if hooks.wants_batches:
+                hooks.on_train_batch_end(step - 1, logs)
+            if self.stop_training:
+                break
+        else:
+            if not (seen or hooks.history.epoch):
+                raise ValueError(f"{batches.name} must give one batch or more, got none")
+            self._check_weights(hooks, state.epoch, step)
+            if batches.ran_out:
+                from .._warn import warn  # not needed to import the package
+
+                warn(batches.what_ran_out())
+                self.stop_training = True
+        progress.set_steps(batches.steps)
+        return logs
+
+    def _check_weights(self, hooks: CallbackList, epoch: int, steps: int) -> None:
+        """At the end of an epoch of so many steps."""
+        if not np.isfinite(self.parameters).all():
+            hooks.on_not_finite(epoch, steps - 1, "weights are NaN or infinite")
 
     def _steps(
         self,
@@ -383,6 +466,12 @@ class Sequential(LayerStack):
             network.predict(y[part], self.parameters, x[part], threads)
         return y
 
+    def _predict_batches(self, batches: Batches) -> NDArray[np.float32]:
+        found = [self._predict(self._images("x", x)) for x, *_ in batches.epoch()]
+        if not found:
+            raise ValueError("x must give one batch or more, got none")
+        return np.concatenate(found)
+
     def _predict_prefixes(
         self, prefixes: Sequence[Prefix], x: NDArray[Any]
     ) -> list[NDArray[np.float32]]:
@@ -407,18 +496,26 @@ class Sequential(LayerStack):
         hooks.on_predict_end()
         return y
 
-    def _evaluate(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+    def _evaluate(self, data: Labelled | Batches) -> dict[str, float]:
         network, loss = self.network, self._core_loss()
-        total, correct = 0.0, 0
-        chunk = self._samples_a_call
-        for start in range(0, len(x), chunk):
-            part = slice(start, start + chunk)
-            chunk_loss, chunk_correct = network.evaluate(
-                self.parameters, x[part], y[part], loss, _threads.asked_for()
+        total, correct, samples = 0.0, 0, 0
+        for x, y in self._pieces(data):
+            piece_loss, piece_correct = network.evaluate(
+                self.parameters, x, y, loss, _threads.asked_for()
             )
-            total += chunk_loss
-            correct += chunk_correct
-        return self._logs(total / len(x), correct / len(x))
+            total += piece_loss
+            correct += piece_correct
+            samples += len(x)
+        if not samples:
+            raise ValueError("x must give one batch or more to evaluate, got none")
+        return self._logs(total / samples, correct / samples)
+
+    def _pieces(self, data: Labelled | Batches) -> Iterator[Labelled]:
+        """Samples and targets, as many at a time as one call into C++ takes."""
+        for x, y in (data,) if isinstance(data, tuple) else self._labelled_batches(data):
+            for start in range(0, len(x), self._samples_a_call):
+                part = slice(start, start + self._samples_a_call)
+                yield x[part], y[part]
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""
@@ -442,7 +539,7 @@ class Sequential(LayerStack):
         if not self.built:
             if not self.layers:
                 raise ValueError(f"model {self.name!r} has no layers: add some first")
-            self.build(_arrays.array(name, x).shape[1:])
+            self.build(_inputs.numbers(name, x).shape[1:])
         images = _inputs.images(name, x, self._input_shape or ())
         if len(images) > FEW or not self._looked_at_pixels:
             self._looked_at_pixels = True
@@ -458,6 +555,53 @@ class Sequential(LayerStack):
             _inputs.warn_if_no_softmax(loss, self._nodes_down())
         outputs = self._output_shape()[0]
         return images, _inputs.targets(y_name, y, loss, outputs, len(images))
+
+    def _data(
+        self,
+        role: str,
+        x: Any,
+        y: Any,
+        steps_name: str,
+        steps: int | None,
+        batch_size: int | None,
+        *,
+        shuffle: bool | None = None,
+    ) -> Labelled | Batches:
+        """x and y, checked; or x as what gives batches of both. role: "validation ", or nothing.
+
+        shuffle: None for an evaluation, which begins anew each time.
+        """
+        from ._batches import Batches, Slices
+
+        restart, shuffle = shuffle is None, bool(shuffle)
+        if not _are_batches(x):
+            images, labels = self._labelled(f"{role}x", f"{role}y", x, y)
+            if steps is None:
+                return images, labels
+            x, y = Slices(images, labels, batch_size or 32, shuffle), None
+        if y is not None:
+            raise ValueError(f"{role}y must be None where {role}x gives batches (x, y)")
+        self._compiled()
+        batches = Batches(
+            f"{role}x", x, steps, steps_name=steps_name, shuffle=shuffle, restart=restart
+        )
+        if not self.built:
+            self._images(batches.name, batches.first()[0])
+        return batches
+
+    def _validation_data(self, data: Any, steps: int | None, batch_size: int) -> Labelled | Batches:
+        more: tuple[Any, ...] = ("validation_steps", steps, batch_size)
+        if _are_batches(data):
+            return self._data("validation ", data, None, *more)
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise TypeError("validation_data must be a tuple (x, y), or give batches of these")
+        return self._data("validation ", *data, *more)
+
+    def _labelled_batches(self, batches: Batches) -> Iterator[Labelled]:
+        for x, *rest in batches.epoch():
+            if not rest:
+                raise ValueError(f"{batches.name} must give batches (x, y), got one without y")
+            yield self._labelled(f"{batches.name} of a batch", "y of a batch", x, *rest)
 
     def _check_augmentation(self, augmentation: object) -> None:
         if not isinstance(augmentation, RandomAffine):
@@ -500,3 +644,33 @@ class Sequential(LayerStack):
         _, optimizer = self._compiled()
         optimizer.build(self.parameters.size, self._identity)
         return optimizer
+
+
+def _are_batches(x: object) -> bool:
+    if isinstance(x, np.ndarray):
+        return False
+    from ._batches import are_batches
+
+    return are_batches(x)
+
+
+def _frequency(name: str, value: Any) -> Callable[[int], bool]:
+    """Whether a number counts, from 1: of a number n each n-th, of a list those in it."""
+    if isinstance(value, (list, tuple, set)):
+        chosen = {_check.integer(f"{name} in a list", number, 1) for number in value}
+        return chosen.__contains__
+    every = _check.integer(name, value, 1)
+    return lambda number: number % every == 0
+
+
+def _split(data: Labelled | Batches, share: float) -> tuple[Labelled, Labelled]:
+    """What is trained on, and the share at the end that is kept."""
+    if not isinstance(data, tuple):
+        raise ValueError(f"validation_split must be 0 where x gives batches, got {share}")
+    x, y = data
+    kept = int(len(x) * (1 - share))
+    if not 0 < kept < len(x):
+        raise ValueError(
+            f"validation_split must leave samples on both sides, got {share} of {len(x)} samples"
+        )
+    return (x[:kept], y[:kept]), (x[kept:], y[kept:])

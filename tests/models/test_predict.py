@@ -102,10 +102,7 @@ def test_a_model_of_images_without_channels_takes_them_with_one():
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (np.ones((2, 28, 28), np.int64), TypeError, "x must have dtype uint8, float32 or float64"),
-        (np.ones((2, 28, 28), bool), TypeError, "got bool"),
-        (np.ones((2, 28, 28), np.float16), TypeError, "got float16"),
-        (np.ones((2, 28, 28), ">f8"), TypeError, "not in native byte order"),
+        (np.ones((2, 28, 28), complex), TypeError, "x must have dtype uint8, float32 or float64"),
         (np.ones((2, 28, 28), object), TypeError, "got object"),
         ([[1.0]], TypeError, "x must be a numpy array .*got list"),
         (None, TypeError, "x must be a numpy array .*got NoneType"),

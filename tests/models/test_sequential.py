@@ -91,7 +91,7 @@ def test_a_model_without_layers_cannot_be_used():
             model.predict(np.ones((2, 4)))
 
 
-@pytest.mark.parametrize("x", ["abc", [[1.0, 2.0]], 3, np.ones((2, 5), int), np.array(["a"])])
+@pytest.mark.parametrize("x", ["abc", [[1.0, 2.0]], 3, np.ones((2, 5), complex), np.array(["a"])])
 def test_what_is_no_image_does_not_fix_the_shape_of_a_model(x):
     model = Sequential([Dense(3)])
     with pytest.raises(TypeError, match="x must"):

@@ -88,7 +88,7 @@ def test_one_hot_labels_may_have_any_form_and_mean_the_same_as_integers(form):
         ([0] * 5, ValueError, "y must hold 4 targets"),
         ([], ValueError, "y must hold 4 targets"),
         (0, ValueError, r"y must hold 4 targets, .*got shape \(\)"),
-        (None, ValueError, "y must hold 4 targets"),
+        (None, TypeError, "y must be given with an array x"),
         (np.eye(4, 3), ValueError, "y must hold integer labels.*categorical_crossentropy"),
         (np.zeros((4, 1, 1), int), ValueError, "y must hold integer labels"),
         (["0", "1", "2", "0"], TypeError, "y must hold integer labels"),

@@ -184,7 +184,7 @@ def test_validation_changes_nothing_but_the_history():
         ({"callbacks": 3}, TypeError, "callbacks must be a list"),
         ({"callbacks": [callbacks.EarlyStopping]}, TypeError, "callbacks must hold Callback"),
         ({"sample_weight": np.ones(3)}, TypeError, "sample_weight"),
-        ({"steps_per_epoch": 3}, TypeError, "steps_per_epoch"),
+        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
     ],
 )
 def test_a_wrong_argument_of_fit_is_named_and_nothing_is_trained(arguments, error, message):
