@@ -9,7 +9,10 @@ namespace pylenet {
 namespace {
 
 void square(float* y, const float* x, std::size_t size) {
-  for (std::size_t i = 0; i < size; i += kLanes) store(y + i, load(x + i) * load(x + i));
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const vec v = load_unaligned(x + i);  // parameters may lie anywhere
+    store(y + i, v * v);
+  }
 }
 
 // p_k = e^(sign y_k) / sum, the sum being of all of these and of e^-rest.

@@ -348,6 +348,17 @@ def test_an_npz_of_other_arrays_is_damaged_and_never_unpickled(world, key, array
         mnist.load_data(world / "bad.npz")
 
 
+@pytest.mark.parametrize("damaged", range(4))
+def test_one_bit_in_any_array_of_an_npz_is_damage_that_names_the_array(world, damaged):
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    arrays = {key: a.copy() for key, a in zip(keys, ARRAYS.values(), strict=True)}
+    arrays[keys[damaged]].flat[-1] ^= 1
+    (world / "bad.npz").write_bytes(npz(arrays))
+    message = rf"bad\.npz\[{keys[damaged]}\] is damaged: expected sha256"
+    with pytest.raises(ValueError, match=message):
+        mnist.load_data(world / "bad.npz")
+
+
 def test_damage_is_mended_in_the_cache_from_another_place_on_disk(world):
     write(cache(world))
     flip(cache(world) / NAMES[0])

@@ -99,6 +99,14 @@ NETS = {
         "categorical_crossentropy",
         cross_entropy,
     ),
+    "clipped-probabilities": (
+        lambda: [
+            *(Flatten(), Dense(4), Rescaling(9.0)),
+            *(Activation("softmax"), Activation("linear")),
+        ],
+        "categorical_crossentropy",
+        cross_entropy,
+    ),
     "softmax-then-linear": (
         lambda: [Flatten(), Dense(4, "softmax"), Activation("linear")],
         "sparse_categorical_crossentropy",
@@ -151,6 +159,7 @@ NETS = {
     ),
     "flat-linear": (lambda: [Dense(4)], "mse", squared_error),
 }
+SOFT = {"squares", "squares-of-softmax", "flat-linear", "clipped-probabilities"}  # their targets
 BATCH = 19
 
 
@@ -161,8 +170,7 @@ def net(name):
     rng = np.random.default_rng(8)
     model.set_weights([w + 0.2 * rng.normal(size=w.shape) for w in model.get_weights()])
     labels = rng.integers(0, 4, BATCH)
-    rows = rng.uniform(size=(BATCH, 4)) if model.loss.kind == "mean_squared_error" else None
-    rows = one_hot(labels, 4) if rows is None else rows
+    rows = rng.uniform(size=(BATCH, 4)) if name in SOFT else one_hot(labels, 4)
     x = rng.normal(size=(BATCH, *shape))
     return model, x, labels if model.loss.takes_labels else rows, rows
 
@@ -202,6 +210,17 @@ def test_one_step_of_sgd_goes_down_the_gradient_of_the_loss(name, isa):
     for old, new, (where, expected) in zip(before, model.get_weights(), gradients, strict=True):
         gradient = (float64(old) - new).flat[where]
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=40 * EPS)
+
+
+def test_the_net_of_clipped_probabilities_has_some_on_either_side_and_between():
+    model, x, _, rows = net("clipped-probabilities")
+    y = forward(model, x)
+    low, high = (y / y.sum(axis=1, keepdims=True) - side for side in (1e-7, 1 - 1e-7))
+    assert (rows > 0).all()
+    assert (low < 0).sum() >= 5
+    assert (high > 0).sum() >= 2
+    assert ((low > 0) & (high < 0)).sum() >= 20
+    assert np.abs(low).min() > 1e-9  # float32 has them all on the same side
 
 
 # Optimizers

@@ -155,6 +155,10 @@ class Convolution(Activated):
         _case(15, (4, 3, 2), 2, (4, 3), padding="same"),
         _case(3, (3, 4, 2), 3, (5, 7), padding="same"),
         _case(2, (9, 9, 1), 2, (2, 2)),
+        # of one image, two columns in a vector: as many taps as that takes, and one more
+        _case(1, (9, 19, 1), 3, (8, 8)),
+        _case(1, (7, 29, 1), 4, (4, 16)),
+        _case(1, (8, 18, 1), 3, (5, 13)),
         # strides, and strides larger than the kernel
         _case(7, (11, 13, 3), 5, (3, 3), (2, 2)),
         _case(7, (11, 13, 3), 5, (3, 3), (2, 2), "same"),

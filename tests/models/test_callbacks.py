@@ -262,6 +262,35 @@ def test_early_stopping_can_be_used_for_a_second_fit():
     assert [epochs_run(callback, "val_loss", [2, 1, 1, 0]) for _ in range(2)] == [3, 3]
 
 
+def test_a_second_fit_knows_nothing_of_what_early_stopping_saw_in_the_first(capsys):
+    callback = EarlyStopping(patience=2, verbose=1, restore_best_weights=True)
+    first = [{"val_loss": value} for value in (0.1, 0.5, 0.5, 0.1)]
+    model, history = fit(callback, first)
+    assert (model.weights, len(history.epoch)) == (0, 3)
+    capsys.readouterr()
+    # Never as good as the first fit's; it ends by itself, one epoch before patience does.
+    model, history = fit(callback, [{"val_loss": value} for value in (3, 2, 2)])
+    assert (model.weights, len(history.epoch)) == (1, 3)
+    best = "Restoring model weights from the best epoch: 2"
+    assert capsys.readouterr().out.splitlines() == [best]
+    assert (callback.best, callback.best_epoch, callback.stopped_epoch) == (2, 1, 0)
+
+
+def test_epochs_without_improvement_at_the_end_of_a_fit_do_not_count_in_the_next():
+    callback = EarlyStopping(patience=2)
+    assert epochs_run(callback, "val_loss", [1, 2]) == 2
+    assert epochs_run(callback, "val_loss", [3, 3, 3, 3, 3]) == 3
+
+
+def test_a_later_fit_without_the_quantity_restores_no_weights_of_an_earlier_one():
+    callback = EarlyStopping(restore_best_weights=True)
+    fit(callback, [{"val_loss": 1.0}])
+    model = Model()
+    with pytest.warns(UserWarning, match="'val_loss', which is not available"):
+        fit(callback, [{"loss": 1.0}] * 3, model)
+    assert model.weights == 2  # the last epoch's
+
+
 def test_early_stopping_says_what_it_does_only_when_asked(capsys):
     logs = [{"val_loss": v} for v in (2, 1, 1)]
     fit(EarlyStopping(restore_best_weights=True), logs)

@@ -253,6 +253,26 @@ def test_weights_that_the_last_step_leaves_not_finite_are_an_error():
     assert len(model.history.history["loss"]) == 1
 
 
+@pytest.mark.parametrize("target", [-1.0, 1.0])
+def test_weights_that_become_infinite_while_the_loss_is_finite_are_an_error(target):
+    def infinite_soon():
+        model = Sequential([Dense(1, input_shape=(1,))])
+        model.compile(optimizers.SGD(3e38), "mse")
+        model.set_weights([np.zeros((1, 1)), np.zeros(1)])
+        return model
+
+    x, y = np.ones((1, 1)), np.full((1, 1), target)
+    model = infinite_soon()
+    assert model.train_on_batch(x, y) == 1
+    assert (state(model) == target * np.inf).all()
+    message = f"weights are NaN or infinite at step 1 of epoch 1: .*{CHANGED}"
+    with pytest.raises(ValueError, match=message):
+        infinite_soon().fit(x, y, verbose=0)
+    stopped = infinite_soon()
+    stopped.fit(x, y, epochs=3, verbose=0, callbacks=callbacks.TerminateOnNaN())
+    assert stopped.history.history["loss"] == [1]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_weight_that_is_not_finite_shows_in_all_results(value):
     x, y = samples(9, (4,), 3)

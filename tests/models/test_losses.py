@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from pylenet import losses, metrics
+from pylenet.layers import RBF, Dense
+from pylenet.models import Sequential
+from pylenet.optimizers import SGD
 
 PREDICTED = np.array([[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]])
 LABELS = np.array([1, 2])
@@ -49,6 +52,33 @@ def test_probabilities_are_clipped_so_that_the_loss_stays_finite():
 def test_large_logits_do_not_overflow():
     values = losses.sparse_categorical_crossentropy([0, 1], [[1e4, 0.0]] * 2, from_logits=True)
     np.testing.assert_allclose(values, [0, 1e4])
+
+
+def test_each_row_of_logits_is_for_itself_however_far_it_lies_from_others():
+    rows = np.array([[0.0, 1.0], [1000.0, 1001.0], [-1000.0, -999.0]])
+    expected = [math.log(1 + math.e)] * 3
+    for values in (
+        losses.sparse_categorical_crossentropy([0, 0, 0], rows, from_logits=True),
+        losses.categorical_crossentropy(np.eye(2)[[0, 0, 0]], rows, from_logits=True),
+    ):
+        np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+@pytest.mark.parametrize("batch", [1, 3, 16])
+def test_training_computes_rows_of_logits_far_apart_as_the_function_does(loss, batch, isa):
+    model = Sequential([Dense(2, input_shape=(2,))])
+    model.compile(SGD(1.0), {"class_name": loss, "config": {"from_logits": True}})
+    x = np.array([[0.0, 1.0], [1000.0, 1001.0], [-1000.0, -999.0]] * 6)[:batch]
+    labels = np.arange(batch) % 2
+    y = labels if model.loss.takes_labels else np.eye(2)[labels]
+    model.set_weights([np.eye(2), np.zeros(2)])
+    expected = model.loss(y, x)
+    assert model.evaluate(x, y) == pytest.approx(expected, rel=1e-6)
+    assert model.train_on_batch(x, y) == pytest.approx(expected, rel=1e-6)
+    p = np.array([1, math.e]) / (1 + math.e)
+    gradient = (p - np.eye(2)[labels]).mean(axis=0)
+    np.testing.assert_allclose(model.get_weights()[1], -gradient, rtol=1e-5)
 
 
 def test_soft_labels_weigh_every_class():
@@ -156,6 +186,40 @@ def test_accuracy_functions_compare_the_largest_prediction_with_the_label():
     ):
         assert right.dtype == np.float32
         np.testing.assert_array_equal(right, [1, 0, 1])
+
+
+EQUAL = {
+    "first two": [2.0, 2.0, 1.0],
+    "last two": [1.0, 2.0, 2.0],
+    "first and last": [2.0, 1.0, 2.0],
+    "all": [2.0, 2.0, 2.0],
+    "zeros of both signs": [-0.0, 0.0, -1.0],
+}
+
+
+@pytest.mark.parametrize("outputs", EQUAL.values(), ids=EQUAL)
+@pytest.mark.parametrize("loss", ["mse", losses.CategoricalCrossentropy(from_logits=True)])
+@pytest.mark.parametrize("batch", [1, 9, 16, 20])
+def test_of_equal_outputs_and_targets_the_first_counts_as_in_the_metric(outputs, loss, batch, isa):
+    model = Sequential([Dense(3, input_shape=(1,))])
+    model.compile(SGD(0.0), loss, metrics=["accuracy"])
+    model.set_weights([np.zeros((1, 3)), np.array(outputs)])
+    x = np.ones((batch, 1))
+    for targets in (*EQUAL.values(), *np.eye(3)):
+        y = np.tile(targets, (batch, 1))
+        expected = metrics.categorical_accuracy(y, np.tile(outputs, (batch, 1))).mean()
+        assert model.evaluate(x, y)[1] == expected
+        assert model.train_on_batch(x, y)[1] == expected
+        history = model.fit(x, y, batch, verbose=0).history
+        assert history["accuracy"] == [expected]
+
+
+@pytest.mark.parametrize("batch", [1, 20])
+def test_of_equal_distances_the_first_counts(batch, isa):
+    model = Sequential([RBF(["+-", "-+", "++"], input_shape=(2,))])
+    model.compile("sgd", "maximum_a_posteriori", metrics=["accuracy"])
+    x = np.tile([[0.0, 0.0]], (batch, 1))  # as far from each code
+    assert [model.evaluate(x, np.full(batch, label))[1] for label in range(3)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from nets import (
     digits,
     forward,
     peak_memory,
+    samples,
     small,
     tiny,
 )
@@ -65,6 +66,22 @@ def test_a_prediction_of_many_images_does_not_depend_on_its_parts():
     model = tiny()
     x = np.random.default_rng(0).normal(size=(4096 * 2 + 5, 4))
     assert_same_bits(model.predict(x)[4090:], model.predict(x[4090:]))
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_samples_about_as_many_as_a_call_takes_are_all_predicted_and_evaluated(calls, more):
+    model = compiled(tiny, metrics=["accuracy"])
+    assert model.network.lanes <= model._samples_a_call == 4096
+    n = calls * model._samples_a_call + more
+    x, y = samples(n, (4,), 3)
+    expected = np.concatenate([model.predict(x[i : i + 1000]) for i in range(0, n, 1000)])
+    assert_same_bits(model.predict(x), expected)
+    (several,) = pylenet.Model(model.inputs, [model.output])(x)
+    assert_same_bits(several, expected)
+    parts = [slice(i, i + 1000) for i in range(0, n, 1000)]
+    sums = sum(len(y[p]) * np.array(model.evaluate(x[p], y[p])) for p in parts)
+    np.testing.assert_allclose(model.evaluate(x, y), sums / n, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -154,6 +171,17 @@ def test_a_lenet_warns_of_pixels_that_are_scaled_already(name, method):
     assert [w.filename for w in caught] == [__file__]
     getattr(model, method)(x, *arguments)
     getattr(model, method)(x.astype(np.float32), *arguments)
+
+
+@pytest.mark.parametrize("method", ["predict", "evaluate", "fit", "train_on_batch"])
+def test_scaled_pixels_are_warned_of_in_a_later_call_of_many_images_too(method):
+    model = compiled(LENETS["modern"])
+    x, y = digits(20)
+    arguments = {"predict": (), "fit": (y, 20, 1, 0)}.get(method, (y,))
+    model.predict(x)
+    getattr(model, method)(x, *arguments)
+    with pytest.warns(UserWarning, match="x looks scaled already"):
+        getattr(model, method)(x / 255, *arguments)
 
 
 def test_a_lenet_does_not_warn_of_blank_images_nor_other_models_of_scaled_ones():

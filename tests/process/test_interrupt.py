@@ -16,6 +16,7 @@ from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import callbacks, layers, ops, optimizers
+from pylenet.models import _sequential
 
 SCRIPT = Path(__file__).parents[1] / "reliability" / "interrupt.py"
 SHAPE = (64, 64, 3)
@@ -236,6 +237,35 @@ def test_a_handler_that_does_not_raise_may_use_the_model_and_changes_no_bits(nam
     assert_same_bits(weights, state(new().model))
     assert_same_bits(outputs, new().model.predict(x))
     assert_same_bits(training.buffers(), whole.buffers())
+
+
+def test_losses_are_those_of_an_undisturbed_fit_where_handlers_do_not_raise(
+    on_interrupt, monkeypatch
+):
+    """Half of the epoch's steps are one call into C++, which goes on after each Ctrl-C."""
+    monkeypatch.setattr(_sequential, "CALL_SECONDS", 1000.0)
+
+    def train(n):
+        model = compiled(net, "adam", metrics=["accuracy"])
+        history = model.fit(*images(n), 16, 1, 0, shuffle=False).history
+        return history, model.optimizer.iterations, state(model)
+
+    n, seconds = long_enough(train)
+    expected = train(n)
+    seen = []
+    on_interrupt(lambda number, frame: seen.append(frame.f_code.co_name))
+    senders = [
+        threading.Timer(share * seconds, os.kill, (os.getpid(), signal.SIGINT))
+        for share in (0.2, 0.4, 0.6, 0.7, 0.8)
+    ]
+    for sender in senders:
+        sender.start()
+    history, iterations, weights = train(n)
+    for sender in senders:
+        sender.join()
+    assert "_steps" in seen
+    assert (history, iterations) == expected[:2]
+    assert_same_bits(weights, expected[2])
 
 
 def test_what_a_handler_raises_ends_the_call(on_interrupt):

@@ -167,6 +167,70 @@ def test_predictions_do_not_keep_a_fit_waiting(trained):
     assert not starved
 
 
+@pytest.fixture
+def long_read():
+    """A model of all zeros, and a function that predicts on it in one call of some 0.5 s."""
+    model = pylenet.Sequential([pylenet.layers.Dense(64, input_shape=(512,))])
+    zeros = [np.zeros((512, 64)), np.zeros(64)]
+    model.set_weights(zeros)
+    image = np.ones((1, 512), np.float32)
+    n, seconds = 1024, 0.0
+    while seconds < 0.5:
+        n *= 2
+        x, y = np.broadcast_to(image, (n, 512)), np.empty((n, 64), np.float32)
+        began = time.perf_counter()
+        model.network.predict(y, model.parameters, x, 1)
+        seconds = time.perf_counter() - began
+    return model, zeros, lambda: model.network.predict(y, model.parameters, x, 1)
+
+
+@pytest.mark.parametrize("images", [1, 1000], ids=["short", "long"])
+def test_a_read_that_comes_while_a_writer_waits_goes_after_it(images, long_read):
+    """Else readers that keep coming would keep the writer out for ever."""
+    model, zeros, read = long_read
+    x = np.ones((images, 512), np.float32)
+    for _ in range(10):  # a busy machine may run the threads late
+        model.set_weights(zeros)
+        reader = threading.Thread(target=read)
+        writer = threading.Thread(target=model.set_weights, args=([w + 1 for w in zeros],))
+        reader.start()
+        time.sleep(0.05)
+        writer.start()
+        time.sleep(0.05)
+        still_reading = reader.is_alive()
+        seen = model.predict(x)
+        reader.join()
+        writer.join()
+        assert len(np.unique(seen)) == 1
+        if still_reading and seen[0, 0] == 513:
+            return
+    pytest.fail("in ten tries no prediction saw what a writer before it had waited to write")
+
+
+def test_weights_are_set_while_readers_keep_coming(trained):
+    """Four threads, so that there is always one inside: each ends after a thousand calls."""
+    model, x, _ = trained
+    calls, end = [], threading.Event()
+
+    def predict():
+        for _ in range(1000):
+            if end.is_set():
+                break
+            model.predict(x)
+            calls.append(1)
+
+    workers = [threading.Thread(target=predict) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    weights = model.get_weights()
+    for _ in range(5):
+        model.set_weights(weights)
+    end.set()
+    for worker in workers:
+        worker.join()
+    assert len(calls) < 2000
+
+
 class Watched:
     """In place of C++'s networks: how often another thread got on inside each call of them."""
 
