@@ -90,6 +90,11 @@ def _is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 2**32
 
 
+def _is_pickle(head: bytes) -> bool:
+    """Of protocol 2 to 5; the length of a safetensors header may begin with the same bytes."""
+    return head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and not _is_safetensors(head)
+
+
 def _is_onnx(head: bytes) -> bool:
     """A ModelProto begins with a small ir_version, then goes on with a text or with the graph."""
     return head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in b"\x12\x1a\x3a\x42"
@@ -123,7 +128,7 @@ def of_content(path: Path) -> Format | None:
         head = file.read(64)
     if head.startswith(b"PK\3\4"):
         return _of_zip(path)
-    if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":  # a pickle of protocol 2 to 5
+    if _is_pickle(head):
         return TORCH if of_name(path) is TORCH else PICKLE
     return next((one for one, fits in _TESTS if len(head) > 8 and fits(head)), None)
 

@@ -96,6 +96,17 @@ def test_a_zip_of_another_format_is_a_value_error_that_names_it(title, member, t
         load_model(path)
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_model_whose_header_has_the_length_of_a_pickle_s_first_bytes_is_a_model(protocol, saved):
+    data, path = saved
+    size = int.from_bytes(data[:8], "little")
+    longer = 0x10080 + (protocol << 8)
+    header = data[8 : 8 + size].ljust(longer)
+    path.write_bytes(longer.to_bytes(8, "little") + header + data[8 + size :])
+    assert path.read_bytes()[:2] == bytes([0x80, protocol])
+    assert load_model(path).built
+
+
 def test_a_saved_model_of_tensorflow_is_a_value_error_that_names_it(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"...")
     with pytest.raises(ValueError, match="is a TensorFlow SavedModel: load it with TensorFlow"):
