@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from .augmentation import RandomAffine
 from .models import Sequential, lenet5_1998, lenet5_classic, lenet5_modern
 from .optimizers import SDLM, SGD, Adam, Optimizer
-from .optimizers._optimizers import RATES_1998
+from .optimizers._sdlm import RATES_1998
 from .optimizers.schedules import EpochwiseConstant, OneCycle
 
 

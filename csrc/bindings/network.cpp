@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -161,31 +162,83 @@ IndexVector order_of(const py::object& object, std::int64_t images) {
   return order;
 }
 
+// A number of a dict, 0 where it is not there.
+template <class T>
+T number(const py::dict& d, const char* name) {
+  return d.contains(name) ? d[name].cast<T>() : T(0);
+}
+
+OptimizerStep::Kind kind_of(const std::string& name) {
+  constexpr std::pair<const char*, OptimizerStep::Kind> kKinds[] = {
+      {"sgd", OptimizerStep::kSgd},         {"adam", OptimizerStep::kAdam},
+      {"sdlm", OptimizerStep::kSdlm},       {"rmsprop", OptimizerStep::kRmsprop},
+      {"adagrad", OptimizerStep::kAdagrad}, {"adadelta", OptimizerStep::kAdadelta},
+      {"adamax", OptimizerStep::kAdamax},   {"nadam", OptimizerStep::kNadam},
+  };
+  for (const auto& [known, kind] : kKinds)
+    if (name == known) return kind;
+  throw py::value_error("optimizer kind must be one that pylenet.optimizers has, got '" + name +
+                        "'");
+}
+
+// Which of an optimizer's places for state are used.
+std::array<bool, kSlots> slots_used(const OptimizerStep& s, const py::dict& d) {
+  const bool momentum = s.momentum != 0.0f;
+  switch (s.kind) {
+    case OptimizerStep::kSgd:
+      return {momentum, false, false};
+    case OptimizerStep::kSdlm:
+    case OptimizerStep::kAdagrad:
+      return {true, false, false};
+    case OptimizerStep::kAdam:
+      return {true, true, number<bool>(d, "amsgrad")};
+    case OptimizerStep::kRmsprop:
+      return {true, momentum, number<bool>(d, "centered")};
+    case OptimizerStep::kAdadelta:
+    case OptimizerStep::kAdamax:
+    case OptimizerStep::kNadam:
+      break;
+  }
+  return {true, true, false};
+}
+
+Clipping clipping_of(const py::dict& d) {
+  for (const auto& [name, kind] : {std::pair("clipvalue", Clipping::kValue),
+                                   {"clipnorm", Clipping::kNorm},
+                                   {"global_clipnorm", Clipping::kGlobalNorm}})
+    if (d.contains(name)) return {kind, d[name].cast<float>()};
+  return {};
+}
+
+// slots: first the optimizer's own, in its order, then the moving average.
 Optimizer optimizer_of(const Network& network, const py::dict& d,
                        const std::vector<py::object>& slots) {
   Optimizer o{};
-  const auto kind = d["kind"].cast<std::string>();
-  if (kind != "sgd" && kind != "adam" && kind != "sdlm")
-    throw py::value_error("optimizer kind must be 'sgd', 'adam' or 'sdlm', got '" + kind + "'");
-  const bool sgd = kind == "sgd", adam = kind == "adam";
-  o.kind = adam ? OptimizerStep::kAdam : sgd ? OptimizerStep::kSgd : OptimizerStep::kSdlm;
-  o.weight_decay = d["weight_decay"].cast<float>();
-  o.momentum = sgd ? d["momentum"].cast<float>() : 0.0f;
-  o.nesterov = sgd && d["nesterov"].cast<bool>();
-  o.beta_1 = adam ? d["beta_1"].cast<float>() : 0.0f;
-  o.beta_2 = adam ? d["beta_2"].cast<float>() : 0.0f;
-  o.epsilon = adam ? d["epsilon"].cast<float>() : 0.0f;
-  const std::size_t wanted = adam ? 2 : !sgd || d["momentum"].cast<double>() != 0.0 ? 1 : 0;
-  if (slots.size() != wanted)
-    throw py::value_error("the optimizer needs " + std::to_string(wanted) + " slots, got " +
+  OptimizerStep& s = o.step;
+  s.kind = kind_of(d["kind"].cast<std::string>());
+  s.weight_decay = number<float>(d, "weight_decay");
+  s.momentum = number<float>(d, "momentum");
+  s.nesterov = number<bool>(d, "nesterov");
+  s.beta_1 = number<float>(d, "beta_1");
+  s.beta_2 = number<float>(d, "beta_2");
+  s.rho = number<float>(d, "rho");
+  s.epsilon = number<float>(d, "epsilon");
+  o.clipping = clipping_of(d);
+  o.average.momentum = number<float>(d, "ema_momentum");
+  o.average.overwrite_every = number<std::int64_t>(d, "ema_overwrite_frequency");
+
+  const auto used = slots_used(s, d);
+  std::vector<float**> places;
+  for (int i = 0; i < kSlots; i++)
+    if (used[i]) places.push_back(&o.slots[i]);
+  if (d.contains("ema_momentum")) places.push_back(&o.average.values);
+  if (slots.size() != places.size())
+    throw py::value_error("the optimizer needs " + std::to_string(places.size()) + " slots, got " +
                           std::to_string(slots.size()));
-  float* data[2] = {nullptr, nullptr};
-  for (std::size_t i = 0; i < wanted; i++) {
+  for (std::size_t i = 0; i < places.size(); i++) {
     auto slot = exactly<FloatVector>("slot", slots[i]);
-    data[i] = flat_buffer("slot", slot, network.parameter_floats());
+    *places[i] = flat_buffer("slot", slot, network.parameter_floats());
   }
-  o.slot_1 = data[0];
-  o.slot_2 = data[1];
   return o;
 }
 

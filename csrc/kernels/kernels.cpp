@@ -67,6 +67,10 @@ constexpr InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
     loss_hessian,
     square,
     optimizer_step,
+    moving_average,
+    clip,
+    scale,
+    sum_of_squares,
     multiply_adds,
 };
 

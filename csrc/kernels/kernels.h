@@ -128,13 +128,17 @@ struct Dropout {
   float scale;              // 1 / (1 - rate)
 };
 
+// What an optimizer's update is told; which of it is used depends on the kind (optimizer.h).
 struct OptimizerStep {
-  enum Kind { kSgd, kAdam, kSdlm } kind;
-  float learning_rate;  // of this step; Adam's bias correction is folded into adam_rate
-  float weight_decay;   // decoupled: w -= w * weight_decay * learning_rate, before the update
+  enum Kind { kSgd, kAdam, kSdlm, kRmsprop, kAdagrad, kAdadelta, kAdamax, kNadam } kind;
+  float weight_decay;  // decoupled: w -= w * weight_decay * learning_rate, before the update
   float momentum;
   bool nesterov;
-  float beta_1, beta_2, epsilon, adam_rate;
+  float beta_1, beta_2, rho, epsilon;
+  // Of this step alone:
+  float learning_rate;
+  float bias_rate;                              // with the bias correction: Adam's, Adamax's
+  float mean_rate, gradient_rate, square_rate;  // Nadam's
 };
 
 struct Kernels {
@@ -156,9 +160,16 @@ struct InstructionSet {
   // y = x^2 for whole vectors: up to kSlack floats more than `size`.
   void (*square)(float* y, const float* x, std::size_t size);
 
-  // One step of the optimizer on `size` parameters. slot_1, slot_2: its state, null if unused.
-  void (*optimizer_step)(float* parameters, float* slot_1, float* slot_2, const float* gradient,
+  // One step of the optimizer on `size` parameters. slots: its state, three; null where unused.
+  void (*optimizer_step)(float* parameters, float* const* slots, const float* gradient,
                          std::size_t size, const OptimizerStep& step);
+  // average = momentum average + (1 - momentum) w, and then w = average if `overwrite`.
+  void (*moving_average)(float* average, float* parameters, std::size_t size, float momentum,
+                         bool overwrite);
+  // Each value of a gradient to [-limit, limit]; each times factor.
+  void (*clip)(float* gradient, std::size_t size, float limit);
+  void (*scale)(float* gradient, std::size_t size, float factor);
+  float (*sum_of_squares)(const float* x, std::size_t size);
   // For measuring: as many multiply-adds as the machine can do at once, one after the other,
   // `rounds` times. Returns how many one round is; *sink keeps them from being optimised away.
   int (*multiply_adds)(float* sink, std::int64_t rounds);

@@ -46,6 +46,14 @@ int Network::layers_before(Loss loss) const {
   return int(layers_.size()) - joined;
 }
 
+std::vector<Range> Network::trained_tensors() const {
+  std::vector<Range> found;
+  for (const auto& layer : layers_)
+    for (const Tensor& tensor : layer->tensors)
+      if (tensor.trainable) found.push_back({tensor.offset, tensor.offset + tensor.size()});
+  return found;
+}
+
 std::size_t framed_floats(Shape s) {
   return std::size_t(s.channels) * (s.height + 3) * (s.width + 3);
 }

@@ -13,20 +13,12 @@
 #include "layers/settings.h"
 #include "network/exchange.h"
 #include "network/plan.h"
+#include "network/update.h"
 #include "runtime/gate.h"
 #include "runtime/interrupt.h"
 #include "runtime/memory.h"
 
 namespace pylenet {
-
-struct Optimizer {
-  OptimizerStep::Kind kind;
-  float weight_decay, momentum;
-  bool nesterov;
-  float beta_1, beta_2, epsilon;
-  float *slot_1, *slot_2;   // like the parameters; null where unused
-  std::int64_t iterations;  // steps taken before this call
-};
 
 struct TrainCall {
   float* parameters;
@@ -154,6 +146,8 @@ class Network {
   // Throws std::invalid_argument where there is no Hessian; returns the largest input of its
   // layers.
   std::size_t check_hessian(Loss loss) const;
+  // The places of the tensors that training changes, in order.
+  std::vector<Range> trained_tensors() const;
   // How many layers run before the loss, which may be computed from the last one's input.
   int layers_before(Loss loss) const;
 

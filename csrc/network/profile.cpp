@@ -64,6 +64,7 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
   const auto scratch = aligned_zeros<float>(parameter_floats_);  // updated in place of parameters
   OptimizerStep sgd{};
   sgd.learning_rate = 0.01f;
+  float* const no_slots[kSlots] = {};
 
   StepTimes times{images.count, 0.0, 0.0, {}};
   for (int i = 0; i < layers; i++) {
@@ -92,8 +93,8 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
     }
     for (int part = 0; part < int(parts_.size()); part++) {
       const Range r = worker.sum_part(gradient, part, images.count, false);
-      isa_.optimizer_step(scratch.get() + r.begin, nullptr, nullptr, gradient + r.begin,
-                          r.end - r.begin, sgd);
+      isa_.optimizer_step(scratch.get() + r.begin, no_slots, gradient + r.begin, r.end - r.begin,
+                          sgd);
       lap.add_to(times.layers[parts_[part].first].update.seconds);
     }
   }

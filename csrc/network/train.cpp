@@ -3,33 +3,18 @@
 // - groups: threads take groups of images through the network and back; each leaves its records.
 // - exchange: all groups are done. Whoever computes a step together with others exchanges records.
 // - parts: threads take parts of the flat gradient, sum each over all records, and update the
-//   parameters that it covers.
+//   parameters that it covers; where the gradient is clipped by a norm, all parts are summed first.
 //
 // A layer that needs all images of the step splits the network into segments: all groups go through
 // one segment, threads wait for each other, then all go through the next. Every group has a buffer
 // of its own then. Without such a layer there is one segment, and the buffers are the threads'.
 #include <algorithm>
-#include <cmath>
 
 #include "network/network.h"
 #include "network/worker.h"
 #include "runtime/team.h"
 
 namespace pylenet {
-
-namespace {
-
-OptimizerStep optimizer_step_at(const TrainCall& call, std::int64_t step) {
-  const Optimizer& o = call.optimizer;
-  const double rate = call.learning_rates[step];
-  const double t = double(o.iterations + step + 1);
-  const double correction =
-      std::sqrt(1.0 - std::pow(double(o.beta_2), t)) / (1.0 - std::pow(double(o.beta_1), t));
-  return {o.kind,   float(rate), o.weight_decay,          o.momentum, o.nesterov, o.beta_1,
-          o.beta_2, o.epsilon,   float(rate * correction)};
-}
-
-}  // namespace
 
 void TrainCall::skip(std::int64_t steps) {
   const std::int64_t images = std::min(steps * batch_size, count);
@@ -52,6 +37,7 @@ struct Network::Trainer {
 
   const TrainCall& call;
   const Worker worker;
+  Update& update;
   const Network& network() const { return worker.network; }
 
   // Every function here is called by all threads alike, and returns on all when all have done.
@@ -182,14 +168,19 @@ struct Network::Trainer {
 
   // One more "part" is what is not summed over records.
   void run_parts(const Slab& slab) const {
-    const int parts = int(network().parts_.size());
-    const OptimizerStep update = optimizer_step_at(call, slab.step);
+    const int parts = int(network().parts_.size()), pieces = update.pieces();
+    const OptimizerStep step = call.optimizer.at(slab.step, call.learning_rates[slab.step]);
     worker.member.for_each(parts + 1, [&](int part) {
-      if (part == parts)
-        finish(slab);
-      else
-        update_part(slab, part, update);
+      if (part == parts) return finish(slab);
+      float* gradient = worker.workspace.gradient.data.get();
+      const Range range = worker.sum_part(gradient, part, slab.images(), !slab.first);
+      if (!slab.last) return;
+      update.prepare(part, range);
+      if (!pieces) update.apply(part, step, slab.step);
     });
+    if (!slab.last || !pieces) return;
+    worker.member.for_each(pieces, [&](int piece) { update.measure(piece); });
+    worker.member.for_each(parts, [&](int part) { update.apply(part, step, slab.step); });
   }
 
   // Metrics, and what layers change without a gradient.
@@ -203,17 +194,6 @@ struct Network::Trainer {
       network().layers_[barrier]->end_step(
           call.parameters, worker.plan.shared(worker.workspace.shared.data.get(), barrier));
   }
-
-  void update_part(const Slab& slab, int part, const OptimizerStep& update) const {
-    float* gradient = worker.workspace.gradient.data.get();
-    const Range r = worker.sum_part(gradient, part, slab.images(), !slab.first);
-    if (!slab.last) return;
-    const Optimizer& optimizer = call.optimizer;
-    network().isa_.optimizer_step(call.parameters + r.begin,
-                                  optimizer.slot_1 ? optimizer.slot_1 + r.begin : nullptr,
-                                  optimizer.slot_2 ? optimizer.slot_2 + r.begin : nullptr,
-                                  gradient + r.begin, r.end - r.begin, update);
-  }
 };
 
 std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& interrupt) const {
@@ -226,10 +206,14 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   const Lease workspace(
       *this, plan,
       {threads, true, groups, std::size_t(largest), bool(call.augmentation), segments});
+  Update update(isa_, call.optimizer, call.parameters, workspace->gradient.data.get(),
+                trained_tensors(), int(parts_.size()));
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{
-        call, {*this, plan, call.parameters, *workspace, interrupt, member, std::size_t(groups)}};
+        call,
+        {*this, plan, call.parameters, *workspace, interrupt, member, std::size_t(groups)},
+        update};
     for (std::int64_t step = 0; step < call.steps() && trainer.step(step); step++)
       if (member.thread == 0) done = step + 1;
   });

@@ -211,6 +211,7 @@ class Sequential(LayerStack):
                     hooks.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
+                self._take_average()
                 hooks.on_train_end(logs)
             finally:
                 progress.close()
@@ -633,6 +634,18 @@ class Sequential(LayerStack):
                 self.parameters, x, order[:samples], loss, augmentation, threads
             )
         optimizer.prepare(epoch, hessian)
+
+    def _take_average(self) -> None:
+        """Put the optimizer's moving average in the place of the weights, if it keeps one."""
+        _, optimizer = self._compiled()
+        if not optimizer.use_ema or not optimizer.iterations:
+            return
+        flat, average = self.network.snapshot(self.parameters), optimizer.slots[-1]
+        for placed in self._built():
+            for tensor in placed.tensors:
+                if tensor.trainable:
+                    tensor.of(flat)[...] = tensor.of(average)
+        self.network.assign(self.parameters, flat)
 
     def _drawn_seed(self) -> int:
         """For layers that draw without a seed of their own; 0 where there are none."""

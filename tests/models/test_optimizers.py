@@ -188,7 +188,7 @@ def test_get_returns_an_instance_as_it_is():
     assert optimizers.get(adam) is adam
 
 
-@pytest.mark.parametrize("wrong", ["rmsprop", {"class_name": "Optimizer"}, {"config": {}}])
+@pytest.mark.parametrize("wrong", ["lion", {"class_name": "Optimizer"}, {"config": {}}])
 def test_get_refuses_unknown_names(wrong):
     with pytest.raises(ValueError, match="optimizer must"):
         optimizers.get(wrong)

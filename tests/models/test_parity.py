@@ -141,7 +141,9 @@ def keras_twin(keras, model):
     """The same layers there, with the same weights and names."""
     twin = keras.Sequential([keras.Input(model.input_shape[1:])])
     for layer in model.layers:
-        twin.add(getattr(keras.layers, type(layer).__name__)(**layer.get_config()))
+        config = layer.get_config()
+        config.pop("connections", None)  # which Keras has not
+        twin.add(getattr(keras.layers, type(layer).__name__)(**config))
     twin.set_weights(model.get_weights())
     return twin
 
@@ -232,3 +234,82 @@ def test_fit_with_an_optimizer_written_for_keras_gives_keras_s_history(optimizer
         np.testing.assert_allclose(found[name], values, rtol=1e-4, err_msg=name)
     for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+UPDATES = [
+    "RMSprop(0.001)",
+    "RMSprop(0.001, momentum=0.9, centered=True, weight_decay=0.01)",
+    "Adagrad(0.05)",
+    "Adadelta(1.0)",
+    "Adam(0.002, amsgrad=True)",
+    "Adamax(0.002, weight_decay=0.1)",
+    "Nadam(0.002)",
+    "SGD(0.1, momentum=0.9, clipnorm=0.3)",
+    "SGD(0.1, clipvalue=0.01)",
+    "Adam(0.001, global_clipnorm=0.5)",
+    "SGD(0.1, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=3)",
+    "Nadam(0.002, use_ema=True, ema_momentum=0.9)",
+]
+
+
+def strided():
+    return Sequential(
+        [
+            layers.Rescaling(1 / 255, input_shape=(28, 28, 1)),
+            layers.Conv2D(5, (3, 4), (2, 3), activation="tanh", use_bias=False),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+
+
+def without_biases():
+    return Sequential(
+        [
+            layers.Rescaling(1 / 255, input_shape=(28, 28, 1)),
+            layers.Flatten(),
+            layers.Dense(33, "sigmoid", use_bias=False),
+            layers.Dense(10, use_bias=False),
+            layers.Activation("softmax"),
+        ]
+    )
+
+
+def padded():
+    return Sequential(
+        [
+            layers.Rescaling(1 / 127.5, offset=-1, input_shape=(28, 28, 1)),
+            layers.ZeroPadding2D(1),
+            layers.Conv2D(3, 3, padding="same", activation="tanh"),
+            layers.AveragePooling2D((3, 2)),
+            layers.Conv2D(7, 9, activation="sigmoid"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+
+
+NETS = {**LENETS, "strided": strided, "without biases": without_biases, "padded": padded}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("call", UPDATES)
+@pytest.mark.parametrize("name", NETS)
+def test_an_optimizer_s_ten_steps_are_keras_s(name, call, keras):
+    # Noise keeps the many pixels of the background from crossing a kink all at once.
+    x, y = digits(STEPS * 64)
+    x = np.clip(x + np.random.default_rng(0).uniform(0, 100, x.shape), 0, 255).astype(np.float32)
+    x, y = x[..., None], y.astype(np.int64)
+    model = compiled(NETS[name], eval(f"optimizers.{call}"), seed=12)
+    twin = keras_twin(keras, model)
+    twin.compile(eval(f"keras.optimizers.{call}"), "sparse_categorical_crossentropy")
+    options = {"batch_size": 64, "shuffle": False, "verbose": 0}
+    (loss,) = model.fit(x, y, **options).history["loss"]
+    (other,) = twin.fit(x, y, **options).history["loss"]
+    apart = max(
+        np.abs(a - b).max() for a, b in zip(model.get_weights(), twin.get_weights(), strict=True)
+    )
+    print(f"loss {abs(loss / other - 1):.1e} apart (relative), weights {apart:.1e}")
+    assert loss == pytest.approx(other, rel=1e-4)
+    assert apart < 1e-4

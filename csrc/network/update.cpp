@@ -1,0 +1,92 @@
+#include "network/update.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pylenet {
+
+namespace {
+
+// Nadam's momentum at step t, from 1, and the product of all up to there, which has no share in
+// the update any more once it is small.
+double nadam_momentum(double beta_1, double t) { return beta_1 * (1.0 - 0.5 * std::pow(0.96, t)); }
+double nadam_product(double beta_1, double t) {
+  constexpr double kNothing = 1e-30;
+  double product = 1.0;
+  for (double i = 1.0; i <= t && product > kNothing; i++) product *= nadam_momentum(beta_1, i);
+  return product;
+}
+
+}  // namespace
+
+OptimizerStep Optimizer::at(std::int64_t number, float learning_rate) const {
+  OptimizerStep s = step;
+  s.learning_rate = learning_rate;
+  const double rate = learning_rate, t = double(iterations + number + 1);
+  const double bias_1 = 1.0 - std::pow(double(s.beta_1), t);
+  const double bias_2 = 1.0 - std::pow(double(s.beta_2), t);
+  if (s.kind == OptimizerStep::kAdam) s.bias_rate = float(rate * (std::sqrt(bias_2) / bias_1));
+  if (s.kind == OptimizerStep::kAdamax) s.bias_rate = float(rate / bias_1);
+  if (s.kind == OptimizerStep::kNadam) {
+    const double u = nadam_momentum(s.beta_1, t), next = nadam_momentum(s.beta_1, t + 1.0);
+    const double product = nadam_product(s.beta_1, t);
+    s.mean_rate = float(next / (1.0 - product * next));
+    s.gradient_rate = float((1.0 - u) / (1.0 - product));
+    s.square_rate = float(1.0 / bias_2);
+  }
+  return s;
+}
+
+Update::Update(const InstructionSet& isa, const Optimizer& optimizer, float* parameters,
+               float* gradient, const std::vector<Range>& tensors, int parts)
+    : isa_(isa),
+      optimizer_(optimizer),
+      parameters_(parameters),
+      gradient_(gradient),
+      ranges_(parts) {
+  const Clipping::Kind kind = optimizer.clipping.kind;
+  if (kind != Clipping::kNorm && kind != Clipping::kGlobalNorm) return;
+  for (const Range& tensor : tensors)
+    for (std::size_t begin = tensor.begin; begin < tensor.end; begin += kPieceFloats)
+      pieces_.push_back({tensor, {begin, std::min(begin + kPieceFloats, tensor.end)}, 0.0});
+}
+
+void Update::prepare(int part, Range range) {
+  ranges_[part] = range;
+  if (optimizer_.clipping.kind == Clipping::kValue)
+    isa_.clip(gradient_ + range.begin, range.end - range.begin, optimizer_.clipping.limit);
+}
+
+void Update::measure(int piece) {
+  Piece& p = pieces_[piece];
+  p.squares = isa_.sum_of_squares(gradient_ + p.range.begin, p.range.end - p.range.begin);
+}
+
+float Update::factor(const Piece& piece) const {
+  const bool all = optimizer_.clipping.kind == Clipping::kGlobalNorm;
+  double squares = 0.0;
+  for (const Piece& p : pieces_)
+    if (all || p.tensor.begin == piece.tensor.begin) squares += p.squares;
+  const double norm = std::sqrt(squares), limit = optimizer_.clipping.limit;
+  return norm <= limit ? 1.0f : float(limit / norm);
+}
+
+void Update::apply(int part, const OptimizerStep& step, std::int64_t number) const {
+  const auto [begin, end] = ranges_[part];
+  for (const Piece& p : pieces_) {
+    const std::size_t first = std::max(begin, p.range.begin), last = std::min(end, p.range.end);
+    if (first < last) isa_.scale(gradient_ + first, last - first, factor(p));
+  }
+  float* slots[kSlots];
+  for (int i = 0; i < kSlots; i++)
+    slots[i] = optimizer_.slots[i] ? optimizer_.slots[i] + begin : nullptr;
+  isa_.optimizer_step(parameters_ + begin, slots, gradient_ + begin, end - begin, step);
+  const MovingAverage& average = optimizer_.average;
+  if (!average.values) return;
+  const std::int64_t done = optimizer_.iterations + number;  // before this step
+  const bool overwrite = average.overwrite_every > 0 && (done + 1) % average.overwrite_every == 0;
+  isa_.moving_average(average.values + begin, parameters_ + begin, end - begin,
+                      done == 0 ? 0.0f : average.momentum, overwrite);
+}
+
+}  // namespace pylenet
