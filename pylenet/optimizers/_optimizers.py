@@ -1,4 +1,4 @@
-"""Keras's optimizers, with its formulas and defaults. `g` is the gradient, `lr` the learning rate."""
+"""Keras's optimizers, its formulas and defaults. `g` is the gradient, `lr` the learning rate."""
 
 from __future__ import annotations
 
