@@ -24,7 +24,7 @@ from .layers import Input
 from .models import Sequential
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, ops, utils
+    from . import activations, callbacks, datasets, ops, utils
     from .models import Model
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Model",
     "Sequential",
     "__version__",
+    "activations",
     "augmentation",
     "callbacks",
     "datasets",
@@ -48,7 +49,8 @@ __all__ = [
     "utils",
 ]
 
-_LAZY = ("callbacks", "datasets", "ops", "utils")  # imported when first used: half of the time
+# Imported when first used: half of the time.
+_LAZY = ("activations", "callbacks", "datasets", "ops", "utils")
 
 
 def __getattr__(name: str) -> Any:

@@ -50,6 +50,7 @@ void bind_instruction_sets(py::module_& m) {
   m.def("count_threads", &count_threads, py::arg("threads"));
   m.def("peak_flops", &peak, py::arg("threads"), py::arg("seconds"));
   m.def("activations", [] { return py::tuple(py::cast(activation_names())); });
+  m.def("joined_activations", [] { return py::tuple(py::cast(joined_activation_names())); });
 }
 
 }  // namespace pylenet

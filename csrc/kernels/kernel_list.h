@@ -87,9 +87,10 @@ PYLENET_KERNEL(dense_backward_bias,
 
 // In place. softmax runs over all `size` values of an image, the others over each alone.
 PYLENET_KERNEL(activation_forward, (float* y, Activation activation, std::size_t size))
-// dy becomes dx, in place; y is what the forward pass gave.
+// dy becomes dx, in place; v is what the forward pass gave, or what it was given by kinds of
+// PYLENET_ACTIVATIONS_BY_INPUT.
 PYLENET_KERNEL(activation_backward,
-               (float* dy, const float* y, Activation activation, std::size_t size))
+               (float* dy, const float* v, Activation activation, std::size_t size))
 
 // Loss of each lane's row of y, whether its arg max (arg min of distances) is right, and (if dy
 // is set) dloss/dy times `scale`. Lanes >= count give neither loss nor gradient. Targets start at

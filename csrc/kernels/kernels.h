@@ -34,15 +34,34 @@ constexpr int kSlack = 16;          // floats: the widest vector
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
 
-// Every activation: its kind, its name, its function (see activation.h).
-#define PYLENET_ACTIVATIONS(X)              \
+// Every activation: its kind, its name, its function (see activation.h). Those that other kernels
+// compute along with their own work, to be fast; each costs code in all of them.
+#define PYLENET_JOINED_ACTIVATIONS(X)       \
   X(kLeakyRelu, "leaky_relu", LeakyRelu)    \
   X(kLinear, "linear", Linear)              \
   X(kRelu, "relu", Relu)                    \
   X(kScaledTanh, "scaled_tanh", ScaledTanh) \
   X(kSigmoid, "sigmoid", Sigmoid)           \
-  X(kSoftmax, "softmax", Softmax)           \
   X(kTanh, "tanh", Tanh)
+// Those that stand alone: the derivative of the first ones is known from what they give, that of
+// the others only from what they are given.
+#define PYLENET_ACTIVATIONS_BY_OUTPUT(X)       \
+  X(kElu, "elu", Elu)                          \
+  X(kExponential, "exponential", Exponential)  \
+  X(kHardSigmoid, "hard_sigmoid", HardSigmoid) \
+  X(kSelu, "selu", Selu)                       \
+  X(kSoftmax, "softmax", Softmax)              \
+  X(kSoftplus, "softplus", Softplus)           \
+  X(kSoftsign, "softsign", Softsign)
+#define PYLENET_ACTIVATIONS_BY_INPUT(X)        \
+  X(kBoundedRelu, "bounded_relu", BoundedRelu) \
+  X(kGelu, "gelu", Gelu)                       \
+  X(kGeluTanh, "gelu_tanh", GeluTanh)          \
+  X(kSilu, "silu", Silu)
+#define PYLENET_ACTIVATIONS(X)     \
+  PYLENET_JOINED_ACTIVATIONS(X)    \
+  PYLENET_ACTIVATIONS_BY_OUTPUT(X) \
+  PYLENET_ACTIVATIONS_BY_INPUT(X)
 
 enum class ActivationKind {
 #define PYLENET_KIND(kind, name, Function) kind,
@@ -51,7 +70,8 @@ enum class ActivationKind {
 };
 struct Activation {
   ActivationKind kind = ActivationKind::kLinear;
-  float parameter = 0.0f;  // of kinds that have one
+  float parameter = 0.0f;                  // of kinds that have one
+  float ceiling = 0.0f, threshold = 0.0f;  // kBoundedRelu's
 };
 
 enum class LossKind {

@@ -31,13 +31,13 @@ void Layer::add_tensor(const char* name, const std::vector<int>& shape, bool tra
 }
 
 void ActivatedLayer::activate(const Call& call, float* y) const {
-  if (needs_output()) call.kernels.activation_forward(y, activation_, size_of(out));
+  if (has_activation()) call.kernels.activation_forward(y, activation_, size_of(out));
 }
-void ActivatedLayer::undo_activation(const Call& call, float* dy, const float* y) const {
-  if (needs_output()) call.kernels.activation_backward(dy, y, activation_, size_of(out));
+void ActivatedLayer::undo_activation(const Call& call, float* dy, const float* v) const {
+  if (has_activation()) call.kernels.activation_backward(dy, v, activation_, size_of(out));
 }
-void ActivatedLayer::undo_activation_squared(const Call& call, float* hy, const float* y) const {
-  for (int power = 0; power < 2; power++) ActivatedLayer::undo_activation(call, hy, y);
+void ActivatedLayer::undo_activation_squared(const Call& call, float* hy, const float* v) const {
+  for (int power = 0; power < 2; power++) undo_activation(call, hy, v);
 }
 
 Range SummedLayer::sum_part(const Kernels& kernels, const Records& records, float* gradient,

@@ -136,13 +136,15 @@ class ActivatedLayer : public Layer {
  public:
   ActivatedLayer(Shape in, Shape out, std::size_t offset, Activation activation)
       : Layer(in, out, offset), activation_(activation) {}
-  bool needs_output() const override { return activation_.kind != ActivationKind::kLinear; }
+  bool needs_output() const override { return has_activation(); }
 
  protected:
+  bool has_activation() const { return activation_.kind != ActivationKind::kLinear; }
   void activate(const Call& call, float* y) const;
-  // dy becomes the gradient of what went into the activation, hy its Hessian.
-  void undo_activation(const Call& call, float* dy, const float* y) const;
-  void undo_activation_squared(const Call& call, float* hy, const float* y) const;
+  // dy becomes the gradient of what went into the activation, hy its Hessian. v: what it gave, or
+  // what it was given (PYLENET_ACTIVATIONS_BY_INPUT).
+  void undo_activation(const Call& call, float* dy, const float* v) const;
+  void undo_activation_squared(const Call& call, float* hy, const float* v) const;
 
   const Activation activation_;
 };

@@ -47,13 +47,24 @@ std::vector<std::vector<int>> Settings::table(const char* name, int most) const 
 }
 
 Activation Settings::activation(const char* name) const {
-  const Setting& setting = find(name, 1, 1);
+  const Activation found = any_activation(name);
+  const std::string own = activation_names()[std::size_t(found.kind)];
+  const auto names = joined_activation_names();
+  if (std::find(names.begin(), names.end(), own) == names.end())
+    throw std::invalid_argument(kind_ + ": " + name + " must stand in a node of its own, got '" +
+                                own + "'");
+  return found;
+}
+
+Activation Settings::any_activation(const char* name) const {
+  const Setting& setting = find(name, 3, 1);
   const auto names = activation_names();
   const auto found = std::find(names.begin(), names.end(), setting.texts[0]);
   if (found == names.end())
     throw std::invalid_argument(kind_ + ": " + name + " must be an activation, got '" +
                                 setting.texts[0] + "'");
-  return {ActivationKind(found - names.begin()), float(setting.numbers[0])};
+  return {ActivationKind(found - names.begin()), float(setting.numbers[0]),
+          float(setting.numbers[1]), float(setting.numbers[2])};
 }
 
 void Settings::check_all_read() const {
@@ -61,12 +72,13 @@ void Settings::check_all_read() const {
     if (!read_.count(name)) throw std::invalid_argument(kind_ + " has no setting '" + name + "'");
 }
 
-std::vector<std::string> activation_names() {  // in the order of ActivationKind
-  return {
 #define PYLENET_NAME(kind, name, Function) name,
-      PYLENET_ACTIVATIONS(PYLENET_NAME)
-#undef PYLENET_NAME
-  };
+std::vector<std::string> activation_names() {  // in the order of ActivationKind
+  return {PYLENET_ACTIVATIONS(PYLENET_NAME)};
 }
+std::vector<std::string> joined_activation_names() {
+  return {PYLENET_JOINED_ACTIVATIONS(PYLENET_NAME)};
+}
+#undef PYLENET_NAME
 
 }  // namespace pylenet

@@ -32,7 +32,9 @@ class Settings {
   }
   std::vector<int> integers(const char* name, std::size_t count, int least, int most) const;
   double real(const char* name) const { return find(name, 1, 0).numbers[0]; }
-  Activation activation(const char* name) const;  // a text and a number
+  // A text and three numbers. Only one that a layer can compute along with its own work, or any.
+  Activation activation(const char* name) const;
+  Activation any_activation(const char* name) const;
   // Lists that may be empty.
   const std::vector<std::string>& texts(const char* name) const { return find(name).texts; }
   std::vector<std::vector<int>> table(const char* name, int most) const;
@@ -50,7 +52,9 @@ class Settings {
   mutable std::set<std::string> read_;
 };
 
-// All activations, by the names that Settings::activation takes.
+// All activations, by the names that Settings::any_activation takes, and those among them that
+// Settings::activation takes.
 std::vector<std::string> activation_names();
+std::vector<std::string> joined_activation_names();
 
 }  // namespace pylenet

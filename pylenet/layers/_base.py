@@ -108,6 +108,8 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
             found.pop(name, None)
         parameters = self._parameters()
         for name, value in list(found.items()):
+            if isinstance(value, Layer):  # an activation
+                found[name] = serialize(value)
             if isinstance(value, Initializer):
                 found[name] = serialize(value)
                 if found[name] == serialize(initializers.get(parameters[name].default)):

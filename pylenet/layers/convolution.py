@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _arrays, _check
 from .._arrays import Connections, Pair, Shape
 from ._base import Settings, _Weighted, require_image
-from .activation import elementwise_name, with_activation
+from .activation import elementwise, with_activation
 
 __all__ = ["Conv2D"]
 
@@ -20,7 +20,7 @@ class Conv2D(_Weighted):
     """2-D convolution of images (height, width, in): kernel (kh, kw, in, filters), bias (filters,).
 
     kernel_size, strides: an integer or a pair (height, width). padding: 'valid' or 'same'.
-    activation: any name that `Activation` takes but softmax; None means linear.
+    activation: as `Activation` takes it, but not softmax; None means linear.
     connections: for each filter the list of input channels that feed it; None means all. Missing
     links have no weight: the kernel is (kh, kw, links), which is full[:, :, table] of a full kernel
     and the boolean table (in, filters). They add nothing to a sum unless an input is infinite or
@@ -36,7 +36,7 @@ class Conv2D(_Weighted):
         strides: Pair = (1, 1),
         padding: str = "valid",
         *,
-        activation: str | None = None,
+        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
@@ -44,7 +44,7 @@ class Conv2D(_Weighted):
         **common: Any,
     ) -> None:
         super().__init__(use_bias, kernel_initializer, bias_initializer, **common)
-        self.activation = elementwise_name(self, activation)
+        self.activation = elementwise(self, activation)
         self.filters = _check.integer("filters", filters, 1)
         self.kernel_size = _arrays.pair("kernel_size", kernel_size)
         self.strides = _arrays.pair("strides", strides)

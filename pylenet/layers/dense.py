@@ -7,7 +7,7 @@ from typing import Any
 from .. import _check
 from .._arrays import Shape
 from ._base import Settings, _Weighted, require_flat
-from .activation import activation_name, with_activation
+from .activation import checked, with_activation
 
 __all__ = ["Dense"]
 
@@ -15,7 +15,7 @@ __all__ = ["Dense"]
 class Dense(_Weighted):
     """x @ kernel + bias for flat input (in,): kernel (in, units), bias (units,).
 
-    activation: any name that `Activation` takes; None means linear.
+    activation: as `Activation` takes it; None means linear.
     """
 
     kind = "dense"
@@ -23,7 +23,7 @@ class Dense(_Weighted):
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: Any = None,
         *,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -31,7 +31,7 @@ class Dense(_Weighted):
         **common: Any,
     ) -> None:
         super().__init__(use_bias, kernel_initializer, bias_initializer, **common)
-        self.activation = activation_name(activation)
+        self.activation = checked(activation)
         self.units = _check.integer("units", units, 1)
 
     def nodes(self, input_shape: Shape) -> list[Settings]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .. import _arrays, initializers
 from .._arrays import Codes, Pair, Shape
 from ._base import Layer, Settings, require_flat, require_image
-from .activation import elementwise_name, with_activation
+from .activation import elementwise, with_activation
 
 __all__ = ["RBF", "Subsampling2D"]
 
@@ -24,9 +24,9 @@ class Subsampling2D(Layer):
     """LeNet-5's sub-sampling: each window's sum, times a coefficient, plus a bias, then activation.
 
     Coefficient and bias are trainable, (channels,): one pair for each channel. pool_size, strides:
-    an integer or a pair (height, width); strides is pool_size if None. activation: any name that
-    `Activation` takes but softmax; None means linear. Coefficients are drawn as weights of a unit
-    with pool_size inputs.
+    an integer or a pair (height, width); strides is pool_size if None. activation: as
+    `Activation` takes it, but not softmax; None means linear. Coefficients are drawn as weights of
+    a unit with pool_size inputs.
     """
 
     kind = "subsample2d"
@@ -36,7 +36,7 @@ class Subsampling2D(Layer):
         pool_size: Pair = (2, 2),
         strides: Pair | None = None,
         *,
-        activation: str | None = None,
+        activation: Any = None,
         coefficient_initializer: Any = "fan_in_uniform",
         bias_initializer: Any = "zeros",
         **common: Any,
@@ -44,7 +44,7 @@ class Subsampling2D(Layer):
         super().__init__(**common)
         self.pool_size = _arrays.pair("pool_size", pool_size)
         self.strides = self.pool_size if strides is None else _arrays.pair("strides", strides)
-        self.activation = elementwise_name(self, activation)
+        self.activation = elementwise(self, activation)
         self.coefficient_initializer = initializers.get(coefficient_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import _arrays, _core
 from .._arrays import CoreShape, Shape
 from ..layers import Layer
-from ..layers.activation import LINEAR
+from ..layers.activation import JOINED, LINEAR
 
 
 class Tensor(NamedTuple):
@@ -130,7 +130,7 @@ def _join_activations(nodes: Iterable[Node]) -> tuple[Node, ...]:
         if (
             before is not None
             and node.kind == "activation"
-            and node.settings["activation"].name != "softmax"
+            and node.settings["activation"].name in JOINED
             and before.settings.get("activation") == LINEAR
         ):
             settings = {**before.settings, **node.settings}

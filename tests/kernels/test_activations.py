@@ -38,14 +38,16 @@ def test_relative_error_is_a_few_ulps_over_the_whole_range(name, isa):
     x = all_magnitudes()
     actual, expected = apply(name, x), activation(x, name)
     allowed = FUNCTIONS[name].rtol * np.abs(expected) + FUNCTIONS[name].atol
-    error = np.abs(actual - expected)
+    same = actual == expected  # infinity, too
+    error = np.abs(np.where(same, 0, actual) - np.where(same, 0, expected))
     worst = np.argmax(error - allowed)
     assert error[worst] <= allowed[worst], (x[worst], actual[worst])
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if FUNCTIONS[name].rises])
 def test_a_larger_argument_never_gives_a_smaller_result(name, isa):
     y = np.float64(apply(name, np.sort(all_magnitudes())))
+    y = y[: np.searchsorted(y, np.inf)]
     assert np.all(np.diff(y) >= -FUNCTIONS[name].drop * np.abs(y[1:]))
 
 
@@ -115,7 +117,9 @@ def test_any_scale_and_shape_agrees_with_float64(isa, name, shape, scale, seed):
     atol = 1e-37 if function.elementwise else summed(4 + 2 * scale, [1])
     assert_close(ops.activation(x, name), activation(x, name), atol, function.rtol)
     atol = summed(8 + (0 if function.elementwise else 2 * scale), [1])
-    assert_close(ops.activation_backward(dy, x, name), activation_backward(dy, x, name), atol)
+    rtol = FEW_ULPS if name == "exponential" else 0.0  # a slope without bounds
+    expected = activation_backward(dy, x, name)
+    assert_close(ops.activation_backward(dy, x, name), expected, atol, rtol)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -190,7 +194,7 @@ def test_the_gradient_of_softmax_sums_to_zero_along_a_row(isa):
     np.testing.assert_allclose(same, 0, atol=summed(10, np.float32([2])))
 
 
-@pytest.mark.parametrize("name", ["elu", "", "Tanh", "softmax ", "none"])
+@pytest.mark.parametrize("name", ["celu", "", "Tanh", "softmax ", "none"])
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(name):
     x = np.ones((2, 3), np.float32)
     for call in (lambda: ops.activation(x, name), lambda: ops.activation_backward(x, x, name)):

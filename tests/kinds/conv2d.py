@@ -11,7 +11,7 @@ from pylenet.models import _lenet1998
 from . import _wrong
 from ._kind import Case, product_errors
 from ._sums import over_images
-from .activation import ELEMENTWISE, Activated, some
+from .activation import WITHIN, Activated, some
 
 
 def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
@@ -112,7 +112,7 @@ class Convolution(Activated):
                 (3, 2, 3),
                 {"kernel": (2, 2, 2, 3), "bias": (3,)},
             )
-            for n in ELEMENTWISE
+            for n in WITHIN
         ),
     ]
     lenet = [

@@ -10,7 +10,7 @@ from pylenet.layers import RBF, Subsampling2D
 
 from . import _wrong
 from ._kind import Case, Kind
-from .activation import ELEMENTWISE, Activated, some
+from .activation import WITHIN, Activated, some
 
 
 def subsampling2d(x, coefficient, bias, pool_size=(2, 2), strides=None):
@@ -63,7 +63,7 @@ class Subsampling(Activated):
             coefficient_initializer="ones",
             bias_initializer=initializers.FanInUniform(1.0, seed=3),
         ),
-        *(_subsampling((4, 5, 3), (2, 2, 3), activation=name) for name in ELEMENTWISE),
+        *(_subsampling((4, 5, 3), (2, 2, 3), activation=name) for name in WITHIN),
     ]
     lenet = [Case(Subsampling2D(), (28, 28, 6)), Case(Subsampling2D(), (10, 10, 16))]
     sizes = [

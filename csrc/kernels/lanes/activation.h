@@ -1,4 +1,4 @@
-// Activations in lanes, in place, each gradient computed from the activation's own output.
+// Activations in lanes, in place.
 #pragma once
 
 #include "kernels/activation.h"
@@ -35,16 +35,16 @@ void softmax_backward(float* dy, const float* y, std::size_t size) {
 
 void activation_forward(float* y, Activation activation, std::size_t size) {
   if (activation.kind == ActivationKind::kSoftmax) return softmax_forward(y, size);
-  with_activation(activation, [&](auto function) {
+  with_any_activation(activation, [&](auto function) {
     for_each_vector(y, size, [&](vec v, std::size_t) { return function.forward(v); });
   });
 }
 
-void activation_backward(float* dy, const float* y, Activation activation, std::size_t size) {
-  if (activation.kind == ActivationKind::kSoftmax) return softmax_backward(dy, y, size);
-  with_activation(activation, [&](auto function) {
+void activation_backward(float* dy, const float* v, Activation activation, std::size_t size) {
+  if (activation.kind == ActivationKind::kSoftmax) return softmax_backward(dy, v, size);
+  with_any_activation(activation, [&](auto function) {
     for_each_vector(dy, size,
-                    [&](vec g, std::size_t i) { return function.backward(g, load(y + i)); });
+                    [&](vec g, std::size_t i) { return function.backward(g, load(v + i)); });
   });
 }
 

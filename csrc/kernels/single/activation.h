@@ -1,4 +1,4 @@
-// Activations of one image, in place, each gradient computed from the activation's own output.
+// Activations of one image, in place.
 #pragma once
 
 #include "kernels/activation.h"
@@ -27,16 +27,16 @@ inline void softmax_backward(float* dy, const float* y, std::size_t size) {
 
 void activation_forward(float* y, Activation activation, std::size_t size) {
   if (activation.kind == ActivationKind::kSoftmax) return softmax_forward(y, size);
-  with_activation(activation, [&](auto function) {
+  with_any_activation(activation, [&](auto function) {
     for (std::size_t i = 0; i < size; i += kLanes) store(y + i, function.forward(load(y + i)));
   });
 }
 
-void activation_backward(float* dy, const float* y, Activation activation, std::size_t size) {
-  if (activation.kind == ActivationKind::kSoftmax) return softmax_backward(dy, y, size);
-  with_activation(activation, [&](auto function) {
+void activation_backward(float* dy, const float* v, Activation activation, std::size_t size) {
+  if (activation.kind == ActivationKind::kSoftmax) return softmax_backward(dy, v, size);
+  with_any_activation(activation, [&](auto function) {
     for (std::size_t i = 0; i < size; i += kLanes)
-      store(dy + i, function.backward(load(dy + i), load(y + i)));
+      store(dy + i, function.backward(load(dy + i), load(v + i)));
   });
 }
 
