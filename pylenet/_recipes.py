@@ -17,13 +17,13 @@ from .optimizers.schedules import EpochwiseConstant, OneCycle
 class Recipe:
     """A model and the settings it learns well with.
 
-    build: makes the model, not compiled. optimizer: makes one for (total steps, learning rate),
-    the rate being the highest of a schedule. learning_rate, epochs, batch_size: what is used
-    unless the user says otherwise. augmentation: makes one of the training images, if any. loss: to
-    train with.
+    build: makes the model of a number of classes, not compiled. optimizer: makes one for (total
+    steps, learning rate), the rate being the highest of a schedule. learning_rate, epochs,
+    batch_size: what is used unless the user says otherwise. augmentation: makes one of the training
+    images, if any. loss: to train with.
     """
 
-    build: Callable[[], Sequential]
+    build: Callable[..., Sequential]
     optimizer: Callable[[int, float], Optimizer]
     learning_rate: float
     epochs: int

@@ -33,13 +33,13 @@ def evaluate(options: argparse.Namespace) -> None:
         raise FileNotFoundError(f"MODEL must be a model file, and {options.model!r} is none")
     model = load_model(options.model)
     size, classes = _sizes(model, options.model)
-    data = _data.load(options.data, size, classes)
+    data = _data.load(options.data, size, options.transpose)
+    _, (x, y) = data.numbered(model.class_names, classes)
     if model.data_name not in (None, data.name):
         warnings.warn(
             f"MODEL was trained on other data: {model.data_name}, tested on {data.name}",
             stacklevel=2,
         )
-    x, y = data.test
     loss, accuracy = _evaluate(model, x, y, classes)
     print(f"{options.model}: {len(x):,} test images of {options.data}")
     print(f"test loss      {loss:.4f}")

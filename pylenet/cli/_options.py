@@ -8,7 +8,10 @@ from typing import Any, NoReturn
 
 from .. import _threads
 
-DATA = "mnist (default), fashion_mnist, or a folder with four files named and laid out as MNIST's"
+DATA = (
+    "mnist (default), fashion_mnist, or a folder with four files named and laid out as MNIST's; or "
+    "FOLDER/NAME, where the names of a data set's files begin with NAME, as emnist-letters"
+)
 MODEL_FILE = "a model file, as pylenet-out/modern.safetensors"
 
 
@@ -33,8 +36,13 @@ def add(
 
 
 def add_data_and_threads(command: argparse.ArgumentParser) -> None:
-    """--data and --threads."""
+    """--data, --transpose and --threads."""
     command.add_argument("--data", default="mnist", metavar="DATA", help=DATA)
+    command.add_argument(
+        "--transpose",
+        action="store_true",
+        help="swap the rows and columns of a folder's images, which sets EMNIST's upright",
+    )
     add_threads(command)
 
 

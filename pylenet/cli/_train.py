@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..models import Sequential
 from . import _data, _options, _output
 from ._backup import Backup
 
-SIZE, CLASSES = (28, 28), 10  # what the LeNets take and tell apart
+SIZE = (28, 28)  # of the images that the LeNets take
 RESULTS = "results.json"
 HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
 
@@ -110,8 +111,9 @@ def train(options: argparse.Namespace) -> None:
     _check_writable(options.out, [*paths.values(), results_path])
     for path in (*paths.values(), results_path):
         _files.sweep(path, 0)
-    data = _data.load(options.data, SIZE, CLASSES)
-    setting = {"data": data.name, **setting}
+    data = _data.load(options.data, SIZE, options.transpose)
+    classes = len(data.class_names)
+    setting = {"data": data.name, "classes": classes, **setting}
 
     backups = _backups(recipes, data, options)
     # A backup that is to be gone on with looks at the data itself.
@@ -120,6 +122,14 @@ def train(options: argparse.Namespace) -> None:
     if not resumed:
         there[results_path] = _data.of_results(results_path)
     _check_same_data(options.data, data.name, there)
+    if data.on_their_side:
+        warnings.warn(
+            f"EMNIST's images lie on their side, got --data {options.data} without --transpose",
+            stacklevel=2,
+        )
+    if data.first_label and not options.quiet:
+        last = classes - 1
+        print(f"Labels {data.first_label} to {data.first_label + last} are outputs 0 to {last}.")
 
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
@@ -191,13 +201,14 @@ def _train_one(
     And the history of all epochs: the test images are looked at after each, and nothing depends
     on what they show.
     """
-    x, y = data.train
+    classes = len(data.class_names)
+    (x, y), test = data.numbered(data.class_names, classes)
     epochs = options.epochs or recipe.epochs
     batch_size = options.batch_size or recipe.batch_size
     steps = -(-len(x) // batch_size) * epochs
 
     utils.set_random_seed(options.seed)
-    model = recipe.build()
+    model = recipe.build(classes)
     model.data_name, model.class_names = data.name, data.class_names
     optimizer = recipe.optimizer(steps, options.lr or recipe.learning_rate)
     model.compile(optimizer, recipe.loss, metrics=["accuracy"])
@@ -211,7 +222,7 @@ def _train_one(
     callbacks = [ModelCheckpoint(path), backup]
     model.fit(
         *(x, y, batch_size, epochs, verbose, callbacks),
-        validation_data=data.test,
+        validation_data=test,
         augmentation=recipe.augmentation() if recipe.augmentation else None,
     )
     last = backup.history[-1]

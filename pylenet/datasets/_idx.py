@@ -1,4 +1,4 @@
-"""Reads the IDX format (big-endian header, raw bytes), plain or gzip, and .npz; checks sha256.
+"""Reads the IDX format (big-endian header, raw values), plain or gzip, and .npz; checks sha256.
 
 Readers allocate what the description promises and never read past it, so a damaged or hostile
 file costs no more memory than a good one. Nothing is unpickled.
@@ -14,7 +14,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,8 @@ from ._known import DataSet, IdxFile
 
 Bytes = npt.NDArray[np.uint8]
 
-_UNSIGNED_BYTE = 0x08
+_UNSIGNED_BYTE, _INT32 = 0x08, 0x0C
+_GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 BROKEN_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -67,20 +68,36 @@ def header(shape: tuple[int, ...]) -> bytes:
 
 def parse_header(stream: Stream, axes: int, where: str) -> tuple[int, ...]:
     """Read an IDX header that must announce unsigned bytes in `axes` dimensions."""
-    raw = stream.read(4 + 4 * axes)
-    if len(raw) < 4 or raw[:2] != b"\0\0":
-        raise DamagedError(
-            f"{where} is not an IDX file: it begins with {raw[:4].hex() or 'nothing'}"
-        )
-    if raw[2] != _UNSIGNED_BYTE or raw[3] != axes:
+    kind, shape = _header(stream, where)
+    if kind != _UNSIGNED_BYTE or len(shape) != axes:
         raise DamagedError(
             f"{where}: expected IDX type 0x08 (unsigned bytes) with {axes} dimensions, "
-            f"got type 0x{raw[2]:02x} with {raw[3]}"
+            f"got type 0x{kind:02x} with {len(shape)}"
         )
-    if len(raw) < 4 + 4 * axes:
-        raise DamagedError(f"{where} is truncated: its header ends after {len(raw)} bytes")
-    shape: tuple[int, ...] = struct.unpack_from(f">{axes}I", raw, 4)
     return shape
+
+
+def parse_label_header(stream: Stream, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Read the IDX header of labels: unsigned bytes (N,), or int32 (N,) or (N, columns)."""
+    kind, shape = _header(stream, where)
+    if (kind, len(shape)) not in ((_UNSIGNED_BYTE, 1), (_INT32, 1), (_INT32, 2)):
+        raise DamagedError(
+            f"{where}: expected IDX type 0x08 (unsigned bytes) with 1 dimension, or type 0x0c "
+            f"(int32) with 1 or 2, got type 0x{kind:02x} with {len(shape)}"
+        )
+    return np.dtype(np.uint8 if kind == _UNSIGNED_BYTE else ">i4"), shape
+
+
+def _header(stream: Stream, where: str) -> tuple[int, tuple[int, ...]]:
+    """The type and the dimensions that a file announces."""
+    raw = stream.read(4)
+    if len(raw) < 4 or raw[:2] != b"\0\0":
+        raise DamagedError(f"{where} is not an IDX file: it begins with {raw.hex() or 'nothing'}")
+    kind, axes = raw[2:]
+    sizes = stream.read(4 * axes)
+    if len(sizes) < 4 * axes:
+        raise DamagedError(f"{where} is truncated: its header ends after {4 + len(sizes)} bytes")
+    return kind, struct.unpack(f">{axes}I", sizes)
 
 
 def fill(stream: Stream, array: Bytes) -> int:
@@ -131,9 +148,21 @@ def read_stream(stream: Stream, file: IdxFile, where: str) -> Bytes:
     return array
 
 
+def file_names(name: str) -> tuple[str, ...]:
+    """How an IDX file of this name may be called: raw or .gz, and with a dot, as Kaggle has it."""
+    dotted = name.replace("-idx", ".idx")
+    return name, f"{name}.gz", dotted, f"{dotted}.gz"
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the content is gzip's, whatever the name says."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
 def unpacked(path: Path) -> io.BufferedReader | gzip.GzipFile:
-    """The file, open for reading; decompressed if its name ends in .gz."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    """The file, open for reading; decompressed if its content is gzip's."""
+    return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")
 
 
 def read_file(path: Path, file: IdxFile) -> Bytes:

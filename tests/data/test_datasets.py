@@ -747,6 +747,175 @@ def test_load_folder_says_which_files_are_missing(tmp_path):
         load_folder(tmp_path / NAMES[0])
 
 
+# Names as people have them
+
+
+def renamed(folder, form):
+    """Rename the four files as `form` has it, {part} being train or test, {kind} images-idx3..."""
+    for name in NAMES:
+        part, kind = name.split("-", 1)
+        split = "train" if part == "train" else "test"
+        (folder / name).rename(folder / form.format(part=part, split=split, kind=kind))
+
+
+FORMS = (
+    "{part}-{kind}",
+    "{split}-{kind}",
+    "emnist-letters-{split}-{kind}",
+    "qmnist_{split}-{kind}",
+    "my digits.{part}-{kind}",
+)
+
+
+@pytest.mark.parametrize("dotted", [False, True], ids=["dash", "dot"])
+@pytest.mark.parametrize("packed", ["", ".gz", "gzip under a raw name", "raw under .gz"])
+@pytest.mark.parametrize("form", FORMS)
+def test_load_folder_takes_the_names_that_people_have(tmp_path, form, packed, dotted):
+    expected = other_data(tmp_path)
+    renamed(tmp_path, form)
+    for path in list(tmp_path.iterdir()):
+        data = path.read_bytes()
+        name = path.name.replace("-idx", ".idx") if dotted else path.name
+        path.unlink()
+        packs = packed in (".gz", "gzip under a raw name")
+        suffix = ".gz" if ".gz" in packed else ""
+        (tmp_path / f"{name}{suffix}").write_bytes(gzip.compress(data) if packs else data)
+    loaded = [array for pair in load_folder(tmp_path) for array in pair]
+    for array, want in zip(loaded, expected, strict=True):
+        np.testing.assert_array_equal(array, want)
+
+
+@pytest.mark.parametrize("form", ["raw", "gzip", "gz"])
+@pytest.mark.parametrize("dotted", [False, True], ids=["dash", "dot"])
+def test_mnist_itself_may_be_called_so_too(world, form, dotted):
+    folder = write(world / "mine", "gz" if form == "gz" else "raw")
+    for path in list(folder.iterdir()):
+        if form == "gzip":
+            path.write_bytes(gzip.compress(path.read_bytes()))
+        if dotted:
+            path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    check(mnist.load_data(folder))
+    flip(next(folder.glob("train-images*")))
+    with pytest.raises(ValueError, match=r"train-images.idx3-ubyte.* is damaged"):
+        mnist.load_data(folder)
+
+
+def test_a_raw_file_with_a_dash_is_preferred(tmp_path):
+    expected = other_data(tmp_path)
+    for name in (NAMES[0].replace("-idx", ".idx"), f"{NAMES[0]}.gz"):
+        (tmp_path / name).write_bytes(b"nonsense")
+    np.testing.assert_array_equal(load_folder(tmp_path)[0][0], expected[0])
+
+
+def test_a_data_set_among_several_is_chosen_by_its_name(tmp_path):
+    for name in ("emnist-letters", "emnist-digits"):
+        expected = other_data(tmp_path, train_labels=idx(np.full(3, len(name), np.uint8)))
+        renamed(tmp_path, f"{name}-{{split}}-{{kind}}")
+    for name in ("emnist-letters", "emnist-digits"):
+        (x, y), _ = load_folder(tmp_path / name)
+        assert y.tolist() == [len(name)] * 3
+        np.testing.assert_array_equal(x, expected[0])
+    with pytest.raises(
+        ValueError, match="holds several data sets, emnist-digits, emnist-letters: name one of them"
+    ):
+        load_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there are emnist-digits, emnist-letters"):
+        load_folder(tmp_path / "emnist-balanced")
+    other_data(tmp_path)
+    np.testing.assert_array_equal(load_folder(tmp_path)[0][1], [2, 0, 1])
+
+
+def test_what_is_there_is_listed_when_nothing_fits(tmp_path):
+    for name in ("train.csv", "emnist-letters-train-images-idx3-ubyte", "readme"):
+        (tmp_path / name).write_bytes(b"")
+    there = "There is emnist-letters-train-images-idx3-ubyte, readme, train.csv$"
+    with pytest.raises(FileNotFoundError, match=there):
+        load_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match=there):
+        mnist.load_data(tmp_path)
+    for number in range(40):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"There is 0.png, .* and 31 more$"):
+        load_folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="There is nothing$"):
+        load_folder(tmp_path / "empty")
+
+
+def int_labels(labels, columns=8):
+    """QMNIST's: in eight columns of int32, the first being the class."""
+    rows = np.arange(len(labels) * columns).reshape(len(labels), columns) + 1000
+    rows[:, 0] = labels
+    return idx(rows.astype(">i4"), 0x0C)
+
+
+def qmnist(folder, train_labels):
+    expected = other_data(folder)
+    for name in NAMES[1::2]:
+        (folder / name).unlink()
+    (folder / "train-labels-idx2-int").write_bytes(train_labels)
+    (folder / "t10k-labels-idx2-int").write_bytes(int_labels([1, 2]))
+    renamed_images = {NAMES[0]: "train", NAMES[2]: "test"}
+    for name, part in renamed_images.items():
+        (folder / name).rename(folder / f"qmnist-{part}-images-idx3-ubyte")
+    for name, part in (("train", "train"), ("t10k", "test")):
+        path = folder / f"qmnist-{part}-labels-idx2-int.gz"
+        path.write_bytes(gzip.compress((folder / f"{name}-labels-idx2-int").read_bytes()))
+        (folder / f"{name}-labels-idx2-int").unlink()
+    return expected
+
+
+def test_of_qmnist_s_eight_label_columns_the_class_is_taken(tmp_path):
+    expected = qmnist(tmp_path, int_labels([2, 0, 1]))
+    loaded = [array for pair in load_folder(tmp_path) for array in pair]
+    for array, want in zip(loaded, expected, strict=True):
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array, want)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (int_labels([2, 0, 256]), "must hold labels from 0 to 255, got 256"),
+        (int_labels([2, -1, 1]), "must hold labels from 0 to 255, got -1"),
+        (int_labels([2, 0]), "holds 3 images, but .* 2 labels"),
+        (int_labels([2, 0, 1])[:-1], "promises 96 bytes, but only 95 follow"),
+        (idx(np.zeros((3, 0), ">i4"), 0x0C), "holds no data"),
+        (idx(np.zeros((3, 8), ">f4"), 0x0D), "got type 0x0d with 2"),
+        (idx(np.zeros((3, 2, 2), ">i4"), 0x0C), "or type 0x0c .* got type 0x0c with 3"),
+    ],
+    ids=["large", "negative", "few", "truncated", "no columns", "float", "3 axes"],
+)
+def test_label_columns_of_another_kind_are_refused(tmp_path, labels, text):
+    qmnist(tmp_path, labels)
+    with pytest.raises(ValueError, match=text):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(5, 5), (4, 6)], ids=str)
+def test_transpose_swaps_rows_and_columns(tmp_path, size):
+    x = np.random.default_rng(0).integers(0, 256, (5000, *size), np.uint8)
+    y = np.zeros(5000, np.uint8)
+    other_data(tmp_path, train_images=idx(x), train_labels=idx(y), test_images=idx(x[:2]))
+    (turned, _), (turned_test, _) = load_folder(tmp_path, transpose=True)
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned, x.transpose(0, 2, 1))
+    np.testing.assert_array_equal(turned_test, x[:2].transpose(0, 2, 1))
+    with pytest.raises(TypeError, match="transpose must be True or False, got 1"):
+        load_folder(tmp_path, transpose=1)
+
+
+def test_mnist_npz_without_a_folder_is_keras_s_name_for_its_copy(world):
+    write(world / "home" / ".keras" / "datasets", "npz")
+    check(mnist.load_data("mnist.npz"))
+    check(mnist.load_data(path="mnist.npz"))
+    (world / "here" / "now" / "mnist.npz").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"mnist.npz is damaged"):
+        mnist.load_data("mnist.npz")
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        mnist.load_data("./nowhere/mnist.npz")
+
+
 # The real thing
 
 

@@ -10,7 +10,7 @@ from nets import compiled, digits, forward, map_loss, one_hot, samples, state
 from tolerance import assert_close, assert_same_bits, summed
 
 import pylenet
-from pylenet import cli, initializers, losses, optimizers
+from pylenet import cli, initializers, losses, models, optimizers
 from pylenet.layers import RBF, Conv2D, Dense, Flatten, Input, Subsampling2D
 from pylenet.models import Sequential, _lenet1998, lenet5_1998, load_model
 from pylenet.utils import set_random_seed
@@ -273,3 +273,33 @@ def test_accuracy_in_fit_is_that_of_its_steps():
     model.compile(optimizers.SGD(0.0), LOSS, metrics=["accuracy"])
     history = model.fit(x, y, batch_size=1, verbose=0).history
     assert history["accuracy"][0] == pytest.approx(np.mean(model.predict(x).argmin(axis=1) == y))
+
+
+# Other numbers of classes
+
+
+@pytest.mark.parametrize("classes", [2, 10, 26, 62])
+@pytest.mark.parametrize("build", [models.lenet5_classic, models.lenet5_modern])
+def test_the_lenets_of_today_tell_any_number_of_classes_apart(build, classes):
+    model = build(classes=classes)
+    assert model.output_shape == (None, classes)
+    assert model.count_params() == 44426 + 85 * (classes - 10)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).integers(0, 256, (4, 28, 28)).astype(np.uint8)
+    model.fit(x, np.arange(4) % classes, verbose=0)
+
+
+@pytest.mark.parametrize("build", [models.lenet5_classic, models.lenet5_modern, models.lenet5_1998])
+def test_a_wrong_number_of_classes_is_named(build):
+    with pytest.raises(ValueError, match="classes must be an integer >= 2, got 1"):
+        build(1)
+    with pytest.raises(TypeError, match="classes must be an integer, got 2.5"):
+        build(2.5)
+
+
+def test_1998_has_the_ten_digits_alone():
+    assert models.lenet5_1998(10).output_shape == (None, 10)
+    with pytest.raises(
+        ValueError, match="classes must be 10, for the codes of lenet5_1998 are the"
+    ):
+        models.lenet5_1998(classes=26)
