@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import _check
+from . import _check, _files, convert
 from ._backup import BackupAndRestore
 from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN
 from ._warn import warn
@@ -140,55 +140,115 @@ class EarlyStopping(_Monitor):
 
 
 class ModelCheckpoint(_Monitor):
-    """Saves the model after each epoch with model.save.
+    """Saves the model, or its weights, after each epoch or after so many steps.
 
     filepath: str or path, formatted with epoch (from 1) and the logs, as in
-    "{epoch:02d}-{val_loss:.2f}.safetensors"; missing folders are made.
+    "{epoch:02d}-{val_loss:.2f}.keras"; missing folders are made. Its ending says what is written,
+    as in `save` and `save_weights`.
     monitor, mode: as in EarlyStopping; they matter with save_best_only, which saves only when
     the quantity is better than ever before, or missing (with a warning).
-    verbose: 1 says what was done.
-    save_freq: "epoch" is the only value there is.
+    verbose: 1 says what was done. save_weights_only: save with model.save_weights.
+    save_freq: "epoch", or after how many steps; then filepath may use batch (from 1), and training
+    goes one step at a time. initial_value_threshold: the first value to be better than.
+
+    Raises ValueError, or ImportError where a package is missing, for an ending that cannot be
+    written; `fit` raises ValueError before the first epoch where the folder or the name cannot be,
+    where filepath uses names that the logs will not have, or the format has no such layer.
     """
 
     def __init__(
         self,
         filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
-        *,
         verbose: int = 0,
         save_best_only: bool = False,
+        save_weights_only: bool = False,
         mode: str = "auto",
-        save_freq: str = "epoch",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
         self.verbose = verbose
         self.save_best_only = _check.boolean("save_best_only", save_best_only)
-        if save_freq != "epoch":
-            raise ValueError(f"save_freq must be 'epoch', got {save_freq!r}")
+        self.save_weights_only = _check.boolean("save_weights_only", save_weights_only)
+        self._what = "weights" if save_weights_only else "model"
+        convert.writer(Path(self.filepath), self._what)
+        self.save_freq = save_freq
+        if isinstance(save_freq, str):
+            if save_freq != "epoch":
+                raise ValueError(f"save_freq must be 'epoch' or an integer, got {save_freq!r}")
+        else:
+            self.save_freq = _check.integer("save_freq", save_freq, 1)
+            self.on_train_batch_end = self._count_step  # type: ignore[method-assign]
+        self._epoch = self._steps = 0
+        if initial_value_threshold is not None:
+            self.best = _check.real("initial_value_threshold", initial_value_threshold)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Refuse now what would fail, and lose the training, when the first epoch is over."""
+        super().on_train_begin(logs)
+        place = {"epoch": 1} if self.save_freq == "epoch" else {"epoch": 1, "batch": 1}
+        path = Path(self._path(place, self._expected_logs()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _files.checked("filepath", path)
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"filepath must be in a folder that can be written to, got {path}")
+        module = convert.writer(path, self._what)
+        if module is not None and not self.save_weights_only:
+            module.check_model(self.model)
+
+    def _expected_logs(self) -> dict[str, float]:
+        """Zero for each name that the logs will have; for any where callbacks may add some."""
+        state = getattr(self.model, "training_state", None)
+        if state is None or state.log_names is None:
+            return _Zeros()
+        whole = self.save_freq == "epoch"
+        names = (name for name in state.log_names if whole or not name.startswith("val_"))
+        return dict.fromkeys(names, 0.0)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        logs = logs or {}
+        if self.save_freq == "epoch":
+            self._save({"epoch": epoch + 1}, logs or {})
+
+    def _count_step(self, batch: int, logs: Logs = None) -> None:
+        self._steps += 1
+        if self._steps == self.save_freq:
+            self._steps = 0
+            self._save({"epoch": self._epoch + 1, "batch": batch + 1}, logs or {})
+
+    def _save(self, place: dict[str, int], logs: dict[str, float]) -> None:
+        where = f"Epoch {place['epoch']}"
         current = self._monitored(logs) if self.save_best_only else None
         if current is not None:
             if not self._improves(current, self.best):
                 if self.verbose:
-                    print(f"Epoch {epoch + 1}: {self.monitor} {current:.5f} is not an improvement")
+                    print(f"{where}: {self.monitor} {current:.5f} is not an improvement")
                 return
             self.best = current
-        path = self._path(epoch, logs)
+        path = self._path(place, logs)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: saving model to {path}")
+            print(f"{where}: saving model to {path}")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.model.save(path)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
 
-    def _path(self, epoch: int, logs: dict[str, float]) -> str:
+    def _path(self, place: dict[str, int], logs: dict[str, float]) -> str:
         try:
-            return self.filepath.format(**(logs | {"epoch": epoch + 1}))
-        except (KeyError, IndexError) as error:
+            return self.filepath.format_map(type(logs)(logs, **place))
+        except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
-                f"filepath must use names among {['epoch', *logs]}, got {self.filepath!r}"
+                f"filepath must use names among {[*place, *logs]}, got {self.filepath!r} ({error})"
             ) from error
+
+
+class _Zeros(dict[str, float]):
+    """Zero for every name."""
+
+    def __missing__(self, name: str) -> float:
+        return 0.0
 
 
 class LearningRateScheduler(Callback):

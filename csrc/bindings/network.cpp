@@ -378,6 +378,31 @@ py::array snapshot(const Network& network, const py::object& parameters) {
   return copy;
 }
 
+// Copies of parameters, of an optimizer's slots and of its count of steps, all from between two
+// calls that train.
+std::pair<std::vector<py::array>, std::int64_t> snapshot_training(
+    const Network& network, const py::object& parameters, const std::vector<py::object>& slots,
+    const py::object& iterations) {
+  std::vector<const float*> from{parameters_of(network, parameters)};
+  for (const py::object& slot : slots) from.push_back(parameters_of(network, slot));
+  const auto counter = exactly<IndexVector>("iterations", iterations);
+  if (counter.size() != 1) throw py::value_error("iterations must hold one number");
+  const std::int64_t* steps_done = counter.data();
+  std::vector<py::array> copies;
+  std::vector<float*> to;
+  for (std::size_t i = 0; i < from.size(); i++) {
+    copies.push_back(zeros(network.parameter_floats()));
+    to.push_back(static_cast<float*>(copies.back().mutable_data()));
+  }
+  std::int64_t steps = 0;
+  interruptible(network, false, [&](Interrupt&, GilReleased&) {
+    for (std::size_t i = 0; i < from.size(); i++)
+      std::copy_n(from[i], network.parameter_floats(), to[i]);
+    steps = *steps_done;
+  });
+  return {std::move(copies), steps};
+}
+
 // Copies values into parameters while no call reads or writes them.
 void assign(const Network& network, const py::object& parameters, const py::object& values) {
   auto flat = exactly<FloatVector>("parameters", parameters);
@@ -435,6 +460,8 @@ void bind_network(py::module_& m) {
       .def_property_readonly("parameter_floats", &Network::parameter_floats)
       .def_property_readonly("bytes_per_thread", &Network::bytes_per_thread)
       .def("snapshot", &snapshot, py::arg("parameters"))
+      .def("snapshot_training", &snapshot_training, py::arg("parameters"), py::arg("slots"),
+           py::arg("iterations"))
       .def("assign", &assign, py::arg("parameters"), py::arg("values"))
       .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
            py::arg("threads"))

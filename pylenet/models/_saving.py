@@ -1,5 +1,9 @@
 """Model files: safetensors, the weights by name and the architecture as JSON in the metadata.
 
+The optimizer's state is in it, too: for each weight that is trained, as "conv2d.kernel", its slots,
+as "conv2d.kernel/velocity", and the count of steps in the JSON. Other tools' formats are read and
+written by `pylenet.convert`.
+
 Nothing in a file is ever executed or unpickled: the JSON names layers of this package and their
 arguments, which pass the same checks as a caller's.
 """
@@ -9,54 +13,80 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _files, convert
+from .. import _check, _files, convert, losses, optimizers
 from .._configurable import serialize
+from .._warn import warn
 from ..layers import Layer
 from ..metrics import CategoricalAccuracy
 from ._sequential import Sequential
 
-FORMAT = "pylenet-1"
+FORMAT = "pylenet-2"
+FORMATS = ("pylenet-1", FORMAT)  # that are read; the first one has no state of an optimizer
 MOST_LAYERS = 1000  # in a file: a hostile one is refused before it takes long
-FOREIGN_SUFFIXES = (".h5", ".hdf5", ".keras", ".pt", ".pth", ".onnx", ".npz", ".pkl")
+
+Tensors = dict[str, NDArray[np.float32]]
 
 
 def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-    """Write the model beside the target first, then put it in its place."""
-    from safetensors.numpy import save
+    """Write the model beside the target first, then put it in its place.
 
-    path = _path(filepath)
-    if path.is_dir():
-        raise ValueError(f"filepath must name a file, got the folder {str(path)!r}")
-    if path.suffix.lower() in FOREIGN_SUFFIXES:
-        raise ValueError(
-            f"filepath must end in .safetensors (that is the format written), got {str(path)!r}"
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
-    weights = model.snapshot()
-    config = json.dumps(config_of(model))
+    As what the name's ending says, or, where that cannot be, as pylenet's own format under another
+    name beside it, with a warning: a training that is done is not to be lost for a name.
+    """
+    path = _target(filepath, overwrite)
     try:
-        _from_config(json.loads(config), {name: view.shape for name, view in weights.items()})
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
-    # One key only: safetensors writes several in any order, and a model is to be the same bytes.
-    data = save(weights, metadata={"model": config})
+        check_target(path, "model")
+        module = convert.writer(path, "model")
+        data = None if module is None else module.model_bytes(model)
+    except (ValueError, ImportError) as error:
+        data, path = None, _beside(path, error)
+    _files.write_whole(path, _own_bytes(model) if data is None else data)
+
+
+def save_weights(
+    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True
+) -> None:
+    """Write the weights alone; otherwise as `save_model`."""
+    path = _target(filepath, overwrite)
+    try:
+        check_target(path, "weights")
+        module = convert.writer(path, "weights")
+        data = None if module is None else module.weights_bytes(model)
+    except (ValueError, ImportError) as error:
+        data, path = None, _beside(path, error)
+    if data is None:
+        from safetensors.numpy import save
+
+        data = save(model.snapshot())
     _files.write_whole(path, data)
 
 
-def load_model(filepath: str | os.PathLike[str]) -> Sequential:
-    """The model that `save` wrote, compiled as it was, its optimizer without state.
+def check_target(path: Path, what: str) -> None:
+    """Raise what keeps `what` ("model" or "weights") from being written to this name."""
+    _files.checked("filepath", path)
+    convert.writer(path, what)
 
-    Raises FileNotFoundError where there is no file, ValueError where it is not a pylenet model.
+
+def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
+    """The model of a file that `save`, or Keras, wrote.
+
+    filepath: a file of pylenet's own, or one that `docs/interop.md` names. compile: whether to
+    compile the model as it was and to give the optimizer the state that the file has, so that
+    training goes on to the same bits. Where the file's loss or optimizer cannot be had here, the
+    model is not compiled, and a warning says why.
+
+    Raises FileNotFoundError where there is no file, ImportError where a package is missing that
+    reads such a file, ValueError where it is damaged, of another format, or has something that
+    pylenet does not.
     """
+    compile = _check.boolean("compile", compile)
     path = _path(filepath)
     form = convert.of_content(path) if path.exists() else None
     if form is None and not path.is_file():
@@ -65,13 +95,76 @@ def load_model(filepath: str | os.PathLike[str]) -> Sequential:
         raise ValueError(
             f"{str(path)!r} is not a pylenet model: its first bytes are of no format known here"
         )
-    if form is not convert.SAFETENSORS:
-        model: Sequential = convert.reader(path, form, "model").read_model(path)
-        return model
-    return _read(path)
+    if form is convert.SAFETENSORS:
+        return _read(path, compile)
+    model: Sequential = convert.reader(path, form, "model").read_model(path, compile)
+    return model
 
 
-def _read(path: Path) -> Sequential:
+def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+    """Set the weights of a file that `save_weights` or `save`, or another tool, wrote."""
+    path = _path(filepath)
+    form = convert.of_content(path) if path.exists() else None
+    if form is None and not path.is_file():
+        raise FileNotFoundError(f"filepath must be a file of weights, got {str(path)!r}")
+    if form is None:
+        raise ValueError(f"{str(path)!r} holds no weights: its first bytes are of no known format")
+    if form is convert.SAFETENSORS:
+        if "weights" not in convert.TORCH.reads or _has_own_names(model, path):
+            _read_weights(model, path)
+            return
+        form = convert.TORCH  # a state dict
+    convert.reader(path, form, "weights").read_weights(model, path)
+
+
+def _target(filepath: object, overwrite: bool) -> Path:
+    path = _path(filepath)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
+    if path.is_file() and not overwrite:
+        raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
+    return path
+
+
+def _beside(path: Path, reason: Exception) -> Path:
+    """A new name for pylenet's own format beside `path`, and a warning that says so."""
+    if not path.name:
+        raise reason
+    other, number = path.with_suffix(".safetensors"), 1
+    while os.path.lexists(other):
+        number += 1
+        other = path.with_name(f"{path.stem}-{number}.safetensors")
+    warn(f"{reason}. It is saved as {str(other)!r} instead")
+    return other
+
+
+def _own_bytes(model: Sequential) -> bytes:
+    from safetensors.numpy import save
+
+    tensors, config = whole(model)
+    text = json.dumps(config)
+    try:
+        _from_config(json.loads(text), {name: a.shape for name, a in tensors.items()})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"model {model.name!r} could not be loaded again: {error}") from error
+    # One key only: safetensors writes several in any order, and a model is to be the same bytes.
+    return save(tensors, metadata={"model": text})
+
+
+def whole(model: Sequential) -> tuple[Tensors, dict[str, Any]]:
+    """Weights and the optimizer's state by name, and the config, all from between two steps."""
+    flat, slots, iterations = model.snapshot_training()
+    tensors = {name: view.copy() for name, view in model.named_weights(flat).items()}
+    for slot, buffer in slots.items():
+        named = model.named_weights(buffer)
+        tensors |= {f"{name}/{slot}": named[name].copy() for name in model.trainable_names()}
+    config = config_of(model)
+    if config["compile"] is not None:
+        config["compile"]["iterations"] = iterations
+    return tensors, config
+
+
+def _read(path: Path, compile: bool) -> Sequential:
     """The model of a safetensors file. Raises ValueError where it is none of ours."""
     from safetensors import SafetensorError, safe_open
 
@@ -79,21 +172,54 @@ def _read(path: Path) -> Sequential:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             if "model" not in metadata:
-                raise ValueError("its metadata must have the key 'model'")
+                raise ValueError(
+                    "its metadata must have the key 'model' (weights alone are for load_weights)"
+                )
             names = list(file.keys())
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-            model = _from_config(json.loads(metadata["model"]), shapes)
-            for name, view in model.named_weights().items():
+            model = _from_config(json.loads(metadata["model"]), shapes, compile)
+            for name, view in _views(model).items():
                 view[...] = _weight(name, file.get_tensor(name))
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a pylenet model: {error}") from error
     return model
 
 
-def model_of(config: dict[str, Any], weights: list[NDArray[np.float32]]) -> Sequential:
-    """A new model of this configuration with these weights."""
-    model = _from_config(config, None)
+def _read_weights(model: Sequential, path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = [name for name in file.keys() if not _is_state(name)]  # noqa: SIM118
+            expected = {name: view.shape for name, view in model.named_weights().items()}
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            if shapes != expected:
+                raise ValueError(f"its tensors must be {expected}, got {shapes}")
+            weights = [_weight(name, file.get_tensor(name)) for name in expected]
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} has other weights than this model: {error}") from error
     model.set_weights(weights)
+
+
+def _has_own_names(model: Sequential, path: Path) -> bool:
+    """Whether a safetensors file has tensors of this model's names, not those of a state dict."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return "model" in (file.metadata() or {}) or any(
+                name in model.named_weights()
+                for name in file.keys()  # noqa: SIM118
+            )
+    except SafetensorError:
+        return True  # damaged: what reads our own says so
+
+
+def model_of(config: dict[str, Any], tensors: Tensors) -> Sequential:
+    """A new model of what `whole` gave."""
+    model = _from_config(config, {name: a.shape for name, a in tensors.items()})
+    for name, view in _views(model).items():
+        view[...] = tensors[name]
     return model
 
 
@@ -107,6 +233,22 @@ def _weight(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
     if values.dtype != np.float32:
         raise ValueError(f"tensor {name!r} must be float32, got {values.dtype}")
     return values
+
+
+def _is_state(name: str) -> bool:
+    """Whether a tensor is the optimizer's, as "dense.kernel/momentum"; layers' names may have /."""
+    return "/" in name.rpartition(".")[2]
+
+
+def _views(model: Sequential) -> Tensors:
+    """All tensors that a file of this model has, live."""
+    views = model.named_weights()
+    optimizer = model.optimizer
+    if optimizer is not None and optimizer.serves(model.parameters.size, model.identity):
+        for slot, buffer in zip(optimizer.slot_names, optimizer.slots, strict=True):
+            named = model.named_weights(buffer)
+            views |= {f"{name}/{slot}": named[name] for name in model.trainable_names()}
+    return views
 
 
 def config_of(model: Sequential) -> dict[str, Any]:
@@ -129,9 +271,11 @@ def config_of(model: Sequential) -> dict[str, Any]:
     }
 
 
-def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequential:
-    """The model of a config whose weights have exactly the names and shapes given, if any are."""
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
+def _from_config(
+    config: Any, shapes: Mapping[str, tuple[int, ...]], compile: bool = True
+) -> Sequential:
+    """The model of a config whose tensors have exactly the names and shapes given, values aside."""
+    if not isinstance(config, dict) or config.get("format") not in FORMATS:
         raise ValueError(f"its architecture must say format {FORMAT!r}")
     if len(config["layers"]) > MOST_LAYERS:
         raise ValueError(f"it must have at most {MOST_LAYERS} layers")
@@ -142,15 +286,41 @@ def _from_config(config: Any, shapes: dict[str, tuple[int, ...]] | None) -> Sequ
         if "input_shape" in entry["config"]:
             raise ValueError("the input shape must stand in one place")
         model.add(Layer.members[entry["class_name"]].from_config(entry["config"]))
-    if shapes is None:
-        model.build(config["input_shape"])
-    else:
-        model.build_to_load(config["input_shape"], sum(map(math.prod, shapes.values())))
-        expected = {name: view.shape for name, view in model.named_weights().items()}
-        if expected != shapes:
-            raise ValueError(f"its tensors must be {expected}, got {shapes}")
+    weights = {name: shape for name, shape in shapes.items() if not _is_state(name)}
+    model.build_to_load(config["input_shape"], sum(map(math.prod, weights.values())))
+    expected = {name: view.shape for name, view in model.named_weights().items()}
+    if expected != weights:
+        raise ValueError(f"its tensors must be {expected}, got {weights}")
     if (compiled := config["compile"]) is not None:
-        metrics = [CategoricalAccuracy(name=name) for name in compiled["metrics"]]
-        model.compile(compiled["optimizer"], compiled["loss"], metrics=metrics)
+        _compile(
+            model, compiled, {n: shape for n, shape in shapes.items() if _is_state(n)}, compile
+        )
     model.data_name, model.class_names = config.get("data_name"), config.get("class_names")
     return model
+
+
+def _compile(
+    model: Sequential, config: Any, state: Mapping[str, tuple[int, ...]], wanted: bool
+) -> None:
+    """As `config` says, with room for the state; where that is refused, not, and with a warning."""
+    optimizer, loss = optimizers.get(config["optimizer"]), losses.get(config["loss"])
+    metrics = [CategoricalAccuracy(name=name) for name in config["metrics"]]
+    iterations = _check.unsigned("iterations", config.get("iterations", 0), 63)
+    expected = {
+        f"{name}/{slot}": view.shape
+        for name, view in model.named_weights().items()
+        for slot in optimizer.slot_names
+        if name in model.trainable_names()
+    }
+    if state and state != expected:
+        raise ValueError(f"its optimizer's tensors must be {expected}, got {dict(state)}")
+    if not wanted:
+        return
+    try:
+        model.compile(optimizer, loss, metrics=metrics)
+    except ValueError as error:
+        warn(f"model {model.name!r} is loaded without being compiled: {error}")
+        return
+    optimizer.iterations = iterations
+    if state:
+        optimizer.build(model.parameters.size, model.identity)

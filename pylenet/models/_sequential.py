@@ -188,6 +188,7 @@ class Sequential(LayerStack):
                 shuffle=shuffle,
                 augmentation=augmentation,
                 seed=self._drawn_seed(),
+                log_names=self._log_names(hooks, validation is not None),
             )
             logs: dict[str, float] = {}
             try:
@@ -310,22 +311,63 @@ class Sequential(LayerStack):
         results = self._logs(loss, int(correct[0]) / len(images))
         return results if return_dict else self._as_list(results)
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write weights and architecture to a safetensors file, whole or not at all.
+    def snapshot_training(
+        self,
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], int]:
+        """Copies of `parameters` and of the optimizer's slots by name, and its count of steps.
 
-        The optimizer's settings are saved, its state is not. overwrite: whether to take the place
-        of a file that is there; if not, FileExistsError is raised. Raises ValueError for a name
-        that ends in another format's suffix, as .h5 or .keras.
+        All from between two steps, whatever another thread trains. No slots before the first one.
+        """
+        optimizer, slots, count = self.optimizer, {}, np.zeros(1, np.int64)
+        if optimizer is not None:
+            count = optimizer.step_count
+            if optimizer.serves(self.parameters.size, self.identity):
+                slots = dict(zip(optimizer.slot_names, optimizer.slots, strict=True))
+        (flat, *copies), iterations = self.network.snapshot_training(
+            self.parameters, list(slots.values()), count
+        )
+        return flat, dict(zip(slots, copies, strict=True)), iterations
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write architecture, weights and how it is compiled, with the optimizer's state.
+
+        The file is written whole or not at all. Its name's ending says what it is: .keras or .h5
+        for Keras (pip install "pylenet[keras]"), else pylenet's own format, which .safetensors
+        stands for. overwrite: whether to take the place of a file that is there; if not,
+        FileExistsError is raised. Where a file of that name cannot be written, or has no way to say
+        what a layer does, pylenet's own format is written under a name beside it, and a warning
+        says so.
         """
         from ._saving import save_model
 
         save_model(self, filepath, _check.boolean("overwrite", overwrite))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as `save` and `load_model` do: without the optimizer's state."""
-        from ._saving import config_of, model_of
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights alone, as `save` writes a model.
 
-        return model_of, (config_of(self), self.get_weights())
+        Endings: .weights.h5 for Keras 3 (with the optimizer's state), any other .h5 for Keras 2 and
+        3, else .safetensors.
+        """
+        from ._saving import save_weights
+
+        save_weights(self, filepath, _check.boolean("overwrite", overwrite))
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Set all weights to those of a file of weights, or of a whole model.
+
+        filepath: what `save_weights` or `save` wrote, or another tool: see docs/interop.md. All are
+        set or, where a ValueError says what does not fit, none.
+        """
+        from ._saving import load_weights
+
+        load_weights(self, filepath)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as `save` and `load_model` do."""
+        from ._saving import model_of, whole
+
+        tensors, config = whole(self)
+        return model_of, (config, tensors)
 
     def _train_epoch(
         self,
@@ -522,6 +564,13 @@ class Sequential(LayerStack):
         """By name, the metrics before the loss, as Keras has them."""
         return dict.fromkeys(self._metrics, accuracy) | {"loss": loss}
 
+    def _log_names(self, hooks: CallbackList, validated: bool) -> list[str] | None:
+        """What the logs of an epoch will have; None where a callback of others may add to them."""
+        if not all(type(cb).__module__.startswith("pylenet.") for cb in hooks.callbacks):
+            return None
+        names = [*self._metrics, "loss"]
+        return [*names, *(f"val_{name}" for name in names if validated), "learning_rate"]
+
     def _as_list(self, logs: dict[str, float]) -> list[float] | float:
         values = [logs[name] for name in self.metrics_names]
         return values if len(values) > 1 else values[0]
@@ -655,7 +704,7 @@ class Sequential(LayerStack):
 
     def _start_optimizer(self) -> optimizers.Optimizer:
         _, optimizer = self._compiled()
-        optimizer.build(self.parameters.size, self._identity)
+        optimizer.build(self.parameters.size, self.identity)
         return optimizer
 
 

@@ -93,7 +93,7 @@ class LayerStack(Layered, AlwaysTrainable):
         self._names: set[str] = set()  # of layers
         self._classes: Counter[type[Layer]] = Counter()  # of layers: how many there are of each
         self._trainer = TrainerLock()
-        self._identity = object()  # by which an optimizer knows whose state it holds
+        self.identity = object()  # by which an optimizer knows whose state it holds
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, got {type(layers).__name__}")
         for layer in layers or ():
@@ -229,6 +229,15 @@ class LayerStack(Layered, AlwaysTrainable):
         """Copies of all weights by name, all from after the same step of training."""
         flat = self.network.snapshot(self.parameters)
         return {name: view.copy() for name, view in self.named_weights(flat).items()}
+
+    def trainable_names(self) -> set[str]:
+        """Of `named_weights`, those that an optimizer has state for."""
+        return {
+            f"{placed.layer.name}.{tensor.name}"
+            for placed in self._built()
+            for tensor in placed.tensors
+            if tensor.trainable
+        }
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Copies of all weights, in Keras's order and layouts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ class TrainingState:
     """All that changes while `fit` trains a model, from the first step to the last.
 
     parameters: the model's, live. epoch: the one that comes next; a callback may change it when
-    training begins. samples: how many an epoch has. seed: of what layers draw. The rest is as `fit`
-    was told.
+    training begins. samples: how many an epoch has. seed: of what layers draw. log_names: what an
+    epoch's logs will have, None where callbacks may add to that. The rest is as `fit` was told.
     """
 
     def __init__(
@@ -35,10 +35,11 @@ class TrainingState:
         shuffle: bool,
         augmentation: RandomAffine | None,
         seed: int,
+        log_names: Sequence[str] | None = None,
     ) -> None:
         self.parameters, self.optimizer, self.augmentation = parameters, optimizer, augmentation
         self.epoch, self.samples, self.batch_size = epoch, samples, batch_size
-        self.shuffle, self.seed = shuffle, seed
+        self.shuffle, self.seed, self.log_names = shuffle, seed, log_names
 
     def identity(self) -> Json:
         """What must be the same where this is put back: all settings that are not state."""

@@ -140,6 +140,10 @@ class Optimizer(_configurable.Configurable, ABC, family="optimizer"):
             first = map(self._first_value, self.slot_names)
             self.slots = [np.full(size, value, np.float32) for value in first]
 
+    def serves(self, size: int, owner: object) -> bool:
+        """Whether the state is there, and of this owner's `size` parameters."""
+        return self._built_for == (size, owner) and len(self.slots) == len(self.slot_names)
+
     def hessian_samples(self, epoch: int | None) -> int:
         """How many samples' Hessian `prepare` wants before this epoch of fit; 0 for none.
 

@@ -196,9 +196,9 @@ HEADERS = {
     "one more": (with_more, "parameters"),
     "overlapping": (lambda h, d: h["dense.bias"].update(h["dense_1.bias"]), ""),
     "no metadata": (lambda h, d: h.pop("__metadata__"), "key 'model'"),
-    "no format": (format_of(None), "format 'pylenet-1'"),
-    "other format": (format_of("pt"), "format 'pylenet-1'"),
-    "later format": (format_of("pylenet-2"), "format 'pylenet-1'"),
+    "no format": (format_of(None), "format 'pylenet-2'"),
+    "other format": (format_of("pt"), "format 'pylenet-2'"),
+    "later format": (format_of("pylenet-3"), "format 'pylenet-2'"),
     "no model": (lambda h, d: h["__metadata__"].pop("model"), "key 'model'"),
 }
 
@@ -281,7 +281,6 @@ CONFIGS = {
     "loss": config_with("compile", "loss", value="hinge"),
     "loss kind": config_with("compile", "loss", value=3),
     "loss argument": config_with("compile", "loss", "config", value={"reduction": "sum"}),
-    "loss that does not fit": config_with("compile", "loss", "config", "from_logits", value=True),
     "optimizer": config_with("compile", "optimizer", "class_name", value="os.system"),
     "optimizer argument": config_with("compile", "optimizer", "config", "learning_rate", value=-1),
     "schedule": config_with(

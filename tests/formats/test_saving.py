@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from nets import LENETS, compiled, samples, small, state, tiny
 from tolerance import assert_same_bits
 
 from pylenet import initializers, losses, optimizers
-from pylenet.layers import Activation, AveragePooling2D, Conv2D, Dense, Flatten, Rescaling
+from pylenet.layers import (
+    Activation,
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Rescaling,
+)
 from pylenet.models import Sequential, load_model
 from pylenet.optimizers import schedules
 from pylenet.utils import set_random_seed
@@ -78,6 +87,123 @@ def test_a_loaded_model_is_compiled_as_it_was(optimizer, loss, metrics, tmp_path
     assert losses.serialize(loaded.loss) == losses.serialize(model.loss)
     assert tuple(loaded.metrics_names) == tuple(model.metrics_names)
     assert loaded.optimizer.iterations == 0
+
+
+OPTIMIZERS = {
+    "sgd": lambda: optimizers.SGD(0.1),
+    "momentum": lambda: optimizers.SGD(0.05, 0.9, nesterov=True),
+    "adam": lambda: optimizers.Adam(0.01),
+    "adamw": lambda: optimizers.AdamW(0.01, weight_decay=0.1),
+    "schedule": lambda: optimizers.Adam(schedules.OneCycle(0.02, 30)),
+    "sdlm": lambda: optimizers.SDLM(0.001),
+}
+
+
+def trained(optimizer):
+    set_random_seed(5)
+    model = Sequential(
+        [
+            Conv2D(3, 3, activation="relu", input_shape=(7, 6, 2)),
+            Flatten(),
+            Dropout(0.25),
+            Dense(4),
+            Activation("softmax"),
+        ]
+    )
+    model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(*samples_of(), batch_size=8, epochs=3)
+    return model
+
+
+def samples_of(count=40):
+    rng = np.random.default_rng(0)
+    return rng.random((count, 7, 6, 2), np.float32), np.arange(count) % 4
+
+
+@pytest.mark.parametrize("how", ["save", "pickle", "copy"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_to_the_same_bits_after_save_and_load(name, how, tmp_path):
+    def run(cut):
+        set_random_seed(5)
+        model = trained(OPTIMIZERS[name])
+        if cut and how == "save":
+            model.save(tmp_path / "m.safetensors")
+            model = load_model(tmp_path / "m.safetensors")
+        elif cut:
+            model = pickle.loads(pickle.dumps(model)) if how == "pickle" else copy.deepcopy(model)
+        history = model.fit(*samples_of(), batch_size=8, epochs=2).history
+        return (state(model), *model.optimizer.slots, np.array(history["loss"], np.float32)), model
+
+    (whole, one), (cut, other) = run(False), run(True)
+    assert_same_bits(cut, whole)
+    assert other.optimizer.iterations == one.optimizer.iterations == 25
+    if name not in ("sgd", "sdlm"):  # whose state an epoch makes anew
+        fresh = trained(OPTIMIZERS[name])
+        fresh.compile(OPTIMIZERS[name](), fresh.loss)
+        fresh.fit(*samples_of(), batch_size=8, epochs=2)
+        assert np.any(state(fresh) != state(one))
+
+
+def test_a_loss_that_compile_refuses_leaves_a_loaded_model_uncompiled(tmp_path):
+    """As in files from before a cross-entropy after a linear end was refused."""
+    model = compiled(lambda: Sequential([Dense(3, input_shape=(4,))]), optimizers.Adam(), "mse")
+    model.save(tmp_path / "m")
+    data = (tmp_path / "m").read_bytes()
+    old, new = b"MeanSquaredError", b"CategoricalCrossentropy"
+    data = data.replace(old, new).replace(b"mean_squared_error", b"crossentropy".ljust(11))
+    assert len(data) - (tmp_path / "m").stat().st_size == 1
+    (tmp_path / "m").write_bytes(bytes([data[0] + 1]) + data[1:])
+    with pytest.warns(UserWarning, match="is loaded without being compiled: loss 'categorical"):
+        loaded = load_model(tmp_path / "m")
+    assert loaded.loss is None
+    assert_same_bits(state(loaded), state(model))
+    assert load_model(tmp_path / "m", compile=False).loss is None  # without a warning
+
+
+def test_a_file_of_the_first_format_loads(tmp_path):
+    model = compiled(tiny)
+    model.save(tmp_path / "m")
+    data = (tmp_path / "m").read_bytes()
+    (tmp_path / "m").write_bytes(data.replace(b"pylenet-2", b"pylenet-1"))
+    assert_same_bits(state(load_model(tmp_path / "m")), state(model))
+
+
+# Weights alone
+
+
+def test_weights_come_back_into_a_model_of_the_same_shapes(tmp_path):
+    model, other = small(), small()
+    path = tmp_path / "w.safetensors"
+    model.save_weights(path)
+    assert set(safetensors.numpy.load_file(path)) == set(model.named_weights())
+    other.load_weights(path)
+    assert_same_bits(state(other), state(model))
+    with pytest.raises(ValueError, match=r"weights alone are for load_weights"):
+        load_model(path)
+    with pytest.raises(FileExistsError, match="overwrite=False"):
+        model.save_weights(path, overwrite=False)
+
+
+def test_weights_are_taken_from_a_whole_model_with_an_optimizer(tmp_path):
+    model = trained(OPTIMIZERS["adam"])
+    model.save(tmp_path / "m")
+    other = trained(OPTIMIZERS["sgd"])
+    other.load_weights(tmp_path / "m")
+    assert_same_bits(state(other), state(model))
+
+
+def test_weights_that_do_not_fit_change_nothing(tmp_path):
+    small().save_weights(tmp_path / "w")
+    model = tiny()
+    former = state(model)
+    with pytest.raises(ValueError, match="other weights than this model: its tensors must be"):
+        model.load_weights(tmp_path / "w")
+    assert_same_bits(state(model), former)
+    with pytest.raises(FileNotFoundError, match="must be a file of weights"):
+        model.load_weights(tmp_path / "none")
+    (tmp_path / "text").write_text("weights")
+    with pytest.raises(ValueError, match="holds no weights"):
+        model.load_weights(tmp_path / "text")
 
 
 def test_logits_stay_logits(tmp_path):
@@ -203,7 +329,7 @@ def test_the_file_is_plain_safetensors_with_readable_names(tmp_path):
     with safetensors.safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     config = json.loads(metadata["model"])
-    assert config["format"] == "pylenet-1"
+    assert config["format"] == "pylenet-2"
     assert config["name"] == "lenet5_classic"
     assert config["input_shape"] == [28, 28, 1]
     assert [layer["class_name"] for layer in config["layers"]][:2] == ["Rescaling", "Conv2D"]
@@ -233,11 +359,15 @@ def test_a_name_in_the_current_folder_will_do(tmp_path, monkeypatch):
     assert load_model("m").built
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras", ".KERAS", ".hdf5", ".pt", ".onnx", ".npz"])
-def test_a_name_that_promises_another_format_is_refused(suffix, tmp_path):
-    with pytest.raises(ValueError, match="filepath must end in .safetensors .*got"):
-        tiny().save(tmp_path / f"model{suffix}")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("name", ["m.pt", "m.npz", "m.tflite", "m.PKL", "m.pb"])
+def test_a_name_of_a_format_that_is_not_written_keeps_the_model_beside_it(name, tmp_path):
+    model = tiny()
+    for expected in ("m.safetensors", "m-2.safetensors", "m-3.safetensors"):  # nothing is replaced
+        with pytest.warns(UserWarning, match="must end in .safetensors.* instead") as warned:
+            model.save(tmp_path / name)
+        assert repr(str(tmp_path / expected)) in str(warned[0].message)
+        assert_same_bits(state(load_model(tmp_path / expected)), state(model))
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_model_is_not_saved_where_there_is_no_folder_for_it(tmp_path):
@@ -248,12 +378,15 @@ def test_a_model_is_not_saved_where_there_is_no_folder_for_it(tmp_path):
         tiny().save(tmp_path / "file" / "m")
 
 
-def test_a_model_is_not_saved_in_the_place_of_a_folder(tmp_path):
+def test_a_model_is_saved_beside_a_folder_not_in_its_place(tmp_path):
     (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "folder", "", "."):
-        with pytest.raises(ValueError, match="filepath"):
+    with pytest.warns(UserWarning, match="must be a file, got the folder .*folder.safetensors"):
+        tiny().save(tmp_path / "folder")
+    assert load_model(tmp_path / "folder.safetensors").built
+    for path in ("", "."):
+        with pytest.raises(ValueError, match="filepath must be a file, got the folder"):
             tiny().save(path)
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "folder.safetensors"]
 
 
 def test_a_file_that_is_there_is_kept_where_it_must_not_be_overwritten(tmp_path):

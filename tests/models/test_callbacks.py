@@ -384,13 +384,6 @@ def test_a_checkpoint_s_name_may_use_only_what_is_in_the_logs(tmp_path):
         fit(ModelCheckpoint(tmp_path / "{val_loss}"), [{"loss": 1.0}])
 
 
-def test_checkpoints_within_an_epoch_and_of_weights_alone_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="save_freq must be 'epoch', got 100"):
-        ModelCheckpoint(tmp_path / "m", save_freq=100)
-    with pytest.raises(TypeError, match="save_weights_only"):
-        ModelCheckpoint(tmp_path / "m", save_weights_only=True)
-
-
 # LearningRateScheduler
 
 

@@ -175,7 +175,7 @@ def test_a_step_that_is_interrupted_has_not_happened(name, threads_restored):
     pylenet.set_num_threads(2)
     n, seconds = long_enough(lambda n: TRAININGS[name]().fit(n))
     whole, after_steps = TRAININGS[name](), []
-    whole.model.optimizer.build(whole.model.parameters.size, whole.model._identity)
+    whole.model.optimizer.build(whole.model.parameters.size, whole.model.identity)
     record = callbacks.Callback()
     record.on_train_batch_begin = lambda batch, logs=None: after_steps.append(whole.buffers())
     whole.fit(n, record)
