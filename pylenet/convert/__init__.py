@@ -3,7 +3,7 @@
 A format that pylenet reads or writes names a module of this package. That module has a function for
 each thing that the table says it can do:
 
-    read_model(path) -> Sequential           reads "model"
+    read_model(path, compile) -> Sequential  reads "model"; compile: whether to, if the file says how
     read_weights(model, path) -> None        reads "weights": all are set, or none and it raises
     model_bytes(model) -> bytes              writes "model"
     weights_bytes(model) -> bytes            writes "weights"
@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any, NamedTuple
+
+__all__ = ["FORMATS", "Format", "endings", "named", "of_content", "of_name", "reader", "writer"]
 
 
 class Format(NamedTuple):
