@@ -3,7 +3,7 @@
 A format that pylenet reads or writes names a module of this package. That module has a function for
 each thing that the table says it can do:
 
-    read_model(path, compile) -> Sequential  reads "model"; compile: whether to, if the file says how
+    read_model(path, compile) -> Sequential  reads "model", compiled where that is wanted and known
     read_weights(model, path) -> None        reads "weights": all are set, or none and it raises
     model_bytes(model) -> bytes              writes "model"
     weights_bytes(model) -> bytes            writes "weights"

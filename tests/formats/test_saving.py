@@ -95,6 +95,13 @@ OPTIMIZERS = {
     "adam": lambda: optimizers.Adam(0.01),
     "adamw": lambda: optimizers.AdamW(0.01, weight_decay=0.1),
     "schedule": lambda: optimizers.Adam(schedules.OneCycle(0.02, 30)),
+    "amsgrad": lambda: optimizers.Adam(0.01, amsgrad=True),
+    "rmsprop": lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "adagrad": lambda: optimizers.Adagrad(0.1),
+    "adadelta": lambda: optimizers.Adadelta(1.0),
+    "adamax": lambda: optimizers.Adamax(0.01),
+    "nadam": lambda: optimizers.Nadam(0.01),
+    "average": lambda: optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9),
     "sdlm": lambda: optimizers.SDLM(0.001),
 }
 
