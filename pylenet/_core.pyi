@@ -39,6 +39,7 @@ class Network:
         *,
         scale: float = 1.0,
         offset: float = -0.0,
+        frozen: Sequence[int] = ...,
     ) -> None: ...
     @property
     def isa(self) -> str: ...

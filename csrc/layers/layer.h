@@ -36,7 +36,7 @@ struct Call {
   const Kernels& kernels;
   const float* parameters;
   float* scratch;
-  Records records;           // of this layer
+  Records records;           // of this layer; null where it is frozen
   std::size_t layer, group;  // which one this is; whose record is written
   // Of a training step; both null otherwise.
   const TrainingImages* training;
@@ -56,6 +56,11 @@ class Layer {
   const Shape in, out;
   std::vector<Tensor> tensors;
   std::size_t end() const { return end_; }  // where the next layer's parameters begin
+
+  // From now on training leaves its tensors as they are: it has no records and no parts, and what
+  // follows the step's images stays what predictions use.
+  void freeze() { frozen_ = true; }
+  bool frozen() const { return frozen_; }
 
   virtual void forward(const Call& call, float* y, const float* x) const = 0;
   // dx is null where nobody wants it. dy may be used up.
@@ -124,6 +129,9 @@ class Layer {
   }
 
   std::size_t end_;
+
+ private:
+  bool frozen_ = false;
 };
 
 // How many groups so many images are.

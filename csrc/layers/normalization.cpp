@@ -10,7 +10,8 @@ namespace pylenet {
 namespace {
 
 // y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each channel's. In training, mean and
-// variance are those of all the step's images, else moving averages. Records: the gradients; sums.
+// variance are those of all the step's images, else, and where it is frozen, moving averages.
+// Records: the gradients; sums.
 class BatchNormalization final : public SummedLayer {
  public:
   BatchNormalization(const Settings& settings, Shape in, std::size_t offset)
@@ -39,7 +40,7 @@ class BatchNormalization final : public SummedLayer {
       clear_gaps(own);
     }
     if (!dx) return;
-    if (call.training)
+    if (of_step(call))
       call.kernels.batch_norm_backward_input(dx, dy, x, at(values, kFactor), at(values, kSlope),
                                              at(values, kConstant), call.training->count, in);
     else
@@ -55,7 +56,7 @@ class BatchNormalization final : public SummedLayer {
   }
 
   // The mean first, then the mean squared distance from it.
-  std::size_t shared_floats() const override { return kArrays * stride_; }
+  std::size_t shared_floats() const override { return frozen() ? 0 : kArrays * stride_; }
   int forward_rounds() const override { return 2; }
   int backward_rounds() const override { return 1; }
   void gather_forward(const Call& call, int round, const float* x) const override {
@@ -119,9 +120,10 @@ class BatchNormalization final : public SummedLayer {
   }
   float values_in(int images) const { return float(double(images) * in.height * in.width); }
 
+  bool of_step(const Call& call) const { return call.training && !frozen(); }
   // The step's, or those of the moving averages.
   const float* statistics(const Call& call) const {
-    if (call.training) return call.shared;
+    if (of_step(call)) return call.shared;
     copy(at(call.scratch, kMean), tensor(call, mean_));
     copy(at(call.scratch, kVariance), tensor(call, variance_));
     derive(call, call.scratch);

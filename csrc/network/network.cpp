@@ -1,6 +1,8 @@
 #include "network/network.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 #include "network/worker.h"
 #include "runtime/dispatch.h"
@@ -20,16 +22,23 @@ void rewrite_for_training(const Layers& layers) {
 
 Network::~Network() = default;
 
-Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset)
+Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
+                 const std::vector<int>& frozen)
     : isa_(active_isa()), input_(input), scale_(scale), offset_(offset) {
   check_size(input);
   for (const Settings& node : nodes)
     layers_.push_back(make_layer(node, output(), layers_.empty() ? 0 : layers_.back()->end()));
   if (!layers_.empty()) parameter_floats_ = layers_.back()->end();
   rewrite_for_training(layers_);
+  for (const int node : frozen) {
+    if (node < 0 || node >= int(layers_.size()))
+      throw std::invalid_argument("frozen must hold places of nodes, got " + std::to_string(node));
+    layers_[node]->freeze();
+  }
   for (std::size_t i = 0; i < layers_.size(); i++) {
     cost_ += layers_[i]->cost();
     if (layers_[i]->shared_floats() > 0) barriers_.push_back(int(i));
+    if (layers_[i]->frozen()) continue;
     for (int part = 0; part < layers_[i]->parts(); part++) parts_.emplace_back(i, part);
   }
   first_trainable_ = parts_.empty() ? int(layers_.size()) : int(parts_.front().first);
@@ -50,7 +59,8 @@ std::vector<Range> Network::trained_tensors() const {
   std::vector<Range> found;
   for (const auto& layer : layers_)
     for (const Tensor& tensor : layer->tensors)
-      if (tensor.trainable) found.push_back({tensor.offset, tensor.offset + tensor.size()});
+      if (tensor.trainable && !layer->frozen())
+        found.push_back({tensor.offset, tensor.offset + tensor.size()});
   return found;
 }
 

@@ -67,8 +67,10 @@ std::size_t framed_floats(Shape s);
 class Network {
  public:
   // nodes: one for each layer. scale, offset: what is done to each value while images are packed.
-  // Throws std::invalid_argument where a layer does not fit what comes before it.
-  Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset);
+  // frozen: which nodes training leaves as they are. Throws std::invalid_argument where a layer
+  // does not fit what comes before it.
+  Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
+          const std::vector<int>& frozen);
   ~Network();
 
   const char* isa() const { return isa_.name; }

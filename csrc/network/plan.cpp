@@ -28,7 +28,8 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
     forward_scratch = std::max(forward_scratch, layer.forward_scratch(int(lanes)));
     backward_scratch = std::max(backward_scratch, layer.backward_scratch(int(lanes)));
     RecordFloats offsets{};
-    const RecordFloats wanted = layer.record_floats(int(lanes));
+    const RecordFloats wanted =
+        layer.frozen() ? RecordFloats{0, 0} : layer.record_floats(int(lanes));
     for (std::size_t k = 0; k < wanted.size(); k++) {
       offsets[k] = record_floats;
       record_floats += aligned_floats(wanted[k]);
@@ -76,7 +77,7 @@ std::vector<RecordArray> Plan::record_arrays(float* all, std::size_t groups) con
 }
 
 Records Plan::records(float* all, std::size_t groups, std::size_t layer) const {
-  if (!all) return {nullptr, nullptr};
+  if (!all || record_sizes_[layer] == RecordFloats{0, 0}) return {nullptr, nullptr};
   const auto& [first, second] = record_offsets_[layer];
   return {all + first * groups, all + second * groups};
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,11 @@ __all__ = ["Input", "Layer"]
 Settings = dict[str, Any]  # of a node: its "kind" and what C++ is to know of it
 
 
-class AlwaysTrainable:
-    """What cannot be frozen: layers and models."""
-
-    @property
-    def trainable(self) -> bool:
-        """True. Setting it to anything else raises ValueError."""
-        return True
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        if value is not True:
-            raise ValueError(f"trainable must be True: nothing can be frozen, got {value!r}")
-
-
-class Layer(Configurable, AlwaysTrainable, family="layer"):
+class Layer(Configurable, family="layer"):
     """Base class. name: unique in its model, made from the class's name if None.
 
-    input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1).
+    input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1); or
+    input_dim, for input_shape=(input_dim,). trainable: see the property.
 
     A layer keeps its constructor's arguments as attributes of their names, and tells a model by
     `nodes`, `public_shape` and `initial_weight` what it is made of. Its class is known by name to
@@ -50,18 +37,55 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         *,
         name: str | None = None,
         input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
         **unknown: Any,
     ) -> None:
         if unknown:
-            (first, *_), call = unknown, f"{type(self).__name__}()"
-            raise TypeError(f"{call} got an unexpected keyword argument {first!r}")
-        self.name = None if name is None else _check.text("name", name)
-        if name is not None and (not name or not name.isascii() or not name.isprintable()):
-            raise ValueError(f"name must be printable ASCII, got {name!r}")
+            known = [name for name in self._parameters() if name not in ("self", "unknown")]
+            raise TypeError(
+                f"{type(self).__name__}() got an unexpected argument {next(iter(unknown))!r}; it "
+                f"takes {', '.join(name for name in known if name != 'common')}"
+            )
+        self.name = None if name is None else checked_name(name)
+        self.trainable = trainable
+        if dtype not in (None, "float32"):
+            raise ValueError(f"dtype must be 'float32' or None, got {dtype!r}")
+        if input_dim is not None:
+            if input_shape is not None:
+                raise ValueError("input_dim must be None where input_shape is given, got both")
+            input_shape = (_check.integer("input_dim", input_dim, 1),)
         self.declared_input_shape = None if input_shape is None else sample_shape(input_shape)
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self._weights: dict[str, NDArray[np.float32]] = {}
+        self._averages: frozenset[str] = frozenset()  # of these, those without a gradient
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Can be set; takes effect when a model is compiled.
+
+        What is frozen stays as it is, whatever the optimizer; a BatchNormalization uses its moving
+        averages in training, too.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = _check.boolean("trainable", value)
+
+    @property
+    def trainable_weights(self) -> list[NDArray[np.float32]]:
+        """The weights that the optimizer changes, as live views; none where `trainable` is not."""
+        own = self._weights.items()
+        return [w for name, w in own if self.trainable and name not in self._averages]
+
+    @property
+    def non_trainable_weights(self) -> list[NDArray[np.float32]]:
+        """The other weights: moving averages, and all where `trainable` is False."""
+        own = self._weights.items()
+        return [w for name, w in own if not self.trainable or name in self._averages]
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse changes that a model which has this layer would not see."""
@@ -106,6 +130,8 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         found = super().arguments()
         for name in ("name", "input_shape"):
             found.pop(name, None)
+        if self.trainable:
+            del found["trainable"]
         parameters = self._parameters()
         for name, value in list(found.items()):
             if isinstance(value, Layer):  # an activation
@@ -160,10 +186,18 @@ class Layer(Configurable, AlwaysTrainable, family="layer"):
         return values
 
     def place(
-        self, input_shape: Shape, output_shape: Shape, weights: dict[str, NDArray[np.float32]]
+        self,
+        input_shape: Shape,
+        output_shape: Shape,
+        weights: dict[str, NDArray[np.float32]],
+        averages: Collection[str] = (),
     ) -> None:
-        """For a model that has taken this layer: here are its shapes and its weights."""
+        """For a model that has taken this layer: here are its shapes and its weights.
+
+        averages: the names of those that have no gradient.
+        """
         vars(self).update(input_shape=input_shape, output_shape=output_shape, _weights=weights)
+        self._averages = frozenset(averages)
 
     def _built_shapes(self) -> tuple[Shape, Shape]:
         if self.input_shape is None or self.output_shape is None:
@@ -199,6 +233,13 @@ class _Weighted(Layer):
     def bias(self) -> NDArray[np.float32] | None:
         """The bias, as a live view, or None without one. Raises ValueError before there is one."""
         return self._weight("bias") if self.use_bias else None
+
+
+def checked_name(name: str) -> str:
+    """A layer's name, as model files can hold it."""
+    if not _check.text("name", name) or not name.isascii() or not name.isprintable():
+        raise ValueError(f"name must be printable ASCII, got {name!r}")
+    return name
 
 
 class SymbolicTensor:

@@ -8,7 +8,7 @@ the fewer ones that are run.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,10 +80,17 @@ class Graph(NamedTuple):
     scale: float = 1.0
     offset: float = -0.0  # neutral for -0.0 too
 
-    def network(self) -> _core.Network:
-        """The graph planned in C++."""
+    def network(self, frozen: Container[str] = ()) -> _core.Network:
+        """The graph planned in C++. frozen: names of layers whose weights training leaves alone."""
         nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
-        return _core.Network(self.input_shape, nodes, scale=self.scale, offset=self.offset)
+        still = [
+            place
+            for place, node in enumerate(self.nodes)
+            if node.tensors and node.layers[0] in frozen
+        ]
+        return _core.Network(
+            self.input_shape, nodes, scale=self.scale, offset=self.offset, frozen=still
+        )
 
 
 def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:

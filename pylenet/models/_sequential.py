@@ -78,6 +78,7 @@ class Sequential(LayerStack):
         if self.built:
             _inputs.core_loss(chosen_loss, names, self._nodes_down(), self._output_shape())
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
+        self._freeze()
         self._looked_at_outputs = False
         self._metrics = tuple(names)
 
@@ -692,7 +693,7 @@ class Sequential(LayerStack):
         flat, average = self.network.snapshot(self.parameters), optimizer.slots[-1]
         for placed in self._built():
             for tensor in placed.tensors:
-                if tensor.trainable:
+                if tensor.trainable and placed.layer.name not in self._frozen:
                     tensor.of(flat)[...] = tensor.of(average)
         self.network.assign(self.parameters, flat)
 

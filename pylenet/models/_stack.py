@@ -14,7 +14,7 @@ from .. import _check, _core
 from .._arrays import Shape
 from .._configurable import short_name
 from ..layers import Input, Layer
-from ..layers._base import AlwaysTrainable, SymbolicTensor, assign_weights, sample_shape
+from ..layers._base import SymbolicTensor, assign_weights, sample_shape
 from ._trainer import TrainerLock
 
 if TYPE_CHECKING:  # imported where they are used, for that takes a twentieth of the package's time
@@ -29,6 +29,33 @@ class Layered:
 
     name: str
     layers: tuple[Layer, ...]
+    _trainable = True
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes weights. Setting it sets that of all layers.
+
+        It takes effect when the model is compiled. While it is False, so is every layer's.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = _check.boolean("trainable", value)
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
+    def trainable_weights(self) -> list[NDArray[np.float32]]:
+        """The weights that the optimizer changes, in Keras's order, as live views."""
+        layers = self.layers if self.trainable else ()
+        return [view for layer in layers for view in layer.trainable_weights]
+
+    @property
+    def non_trainable_weights(self) -> list[NDArray[np.float32]]:
+        """The weights that it does not change: layers' moving averages and what is frozen."""
+        changed = {id(view) for view in self.trainable_weights}
+        return [view for view in self.weights if id(view) not in changed]
 
     @property
     def weights(self) -> list[NDArray[np.float32]]:
@@ -74,7 +101,7 @@ class Layered:
             (print_fn or print)(line)
 
 
-class LayerStack(Layered, AlwaysTrainable):
+class LayerStack(Layered):
     """Layers in order, each placed on those below once the input shape is known.
 
     parameters: all weights in one flat float32 buffer, which the layers' weights are views into.
@@ -92,6 +119,7 @@ class LayerStack(Layered, AlwaysTrainable):
         self._placed: list[Placed] | None = None  # the layers, once the input shape is known
         self._names: set[str] = set()  # of layers
         self._classes: Counter[type[Layer]] = Counter()  # of layers: how many there are of each
+        self._frozen: frozenset[str] = frozenset()  # names of layers, since the model was compiled
         self._trainer = TrainerLock()
         self.identity = object()  # by which an optimizer knows whose state it holds
         if layers is not None and not isinstance(layers, (list, tuple)):
@@ -121,6 +149,8 @@ class LayerStack(Layered, AlwaysTrainable):
             raise
         self.layers = (*self.layers, layer)
         self._names.add(layer.name)
+        if not layer.trainable:
+            self._frozen |= {layer.name}
         self._classes[type(layer)] += 1
 
     def build(self, input_shape: Sequence[int]) -> None:
@@ -159,7 +189,7 @@ class LayerStack(Layered, AlwaysTrainable):
         if network is None:
             self._samples_a_call = _samples_a_call(self.layers)
             # Two threads that plan at once go on with the same one.
-            network = vars(self).setdefault("_network", self.graph.network())
+            network = vars(self).setdefault("_network", self.graph.network(self._frozen))
         return network
 
     def prefix(self, last: Layer) -> Prefix:
@@ -266,6 +296,15 @@ class LayerStack(Layered, AlwaysTrainable):
             )
         return self._placed
 
+    def _freeze(self) -> None:
+        """From now on training leaves alone the weights of what is not trainable at this moment."""
+        frozen = {layer.name or "" for layer in self.layers if not layer.trainable}
+        if not self.trainable:
+            frozen = {layer.name or "" for layer in self.layers}
+        if frozen != self._frozen:
+            self._frozen = frozenset(frozen)
+            vars(self).pop("_network", None)
+
     def _nodes_down(self) -> Iterator[Node]:
         """What the layers compute, from the last one down, as they say it: not rewritten."""
         return (node for placed in reversed(self._built()) for node in reversed(placed.nodes))
@@ -322,7 +361,8 @@ class LayerStack(Layered, AlwaysTrainable):
 
         for placed in new if memory is self._memory else [*below, *new]:
             weights = {tensor.name: tensor.of(memory) for tensor in placed.tensors}
-            placed.layer.place(placed.input_shape, placed.output_shape, weights)
+            averages = [tensor.name for tensor in placed.tensors if not tensor.trainable]
+            placed.layer.place(placed.input_shape, placed.output_shape, weights, averages)
         self._placed, self._input_shape = [*below, *new], input_shape
         self._memory, self.parameters = memory, memory[:end]
         vars(self).pop("_network", None)

@@ -37,8 +37,16 @@ def lines(name: str, layers: Sequence[Layer], line_length: int | None) -> Iterat
         yield f"Total params: {UNBUILT}"
         return
     total = sum(layer.count_params() for layer in layers)
-    yield f"Total params: {total:,} ({total * 4 / 1024:.1f} KiB)"
+    yield f"Total params: {_size(total)}"
+    fixed = sum(w.size for layer in layers for w in layer.non_trainable_weights)
+    if fixed:
+        yield f"Trainable params: {_size(total - fixed)}"
+        yield f"Non-trainable params: {_size(fixed)}"
     yield f"Total connections: {sum(layer.count_connections() for layer in layers):,}"
+
+
+def _size(values: int) -> str:
+    return f"{values:,} ({values * 4 / 1024:.1f} KiB)"
 
 
 def cells_of(layer: Layer) -> tuple[str, ...]:

@@ -494,19 +494,10 @@ def test_metrics_must_have_names_of_their_own(names):
         tiny().compile("sgd", "mse", metrics=names)
 
 
-def test_no_layer_can_be_frozen():
-    layer = Dense(3, input_shape=(2,))
-    layer.trainable = True
-    with pytest.raises(ValueError, match="trainable must be True"):
-        layer.trainable = False
-
-
 def test_a_layer_in_a_model_cannot_be_changed_behind_its_back():
     model = Sequential([Dense(3, "softmax", input_shape=(2,))])
     with pytest.raises(AttributeError, match="activation of a layer in a model must stay"):
         model.layers[0].activation = "linear"
-    with pytest.raises(ValueError, match="trainable must be True"):
-        model.trainable = False
 
 
 @pytest.mark.parametrize(
