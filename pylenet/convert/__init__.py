@@ -56,7 +56,16 @@ HDF5 = Format(
     (".h5", ".hdf5"),
     "load it with Keras, and call model.set_weights(keras_model.get_weights())",
 )
-ONNX = Format("an ONNX model", (".onnx",), "pylenet does not read it")
+ONNX = Format(
+    "an ONNX model",
+    (".onnx",),
+    module="onnx",
+    reads=MODEL,
+    writes=MODEL,
+    packages=("onnx",),
+    extra="onnx",
+    hint="it holds a whole model: load it with load_model",
+)
 TORCH = Format(
     "a PyTorch file",
     (".pt", ".pth"),

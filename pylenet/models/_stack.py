@@ -176,6 +176,11 @@ class LayerStack(Layered):
         return self._placed is not None
 
     @property
+    def placed(self) -> tuple[Placed, ...]:
+        """The layers on their inputs' shapes. Raises ValueError before these are known."""
+        return tuple(self._built())
+
+    @property
     def graph(self) -> Graph:
         """The network as it is run. Raises ValueError before the input shape is known."""
         from . import _graph

@@ -1,0 +1,54 @@
+"""ONNX files: a Sequential written as one, and chains of layers read.
+
+docs/interop.md tells what is read and written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..models import Sequential
+
+LARGEST = 2**31 - 1  # bytes that a protobuf may have
+
+
+def read_model(path: Path) -> Sequential:
+    """The model of an ONNX file; images go in, and come out, with channels last.
+
+    Raises ValueError, which names operator and node, for anything but a chain of layers.
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    from . import _onnx_reader
+
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it must have at most {LARGEST} bytes")
+        proto = ModelProto.FromString(path.read_bytes())
+        return _onnx_reader.model_of(proto, path.parent)
+    except (DecodeError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{str(path)!r} is no ONNX model that can be loaded: {error}") from None
+
+
+def model_bytes(model: Sequential) -> bytes:
+    """The model as an ONNX file, for any number of samples, fed as `predict` is, in float32.
+
+    Raises ValueError, which names the layer, where ONNX has no way to say what it does.
+    """
+    proto: Any = _proto(model)
+    written: bytes = proto.SerializeToString(deterministic=True)
+    return written
+
+
+def check_model(model: Sequential) -> None:
+    """Raises ValueError where `model_bytes` would."""
+    _proto(model)
+
+
+def _proto(model: Sequential) -> Any:
+    from . import _onnx_writer
+
+    return _onnx_writer.proto_of(model)
