@@ -69,9 +69,10 @@ ONNX = Format(
 TORCH = Format(
     "a PyTorch file",
     (".pt", ".pth"),
-    "it holds weights without layers; build the model, and set its weights from the state dict: "
-    "Linear's weights transposed, convolutions' as transpose(2, 3, 1, 0), and the rows of the "
-    "first Dense behind a Flatten from (channels, height, width) to (height, width, channels)",
+    "it holds weights without layers: build the model, and call its load_weights",
+    module="torch",
+    reads=WEIGHTS,
+    writes=WEIGHTS,
 )
 PICKLE = Format("a pickle", (".pkl", ".pickle", ".joblib"), "pylenet unpickles nothing")
 TFLITE = Format("a TensorFlow Lite model", (".tflite",), "pylenet does not read it")

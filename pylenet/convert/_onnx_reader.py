@@ -27,6 +27,7 @@ from ._onnx_node import Node, Value, Windows, windows
 
 OPSETS = range(7, 29)  # of the standard operators: those whose changes are known here
 MOST_NODES = 2000
+OWN = "pylenet"  # a producer's name
 SECTIONS = ("functions", "training_info")
 
 
@@ -34,7 +35,7 @@ def model_of(proto: Any, folder: Path) -> Sequential:
     """The model of a ModelProto whose external tensors lie in `folder`, or below it."""
     model = _model_of(proto, folder)
     told = {entry.key: entry.value for entry in proto.metadata_props}
-    if proto.producer_name == "pylenet":  # the two that `_onnx_writer.py` tells
+    if proto.producer_name == OWN:  # the two that `_onnx_writer.py` tells
         model.data_name = json.loads(told.get("data_name", "null"))
         model.class_names = json.loads(told.get("class_names", "null"))
     return model
@@ -56,8 +57,8 @@ def _model_of(proto: Any, folder: Path) -> Sequential:
         raise ValueError(f"it must have one input, got {len(inputs)}")
     batch, sizes = _input(inputs[0])
     failures: list[_Failure] = []
-    for shape in _input_shapes(sizes):
-        order = in_order(shape) if shape == sizes else channels_first(shape)
+    for shape in _input_shapes(sizes, proto.producer_name == OWN):
+        order = channels_first(shape) if shape[:2] == sizes[1:] else in_order(shape)
         values: dict[str, Value] = dict(constants)
         values[inputs[0].name] = Samples((), shape, order.reshape(sizes))
         try:
@@ -106,8 +107,8 @@ def _input(entry: Any) -> tuple[int | None, Shape]:
     return (sizes[0] if sizes[0] > 0 else None), shape
 
 
-def _input_shapes(sizes: Shape) -> list[Shape]:
-    """The shapes that samples may have here, the likeliest first.
+def _input_shapes(sizes: Shape, own: bool) -> list[Shape]:
+    """The shapes that samples may have here, the likeliest first. own: of a file of pylenet's.
 
     Of an image the file does not tell whether its first or its last axis is the channels; the graph
     mostly does, for only one of both makes sense in it.
@@ -115,9 +116,9 @@ def _input_shapes(sizes: Shape) -> list[Shape]:
     if len(sizes) == 1:
         return [sizes]
     if len(sizes) == 2:
-        return [(*sizes, 1)]
+        return [sizes, (*sizes, 1)] if own else [(*sizes, 1), sizes]
     first = (*sizes[1:], sizes[0])
-    return [first, sizes] if sizes[0] <= sizes[2] else [sizes, first]
+    return [first, sizes] if sizes[0] <= sizes[2] and not own else [sizes, first]
 
 
 class _Reader:
@@ -197,6 +198,8 @@ def _output(samples: Samples) -> Samples:
         found = found.flat()
     elif order.ndim == 3 and np.array_equal(order, in_order((*order.shape[1:], order.shape[0]))):
         found = found.image()
+    if order.ndim < len(found.shape):
+        raise ValueError("its outputs have fewer axes than a layer here gives them")
     same = np.array_equal(order.ravel(), in_order((order.size,)))
     if not same and not (
         len(found.shape) == 3 and np.array_equal(order, channels_first(found.shape))
@@ -466,7 +469,8 @@ _ACTIVATIONS = {
 
 @_reads(*_ACTIVATIONS)
 def _activation(reader: _Reader, node: Node) -> Value:
-    return node.samples().then(_chain.activation(_ACTIVATIONS[node.operator]))
+    name = _ACTIVATIONS[node.operator]
+    return node.samples().then(_chain.activation(name))
 
 
 def _elementwise(

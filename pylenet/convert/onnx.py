@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 LARGEST = 2**31 - 1  # bytes that a protobuf may have
 
 
-def read_model(path: Path) -> Sequential:
+def read_model(path: Path, compile: bool = True) -> Sequential:
     """The model of an ONNX file; images go in, and come out, with channels last.
+
+    compile: such a file does not tell how it was trained, so the model is not compiled.
 
     Raises ValueError, which names operator and node, for anything but a chain of layers.
     """

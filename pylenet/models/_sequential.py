@@ -343,6 +343,19 @@ class Sequential(LayerStack):
 
         save_model(self, filepath, _check.boolean("overwrite", overwrite))
 
+    def export(self, filepath: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write the model for another program to run: ONNX, or PyTorch.
+
+        format: "onnx" (.onnx; pip install "pylenet[onnx]"), as `save` writes it too, or "torch";
+        by the name's ending if None. For PyTorch a .pt or .pth file is a state dict, and needs
+        PyTorch to be written; a .safetensors file, with format="torch", is the same without it;
+        a .py file is the source of the module that takes this state dict, channels first. Raises
+        ValueError where a layer has no counterpart there, ImportError where a package is missing.
+        """
+        from ..convert._export import export
+
+        export(self, filepath, format)
+
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone, as `save` writes a model.
 
