@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..models import Sequential
 
+__all__ = ["check_model", "model_bytes", "read_model"]
+
 LARGEST = 2**31 - 1  # bytes that a protobuf may have
 
 
@@ -32,7 +34,7 @@ def read_model(path: Path, compile: bool = True) -> Sequential:
         proto = ModelProto.FromString(path.read_bytes())
         return _onnx_reader.model_of(proto, path.parent)
     except (DecodeError, ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{str(path)!r} is no ONNX model that can be loaded: {error}") from None
+        raise ValueError(f"{str(path)!r} is an ONNX model that cannot be loaded: {error}") from None
 
 
 def model_bytes(model: Sequential) -> bytes:

@@ -26,6 +26,8 @@ from ._onnx_writer import full_kernel
 if TYPE_CHECKING:
     from ..models import Sequential
 
+__all__ = ["read_weights", "safetensors_bytes", "set_state_dict", "state_dict", "weights_bytes"]
+
 Tensors = dict[str, NDArray[Any]]
 NESTED = ("state_dict", "model_state_dict", "model")  # where checkpoints keep a state dict
 UNUSED = "num_batches_tracked"  # of batch normalisation: no prediction depends on it

@@ -10,6 +10,7 @@ import pytest
 from nets import LENETS, compiled, digits, peak_memory, small, tiny
 from tolerance import assert_same_bits
 
+from pylenet import convert
 from pylenet.models import load_model
 
 
@@ -67,8 +68,17 @@ OTHERS = {
     "a numpy archive": b"\x93NUMPY\x01\0v\0" + b"\0" * 500,
     "gzip data": gzip.compress(b"model"),
     "a JSON text": b'{"class_name": "Sequential"}',
-    "an ONNX model": b"\x08\x0a\x12\x07pytorch" + b"\0" * 500,
 }
+
+
+def test_a_file_that_a_package_is_missing_for_is_named_with_the_extra_that_has_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(convert, "_missing", lambda packages: "onnx")
+    path = tmp_path / "file"
+    path.write_bytes(b"\x08\x0a\x12\x07pytorch" + b"\0" * 500)
+    with pytest.raises(ImportError, match=r'is an ONNX model: .* pip install "pylenet\[onnx\]"'):
+        load_model(path)
 
 
 @pytest.mark.parametrize("title", OTHERS)

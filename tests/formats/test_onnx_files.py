@@ -88,7 +88,7 @@ def test_a_lenet_comes_back_from_onnx_with_its_layers_and_bits(name, tmp_path):
 def test_every_layer_is_written_and_what_is_read_of_it_computes_the_same(case, tmp_path):
     model = case.model()
     if isinstance(case.layer, UNREAD):
-        with pytest.raises(ValueError, match="is no ONNX model that can be loaded"):
+        with pytest.raises(ValueError, match="is an ONNX model that cannot be loaded"):
             round_trip(model, tmp_path)
         return
     back, x = round_trip(model, tmp_path), case.arrays()["x"]
@@ -499,7 +499,7 @@ def test_weights_from_elsewhere_or_of_another_size_are_refused(place, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "link").symlink_to(tmp_path / "w.bin")
     told = {key: value and str(value).format(tmp_path=tmp_path) for key, value in place.items()}
-    with pytest.raises(ValueError, match="is no ONNX model that can be loaded"):
+    with pytest.raises(ValueError, match="is an ONNX model that cannot be loaded"):
         load_model(outside(tmp_path, **told))
 
 
