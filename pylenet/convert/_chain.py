@@ -229,7 +229,7 @@ def model_of(name: str, input_shape: Shape, samples: Samples) -> Sequential:
     steps = [step for step in map(_as_layer, _simplified(settled(samples).steps)) if step]
     for step in steps:
         if step.layer not in Layer.members:
-            raise ValueError(f"it needs a layer {step.layer}, which is not there yet")
+            raise ValueError(f"it needs a layer {step.layer}, which is not there")
     layers = [Layer.members[step.layer](**step.arguments) for step in steps]
     model = Sequential(layers, name=name)
     arrays = [weight for step in steps for weight in step.weights]

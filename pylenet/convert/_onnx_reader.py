@@ -68,7 +68,7 @@ def _model_of(proto: Any, folder: Path) -> Sequential:
     raise ValueError(str(max(failures, key=lambda failure: failure.place)))
 
 
-EDGE = "EdgePadding2D"  # no layer of that name is here: pooling knows what to do with it
+EDGE = "that repeats the edge of images"  # there is none: maximum pooling does without it
 Sides = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -279,7 +279,12 @@ def _pool(reader: _Reader, node: Node) -> Value:
     node.ignore("storage_order")
     counts_padding = bool(node.integer("count_include_pad", 0))
     samples, is_max = node.samples().image(), node.operator == "MaxPool"
-    samples, edge = _without_edge(samples) if is_max else (samples, None)
+    samples, edge = _without_edge(samples)
+    if not is_max and any(map(any, edge)):
+        raise ValueError(
+            "its padding repeats the image's edge and counts, as Keras on PyTorch pads 'same'; "
+            "here, as in Keras on TensorFlow, padding does not count"
+        )
     height, width, channels = samples.shape
     rows, columns = both = windows(node, (height, width), kernel, edge)
     padding = "valid"
