@@ -28,8 +28,8 @@ __all__ = ["FORMATS", "Format", "endings", "named", "of_content", "of_name", "re
 class Format(NamedTuple):
     """A kind of file. title: with its article. suffixes: of names, lower case, with the dot.
 
-    packages: to be installed for it, by the extra `extra`. hint: what to do with a file of it where
-    pylenet does not load a model from it.
+    packages: to be installed for it, by the extra `extra`; writers: besides, to write it. hint:
+    what to do with a file of it where pylenet does not load a model from it.
     """
 
     title: str
@@ -40,6 +40,7 @@ class Format(NamedTuple):
     writes: frozenset[str] = frozenset()
     packages: tuple[str, ...] = ()
     extra: str = ""
+    writers: tuple[str, ...] = ()
 
 
 BOTH = frozenset({"model", "weights"})
@@ -73,6 +74,7 @@ TORCH = Format(
     module="torch",
     reads=WEIGHTS,
     writes=WEIGHTS,
+    writers=("torch",),
 )
 PICKLE = Format("a pickle", (".pkl", ".pickle", ".joblib"), "pylenet unpickles nothing")
 TFLITE = Format("a TensorFlow Lite model", (".tflite",), "pylenet does not read it")
@@ -189,7 +191,7 @@ def writer(path: Path, what: str) -> Any:
             f"filepath must end in {' or '.join(endings(what))}, got {str(path)!r}: the {what} "
             f"cannot be written as {one.title}"
         )
-    if missing := _missing(one.packages):
+    if missing := _missing((*one.packages, *one.writers)):
         raise ImportError(
             f"filepath {str(path)!r} is to be {one.title}: {_install(one)} ({missing} is missing)"
         )
@@ -207,4 +209,4 @@ def _missing(packages: Iterable[str]) -> str | None:
 
 
 def _install(one: Format) -> str:
-    return f'pip install "pylenet[{one.extra}]"'
+    return f'pip install "pylenet[{one.extra}]"' if one.extra else f"pip install {one.writers[0]}"

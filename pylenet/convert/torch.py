@@ -58,15 +58,10 @@ def read_weights(model: Sequential, path: Path) -> None:
 def weights_bytes(model: Sequential) -> bytes:
     """A state dict, as torch.save writes it: load_state_dict(torch.load(path)) reads it.
 
-    Raises ImportError without PyTorch, ValueError where a layer has no counterpart there.
+    Raises ValueError where a layer has no counterpart there.
     """
-    try:
-        import torch
-    except ImportError:
-        raise ImportError(
-            "to write a .pt file, pip install torch; or write the same weights with "
-            'export("NAME.safetensors", format="torch")'
-        ) from None
+    import torch
+
     file = io.BytesIO()
     torch.save({name: torch.from_numpy(a) for name, a in state_dict(model).items()}, file)
     return file.getvalue()

@@ -110,10 +110,10 @@ def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     if form is None:
         raise ValueError(f"{str(path)!r} holds no weights: its first bytes are of no known format")
     if form is convert.SAFETENSORS:
-        if "weights" not in convert.TORCH.reads or _has_own_names(model, path):
+        if not _is_state_dict(path):
             _read_weights(model, path)
             return
-        form = convert.TORCH  # a state dict
+        form = convert.TORCH
     convert.reader(path, form, "weights").read_weights(model, path)
 
 
@@ -201,18 +201,18 @@ def _read_weights(model: Sequential, path: Path) -> None:
     model.set_weights(weights)
 
 
-def _has_own_names(model: Sequential, path: Path) -> bool:
-    """Whether a safetensors file has tensors of this model's names, not those of a state dict."""
+def _is_state_dict(path: Path) -> bool:
+    """Whether a safetensors file has PyTorch's tensors: no weight is called so here."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return "model" in (file.metadata() or {}) or any(
-                name in model.named_weights()
-                for name in file.keys()  # noqa: SIM118
+            kinds = {name.rpartition(".")[2] for name in file.keys()}  # noqa: SIM118
+            return "model" not in (file.metadata() or {}) and not kinds.isdisjoint(
+                {"weight", "running_mean"}
             )
     except SafetensorError:
-        return True  # damaged: what reads our own says so
+        return False  # damaged: what reads our own says so
 
 
 def model_of(config: dict[str, Any], tensors: Tensors) -> Sequential:

@@ -282,7 +282,7 @@ CONFIGS = {
     "same names": config_with(*DENSE, "name", value="conv2d"),
     "layer missing": config_with("layers", value=lambda layers: layers[1:]),
     "layer more": config_with("layers", value=lambda layers: [*layers, layers[-1]]),
-    "activation": config_with(*DENSE, "activation", value="selu"),
+    "activation": config_with(*DENSE, "activation", value="os.system"),
     "padding": config_with(*CONV, "padding", value=["same"]),
     **{f"no {key}": without(key) for key in ("name", "layers", "input_shape", "compile")},
     "no class": without("layers", 0, "class_name"),

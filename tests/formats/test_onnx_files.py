@@ -74,7 +74,7 @@ def test_keras_exporters_give_the_layers_that_keras_had(name):
 
 def round_trip(model, tmp_path):
     path = tmp_path / "m.onnx"
-    path.write_bytes(onnx_files.model_bytes(model))
+    model.save(path)
     return load_model(path)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tolerance import assert_same_bits
 from torch_nets import CORPUS, kept, net, numbered
 
-from pylenet import layers
+from pylenet import convert, layers
 from pylenet.convert import _torch_file
 from pylenet.convert import torch as torch_files
 from pylenet.models import Sequential, lenet5_1998, lenet5_modern
@@ -28,7 +28,7 @@ FILES = {
 def test_a_state_dict_of_pytorch_predicts_what_it_did_there(name):
     build, error = FILES[name]
     model = build()
-    torch_files.read_weights(model, CORPUS / name)
+    model.load_weights(CORPUS / name)
     x, y = kept(build.__name__)
     np.testing.assert_allclose(model.predict(x), y, rtol=0, atol=error)
     assert y.std() > 1e-3
@@ -39,7 +39,7 @@ def test_a_state_dict_of_pytorch_predicts_what_it_did_there(name):
 )
 def test_a_pickled_module_is_refused_by_name(name, held):
     with pytest.raises(ValueError, match=rf"holds {held}.*save model.state_dict\(\)"):
-        torch_files.read_weights(net(), CORPUS / name)
+        net().load_weights(CORPUS / name)
 
 
 def test_weights_go_to_pytorch_and_back_to_the_same_bits():
@@ -82,7 +82,7 @@ def test_a_layer_without_counterpart_is_refused_by_name():
 
 def test_an_epsilon_that_is_not_pytorchs_is_warned_of():
     with pytest.warns(UserWarning, match="epsilon=0.001; PyTorch's default is 1e-05"):
-        torch_files.read_weights(net(epsilon=1e-3), CORPUS / "net.pt")
+        net(epsilon=1e-3).load_weights(CORPUS / "net.pt")
 
 
 @pytest.mark.parametrize("missing", ["scale", "center"])
@@ -146,7 +146,7 @@ def test_export_names_the_endings_that_there_are(tmp_path):
 def test_an_exported_state_dict_is_read_again_from_safetensors(tmp_path):
     model, back = net(), net()
     model.export(tmp_path / "m.safetensors", format="torch")
-    torch_files.read_weights(back, tmp_path / "m.safetensors")
+    back.load_weights(tmp_path / "m.safetensors")
     assert_same_bits(tuple(back.get_weights()), tuple(model.get_weights()))
 
 
@@ -275,4 +275,13 @@ def test_a_file_without_a_state_dict_is_a_value_error(found, tmp_path):
     path = tmp_path / "m.pt"
     path.write_bytes(archive(pickle.dumps(found, 2)))
     with pytest.raises(ValueError, match="cannot be loaded"):
-        torch_files.read_weights(numbered(), path)
+        numbered().load_weights(path)
+
+
+def test_a_state_dict_is_written_by_pytorch_alone_and_the_error_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "_missing", lambda packages: next(iter(packages), None))
+    model = numbered()
+    with pytest.raises(ImportError, match="is to be a PyTorch file: pip install torch"):
+        model.export(tmp_path / "m.pt")
+    with pytest.warns(UserWarning, match="pip install torch.*It is saved as .*m.safetensors"):
+        model.save_weights(tmp_path / "m.pt")

@@ -10,7 +10,6 @@ from tolerance import assert_same_bits
 from torch_nets import CORPUS, kept, net
 
 from pylenet import layers
-from pylenet.convert import torch as torch_files
 from pylenet.models import Sequential
 
 torch = pytest.importorskip("torch")
@@ -78,8 +77,8 @@ def test_an_exported_module_with_its_exported_weights_predicts_the_same_in_pytor
 def test_weights_of_pytorch_come_back_from_pylenet_unchanged(tmp_path):
     theirs = torch.load(CORPUS / "net.pt")
     model = net()
-    torch_files.read_weights(model, CORPUS / "net.pt")
-    (tmp_path / "m.pt").write_bytes(torch_files.weights_bytes(model))
+    model.load_weights(CORPUS / "net.pt")
+    model.save_weights(tmp_path / "m.pt")
     ours = torch.load(tmp_path / "m.pt")
     for one, other in zip(theirs.items(), ours.items(), strict=True):
         assert one[0].rpartition(".")[2] == other[0].rpartition(".")[2]
@@ -89,7 +88,7 @@ def test_weights_of_pytorch_come_back_from_pylenet_unchanged(tmp_path):
 
 def test_a_file_from_before_pytorch_1_6_is_read_through_pytorch():
     model = net()
-    torch_files.read_weights(model, CORPUS / "net_legacy.pt")
+    model.load_weights(CORPUS / "net_legacy.pt")
     x, y = kept("net")
     np.testing.assert_allclose(model.predict(x), y, rtol=0, atol=1e-6)
 
@@ -103,7 +102,7 @@ def test_a_file_of_the_old_format_that_holds_code_is_a_value_error(tmp_path):
     path = Path(tmp_path / "m.pt")
     torch.save({"w": Evil()}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(ValueError, match="PyTorch cannot read it"):
-        torch_files.read_weights(net(), path)
+        net().load_weights(path)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
@@ -112,7 +111,7 @@ def test_weights_of_other_floats_are_read(dtype, tmp_path):
     state = {"fc.weight": torch.rand(3, 4).to(kind), "fc.bias": torch.rand(3).to(kind)}
     torch.save(state, tmp_path / "m.pt")
     model = Sequential([layers.Input((4,)), layers.Dense(3)])
-    torch_files.read_weights(model, tmp_path / "m.pt")
+    model.load_weights(tmp_path / "m.pt")
     assert_same_bits(model.layers[0].kernel, state["fc.weight"].float().numpy().T)
     assert_same_bits(model.layers[0].bias, state["fc.bias"].float().numpy())
 
@@ -123,6 +122,6 @@ def test_parameters_and_views_of_one_storage_are_read(tmp_path):
     torch.save(state, tmp_path / "m.pt")
     dense = [layers.Dense(3, use_bias=False) for _ in range(2)]
     model = Sequential([layers.Input((4,)), *dense])
-    torch_files.read_weights(model, tmp_path / "m.pt")
+    model.load_weights(tmp_path / "m.pt")
     for layer, weight in zip(dense, state.values(), strict=True):
         assert_same_bits(layer.kernel, weight.detach().numpy().T)
