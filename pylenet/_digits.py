@@ -58,13 +58,13 @@ def prepare_digits(images: Any) -> Bytes:
             f"images of shape {images.shape} look like one image (height, width, channels): give "
             "images[None]"
         )
-    digits = [_digit(f"images[{index}]", image) for index, image in enumerate(images)]
+    digits = [digit_of(f"images[{index}]", image) for index, image in enumerate(images)]
     return np.stack(digits) if digits else np.zeros((0, SIZE, SIZE), np.uint8)
 
 
-def _digit(name: str, image: Any) -> Bytes:
+def digit_of(name: str, image: Any) -> Bytes:
     """One picture's digit, (28, 28)."""
-    ink = _ink(name, _reduced(_grey(name, image)))
+    ink = _ink(name, _reduced(grey_of(name, image)))
     rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     longer = max(ink.shape)
@@ -78,7 +78,7 @@ def _digit(name: str, image: Any) -> Bytes:
     return digit
 
 
-def _grey(name: str, image: Any) -> Ints:
+def grey_of(name: str, image: Any) -> Ints:
     """Grey values (height, width) of any picture, 0 to 255."""
     if getattr(image, "mode", PLAIN[0]) not in PLAIN:
         image = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""Small helpers a script needs: one-hot labels, one seed for everything, digits like MNIST's."""
+"""Small helpers a script needs: one-hot labels, one seed for everything, pictures, batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ from numpy.typing import NDArray
 
 from . import _check, _random
 from ._digits import prepare_digits
+from ._image_folder import image_dataset_from_directory
+from ._pictures import img_to_array, load_img
 
-__all__ = ["PyDataset", "Sequence", "prepare_digits", "set_random_seed", "to_categorical"]
+__all__ = [
+    "PyDataset",
+    "Sequence",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "prepare_digits",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 class PyDataset:

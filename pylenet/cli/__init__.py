@@ -1,4 +1,6 @@
-"""The command line: `pylenet train | evaluate | summary | bench | info`; `python -m pylenet` also.
+"""The command line: `pylenet train | evaluate | predict | summary | bench | info`.
+
+`python -m pylenet` does the same.
 
 Exit code 0 is success, 2 an error (told in one line on stderr), 130 an interruption (Ctrl-C), 141
 a reader of the output that went away.

@@ -23,7 +23,8 @@ from ..losses import (
 if TYPE_CHECKING:
     from ._graph import Node
 
-SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already
+SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already, or dark on light
+LIGHT_BORDER = 0.9  # share of a border's pixels: noise would not have so many
 
 
 def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
@@ -113,6 +114,32 @@ def warn_if_scaled(name: str, x: NDArray[Any], layers: Sequence[Layer]) -> None:
             f"{name} looks scaled already (its largest value is {largest:g}), but the model's "
             f"{rescaling!r} expects raw pixels, 0-255"
         )
+
+
+def has_light_border(x: NDArray[Any]) -> bool:
+    """Whether the first images of one channel, (N, height, width[, 1]), are light all around.
+
+    Light is what is above the middle between their darkest pixel and their lightest.
+    """
+    if x.ndim < 3 or x.shape[3:] not in ((), (1,)):
+        return False
+    few = x[:SCALED_SAMPLE].reshape(-1, *x.shape[1:3])
+    border = np.concatenate([few[:, [0, -1]].ravel(), few[:, :, [0, -1]].ravel()])
+    middle = (float(few.min()) + float(few.max())) / 2
+    return bool(np.mean(border > middle) > LIGHT_BORDER)
+
+
+def warns_of_light_border(name: str, x: NDArray[Any]) -> bool:
+    """Warn of images that look like dark ink on paper, and say whether they do."""
+    if not has_light_border(x):
+        return False
+    from .._warn import warn  # not needed to import the package
+
+    warn(
+        f"{name} has a light border, as ink on paper has it, and the model was not trained on such "
+        "images: for pictures of digits there is utils.prepare_digits"
+    )
+    return True
 
 
 def core_loss(

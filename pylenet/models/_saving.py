@@ -268,6 +268,7 @@ def config_of(model: Sequential) -> dict[str, Any]:
         "compile": compiled,
         "data_name": model.data_name,
         "class_names": model.class_names,
+        "light_border": model.light_border,
     }
 
 
@@ -296,6 +297,7 @@ def _from_config(
             model, compiled, {n: shape for n, shape in shapes.items() if _is_state(n)}, compile
         )
     model.data_name, model.class_names = config.get("data_name"), config.get("class_names")
+    model.light_border = _check.boolean("light_border", config.get("light_border", False))
     return model
 
 

@@ -51,6 +51,8 @@ class Sequential(LayerStack):
     _data_name: str | None = None
     _class_names: tuple[str, ...] | None = None
     _looked_at_pixels = False
+    _warned_of_border = False
+    light_border = False  # whether the images that it was trained on had one, or may have had
     _looked_at_outputs = False  # whether the loss suits them; compile forgets it
 
     def compile(
@@ -169,6 +171,7 @@ class Sequential(LayerStack):
 
         from ._state import TrainingState
 
+        self.light_border = not isinstance(data, tuple) or _inputs.has_light_border(data[0])
         if isinstance(data, tuple):
             samples = len(data[0])
             steps: int | None = -(-samples // batch_size)
@@ -261,6 +264,8 @@ class Sequential(LayerStack):
             batches = Batches("x", x, steps, steps_name="steps", restart=True)
             return self._told(lambda: self._predict_batches(batches), batch_size, verbose)
         images = self._images("x", x)
+        if images.item(0) > 0 and not (self.light_border or self._warned_of_border):
+            self._warned_of_border = _inputs.warns_of_light_border("x", images)
         if steps is not None:
             images = images[: _check.integer("steps", steps, 1) * (batch_size or 32)]
         if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency

@@ -51,8 +51,8 @@ def interrupted(monkeypatch):
         recipes = RECIPES if name in RECIPES else MODERN_RECIPES
         recipe = recipes[name]
 
-        def build():
-            model = recipe.build()
+        def build(classes):
+            model = recipe.build(classes)
             fit = model.fit
 
             def interrupted_fit(x, y, batch_size, epochs, verbose, cbs, **more):
