@@ -15,16 +15,26 @@ except ImportError as error:
 
     raise explained(error, __path__[0]) from None
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
-from . import augmentation, initializers, layers, losses, metrics, models, optimizers
+from . import _missing, augmentation, initializers, layers, losses, metrics, models, optimizers
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
 from .layers import Input
 from .models import Sequential
 
 if TYPE_CHECKING:
-    from . import activations, callbacks, datasets, ops, utils
+    from . import (
+        activations,
+        backend,
+        callbacks,
+        datasets,
+        ops,
+        preprocessing,
+        tf_keras,
+        utils,
+    )
     from .models import Model
 
 __all__ = [
@@ -34,6 +44,7 @@ __all__ = [
     "__version__",
     "activations",
     "augmentation",
+    "backend",
     "callbacks",
     "datasets",
     "get_num_threads",
@@ -44,23 +55,28 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "set_num_threads",
     "show_config",
+    "tf_keras",
     "utils",
 ]
 
-# Imported when first used: half of the time.
-_LAZY = ("activations", "callbacks", "datasets", "ops", "utils")
+_LAZY = [
+    "activations",
+    "backend",
+    "callbacks",
+    "datasets",
+    "ops",
+    "preprocessing",
+    "tf_keras",
+    "utils",
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return import_module(f".{name}", __name__)
-    if name == "Model":
-        return models.Model
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Imported when they are first used: half of the time.
+__getattr__ = _missing.of(__name__, {"Model": "models", **{name: name for name in _LAZY}})
+sys.meta_path.insert(0, _missing.FirstFinder)
+sys.meta_path.append(_missing.LastFinder)  # asked for what nobody else has found
 
 
 def __dir__() -> list[str]:

@@ -21,6 +21,22 @@ SHOWN_EPOCHS = 10  # of a long History: so many from the beginning, and from the
 WEIGHTS_CHANGED = "The weights are no longer those from before that step"
 
 
+class Values(dict[str, Any]):
+    """What is told of an epoch, or of each, by name; Keras 2's names find it too, as "acc"."""
+
+    def __missing__(self, name: str) -> Any:
+        from ._keras._old import log_name
+
+        today = log_name(name, self)
+        return self[today]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
 class Callback:
     """Base class: override the hooks you need; `model` and `params` are there while they run.
 
@@ -85,7 +101,7 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[float]] = Values()
         self.epoch: list[int] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

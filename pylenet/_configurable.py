@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
+from ._missing import OldArguments
+
 T = TypeVar("T", bound="Configurable")
 
 
-class Configurable:
+class Configurable(metaclass=OldArguments):
     """Base of what its constructor's arguments tell; each is an attribute of the same name.
 
     class Loss(Configurable, family="loss") begins a family: its subclasses in this package are

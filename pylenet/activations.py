@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import layers
+from . import _missing, layers
 from .layers.activation import ACTIVATIONS, ALIASES
 
 __all__ = [
@@ -38,6 +38,8 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 Floats = NDArray[np.float32]
 

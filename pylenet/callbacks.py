@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import _check, _files, convert
+from . import _check, _files, _missing, convert
 from ._backup import BackupAndRestore
-from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN
+from ._callback import Callback, CallbackList, History, Logs, TerminateOnNaN, Values
+from ._missing import takes_old_arguments
+from ._tensorboard import TensorBoard
 from ._warn import warn
 
 __all__ = [
@@ -21,10 +23,15 @@ __all__ = [
     "CallbackList",
     "EarlyStopping",
     "History",
+    "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 VALIDATE = ": for val_ names give fit validation_data or validation_split"
 
@@ -59,8 +66,9 @@ class _Monitor(Callback):
 
     def _monitored(self, logs: Logs) -> float | None:
         """The quantity's value, or None and, once in a fit, a warning that says what there is."""
-        logs = logs or {}
-        if self.monitor not in logs and not self._missed:
+        logs = Values(logs or {})
+        current: float | None = logs.get(self.monitor)
+        if current is None and not self._missed:
             self._missed = True
             validated = any(name.startswith("val_") for name in logs)
             hint = "" if validated or not self.monitor.startswith("val_") else VALIDATE
@@ -68,7 +76,7 @@ class _Monitor(Callback):
                 f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
                 f"there are {sorted(logs)}{hint}"
             )
-        return logs.get(self.monitor)
+        return current
 
 
 class EarlyStopping(_Monitor):
@@ -156,6 +164,7 @@ class ModelCheckpoint(_Monitor):
     where filepath uses names that the logs will not have, or the format has no such layer.
     """
 
+    @takes_old_arguments
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -205,7 +214,7 @@ class ModelCheckpoint(_Monitor):
             return _Zeros()
         whole = self.save_freq == "epoch"
         names = (name for name in state.log_names if whole or not name.startswith("val_"))
-        return dict.fromkeys(names, 0.0)
+        return Values(dict.fromkeys(names, 0.0))
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
@@ -249,6 +258,79 @@ class _Zeros(dict[str, float]):
 
     def __missing__(self, name: str) -> float:
         return 0.0
+
+
+class ReduceLROnPlateau(_Monitor):
+    """Multiplies the learning rate by `factor` when a monitored quantity has stopped improving.
+
+    monitor, mode, min_delta: as in EarlyStopping. patience: epochs without improvement before the
+    rate falls. cooldown: epochs after that which are not counted. min_lr: the rate stays there.
+    verbose: 1 says what was done. The rate of the epoch is put into the logs as "learning_rate".
+    Raises TypeError in training where the rate is a schedule's.
+    """
+
+    @takes_old_arguments
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = _check.real("factor", factor, "[0, 1)")
+        self.patience = _check.integer("patience", patience, 0)
+        self.verbose = verbose
+        self.cooldown = _check.integer("cooldown", cooldown, 0)
+        self.min_lr = _check.real("min_lr", min_lr, "[0, inf)")
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        super().on_train_begin()
+        self.best = None
+        self.wait = self.cooldown_counter = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        optimizer = self.model.optimizer
+        if logs is not None:
+            logs["learning_rate"] = optimizer.learning_rate
+        current = self._monitored(logs)
+        if current is None:
+            return
+        if self.cooldown_counter:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._improves(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.cooldown_counter:
+            self.wait += 1
+            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
+                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+                if self.verbose:
+                    rate = optimizer.learning_rate
+                    print(f"Epoch {epoch + 1}: reducing the learning rate to {rate}")
+                self.cooldown_counter, self.wait = self.cooldown, 0
+
+
+class LambdaCallback(Callback):
+    """A callback of functions: LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs)).
+
+    Each argument is a hook of Callback by its name. Raises TypeError for one that there is not.
+    """
+
+    def __init__(self, **hooks: Callable[..., object] | None) -> None:
+        for name, hook in hooks.items():
+            if not (name.startswith("on_") and hasattr(Callback, name)):
+                raise TypeError(f"LambdaCallback() got an unexpected keyword argument {name!r}")
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name} must be a function, got {hook!r}")
+            if hook is not None:
+                setattr(self, name, hook)
 
 
 class LearningRateScheduler(Callback):

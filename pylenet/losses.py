@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check, _configurable
+from . import _check, _configurable, _missing
 from ._configurable import serialize
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 EPSILON = 1e-7
 RUBBISH = 1.0  # MaximumAPosteriori's j

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check
+from . import _check, _missing
 from ._configurable import Configurable, short_name
 from .losses import (
     categorical_crossentropy,
@@ -28,6 +28,8 @@ __all__ = [
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _check, _core, _threads, layers
+from . import _arrays, _check, _core, _missing, _threads, layers
 from ._arrays import Codes, Connections, Padding, Pair
 from .layers.activation import ACTIVATIONS
 from .models import _graph
@@ -38,6 +38,8 @@ __all__ = [
     "zero_padding2d",
     "zero_padding2d_backward",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 Floats = NDArray[np.float32]
 

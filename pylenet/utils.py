@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check, _random
+from . import _check, _missing, _random
 from ._digits import prepare_digits
 from ._image_folder import image_dataset_from_directory
 from ._pictures import img_to_array, load_img
@@ -23,6 +23,9 @@ __all__ = [
     "set_random_seed",
     "to_categorical",
 ]
+
+__path__: list[str] = []  # as a package has: old modules of Keras may be imported from here
+__getattr__ = _missing.of(__name__)
 
 
 class PyDataset:

@@ -8,6 +8,7 @@ Constructors raise TypeError for the wrong kind of argument, ValueError for the 
 
 from __future__ import annotations
 
+from .. import _missing
 from . import (
     _base,
     activation,
@@ -32,3 +33,5 @@ from .shape import *  # noqa: F403
 __all__ = _base.__all__ + activation.__all__ + convolution.__all__ + dense.__all__
 __all__ += dropout.__all__ + lecun.__all__ + normalization.__all__ + pooling.__all__
 __all__ += shape.__all__
+
+__getattr__ = _missing.of(__name__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .. import _missing
 from ._sequential import Sequential
 
 if TYPE_CHECKING:
@@ -23,12 +24,7 @@ _LAZY = {  # imported when first used
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _missing.of(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

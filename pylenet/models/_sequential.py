@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .. import _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
-from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
+from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History, Values
+from .._missing import takes_old_arguments
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
@@ -55,6 +56,7 @@ class Sequential(LayerStack):
     light_border = False  # whether the images that it was trained on had one, or may have had
     _looked_at_outputs = False  # whether the loss suits them; compile forgets it
 
+    @takes_old_arguments
     def compile(
         self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
     ) -> None:
@@ -117,6 +119,7 @@ class Sequential(LayerStack):
             )
         self._class_names = tuple(_check.text("class_names", name) for name in names)
 
+    @takes_old_arguments
     def fit(
         self,
         x: Any,
@@ -222,6 +225,7 @@ class Sequential(LayerStack):
                 progress.close()
         return hooks.history
 
+    @takes_old_arguments
     def evaluate(
         self,
         x: Any,
@@ -380,6 +384,16 @@ class Sequential(LayerStack):
         from ._saving import load_weights
 
         load_weights(self, filepath)
+
+    if not TYPE_CHECKING:  # else any attribute would pass for one
+
+        def __getattr__(self, name: str) -> Any:
+            """A method that models had in Keras 1 or 2."""
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            from .._keras._old import method
+
+            return method(self, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as `save` and `load_model` do."""
@@ -581,7 +595,7 @@ class Sequential(LayerStack):
 
     def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them."""
-        return dict.fromkeys(self._metrics, accuracy) | {"loss": loss}
+        return Values({**dict.fromkeys(self._metrics, accuracy), "loss": loss})
 
     def _log_names(self, hooks: CallbackList, validated: bool) -> list[str] | None:
         """What the logs of an epoch will have; None where a callback of others may add to them."""

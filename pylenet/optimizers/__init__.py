@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _configurable
+from .. import _configurable, _missing
 from .._configurable import serialize
 from . import schedules
 from ._base import Optimizer
@@ -24,6 +24,8 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 _NAMES: dict[str, type[Optimizer]] = {name.lower(): cls for name, cls in Optimizer.members.items()}
 

@@ -1,7 +1,7 @@
 """Learning rate schedules: the rate as a function of the optimizer's step.
 
 Each is called with a step (int, from 0) and returns a float; EpochwiseConstant with fit's epoch.
-CosineDecay and PiecewiseConstantDecay mean what they mean in Keras; OneCycle is a triangle.
+EpochwiseConstant and OneCycle, a triangle, are not in Keras; the others mean what they mean there.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import _check, _configurable
+from .. import _check, _configurable, _missing
 from .._configurable import serialize
 
 __all__ = [
     "CosineDecay",
+    "CosineDecayRestarts",
     "EpochwiseConstant",
+    "ExponentialDecay",
+    "InverseTimeDecay",
     "LearningRateSchedule",
     "OneCycle",
     "PiecewiseConstantDecay",
+    "PolynomialDecay",
     "deserialize",
     "serialize",
 ]
+
+__getattr__ = _missing.of(__name__)
 
 
 class LearningRateSchedule(_configurable.Configurable, family="schedule"):
@@ -77,6 +83,110 @@ class CosineDecay(_BuiltIn):
         done = min((step - self.warmup_steps) / self.decay_steps, 1.0)
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         return peak * ((1 - self.alpha) * cosine + self.alpha)
+
+
+class CosineDecayRestarts(_BuiltIn):
+    """Half cosines one after the other: SGDR.
+
+    The first goes over first_decay_steps from the initial rate down to alpha times it; each next
+    one is t_mul times as long and begins m_mul times as high.
+    Source: Loshchilov and Hutter, ICLR 2017.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+    ) -> None:
+        rate = _check.real("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = rate
+        self.first_decay_steps = _check.integer("first_decay_steps", first_decay_steps, 1)
+        self.t_mul = _check.real("t_mul", t_mul, "[1, inf)")
+        self.m_mul = _check.real("m_mul", m_mul, "[0, inf)")
+        self.alpha = _check.real("alpha", alpha, "[0, inf)")
+
+    def __call__(self, step: int) -> float:
+        done = step / self.first_decay_steps
+        if self.t_mul == 1.0:
+            restarts = math.floor(done)
+            done -= restarts
+        else:
+            restarts = math.floor(math.log(1 - done * (1 - self.t_mul)) / math.log(self.t_mul))
+            length = self.t_mul**restarts
+            done = (done - (1 - length) / (1 - self.t_mul)) / length
+        cosine = 0.5 * self.m_mul**restarts * (1 + math.cos(math.pi * done))
+        return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
+
+
+class _Decay(_BuiltIn):
+    """A rate that falls with step / decay_steps, or with its whole part where `staircase`."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+    ) -> None:
+        rate = _check.real("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = rate
+        self.decay_steps = _check.real("decay_steps", decay_steps, "(0, inf)")
+        self.decay_rate = _check.real("decay_rate", decay_rate, "[0, inf)")
+        self.staircase = _check.boolean("staircase", staircase)
+
+    def _done(self, step: int) -> float:
+        done = step / self.decay_steps
+        return math.floor(done) if self.staircase else done
+
+
+class ExponentialDecay(_Decay):
+    """initial_learning_rate * decay_rate ** (step / decay_steps), in steps where `staircase`."""
+
+    def __call__(self, step: int) -> float:
+        return float(self.initial_learning_rate * self.decay_rate ** self._done(step))
+
+
+class InverseTimeDecay(_Decay):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps), in steps where `staircase`.
+
+    Keras 1's and 2's optimizer(decay=d) is this with decay_steps=1, decay_rate=d.
+    """
+
+    def __call__(self, step: int) -> float:
+        return self.initial_learning_rate / (1 + self.decay_rate * self._done(step))
+
+
+class PolynomialDecay(_BuiltIn):
+    """From the initial rate to the last one in decay_steps, as (1 - step / decay_steps) ** power.
+
+    cycle: go on with so many times decay_steps as are needed, else the rate stays at the end.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+    ) -> None:
+        rate = _check.real("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = rate
+        self.decay_steps = _check.real("decay_steps", decay_steps, "(0, inf)")
+        self.end_learning_rate = _check.real("end_learning_rate", end_learning_rate, "[0, inf)")
+        self.power = _check.real("power", power, "[0, inf)")
+        self.cycle = _check.boolean("cycle", cycle)
+
+    def __call__(self, step: int) -> float:
+        length = self.decay_steps
+        if self.cycle:
+            length *= max(1, math.ceil(step / length))
+        left = 1 - min(step / length, 1.0)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return float(span * left**self.power + self.end_learning_rate)
 
 
 class PiecewiseConstantDecay(_BuiltIn):

@@ -8,6 +8,9 @@ import pytest
 from pylenet import initializers, utils
 
 RANDOM = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform"]
+RANDOM += ["lecun_normal"]
+OTHERS = ["random_normal", "random_uniform", "truncated_normal", "constant", "orthogonal"]
+OTHERS += ["variance_scaling"]
 
 
 def test_to_categorical_puts_a_one_at_each_label():
@@ -138,7 +141,7 @@ def test_an_unseeded_initializer_gives_new_values_at_every_call():
     assert np.any(initializer((4, 5)) != initializer((4, 5)))
 
 
-@pytest.mark.parametrize("name", [*RANDOM, "zeros", "ones"])
+@pytest.mark.parametrize("name", [*RANDOM, *OTHERS, "zeros", "ones"])
 def test_an_initializer_is_found_by_name_class_instance_and_config(name):
     initializer = initializers.get(name)
     cls = type(initializer)
@@ -156,9 +159,54 @@ def test_an_initializer_keeps_its_seed_in_config_and_repr():
     assert repr(initializer) == "HeNormal(seed=5)"
 
 
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
+@pytest.mark.parametrize("distribution", ["truncated_normal", "untruncated_normal", "uniform"])
+def test_variance_scaling_has_the_variance_of_its_fan(mode, distribution):
+    fan = {"fan_in": 500, "fan_out": 300, "fan_avg": 400}[mode]
+    weights = initializers.VarianceScaling(2.5, mode, distribution)((500, 300))
+    stddev = (2.5 / fan) ** 0.5
+    error = 5 * stddev / weights.size**0.5
+    assert weights.dtype == np.float32
+    assert abs(weights.mean(dtype=np.float64)) < error
+    assert abs(weights.std(dtype=np.float64) - stddev) < error
+
+
+def test_values_that_look_at_no_fan_have_the_numbers_they_are_given():
+    normal = initializers.RandomNormal(2.0, 0.5, seed=1)((300, 400))
+    cut = initializers.TruncatedNormal(2.0, 0.5, seed=1)((300, 400))
+    even = initializers.RandomUniform(-1.0, 3.0, seed=1)((300, 400))
+    for values, mean, stddev in (
+        (normal, 2, 0.5),
+        (cut, 2, 0.5 * 0.87962566103423978),
+        (even, 1, 4 / 12**0.5),
+    ):
+        assert values.dtype == np.float32
+        assert values.mean(dtype=np.float64) == pytest.approx(mean, abs=0.01)
+        assert values.std(dtype=np.float64) == pytest.approx(stddev, abs=0.01)
+    assert np.abs(normal - 2).max() > 1
+    assert np.abs(cut - 2).max() <= 1
+    assert -1 <= even.min() < -0.99
+    assert 2.99 < even.max() <= 3
+    assert (initializers.Constant(0.25)((2, 3)) == np.float32(0.25)).all()
+    with pytest.raises(ValueError, match="maxval must not be below minval"):
+        initializers.RandomUniform(1, 0)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (5, 7), (3, 3, 2, 9)])
+def test_an_orthogonal_initializer_s_matrix_is_orthogonal(shape):
+    weights = initializers.Orthogonal(gain=3.0, seed=2)(shape)
+    assert weights.shape == shape
+    matrix = weights.reshape(-1, shape[-1]).astype(np.float64) / 3
+    if len(matrix) < shape[-1]:
+        matrix = matrix.T
+    np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-6)
+    with pytest.raises(ValueError, match="shape must have at least two axes"):
+        initializers.Orthogonal()((3,))
+
+
 def test_an_unknown_initializer_is_named():
-    with pytest.raises(ValueError, match=r"initializer must be one of .*got 'orthogonal'"):
-        initializers.get("orthogonal")
+    with pytest.raises(ValueError, match=r"initializer must be one of .*got 'nobody'"):
+        initializers.get("nobody")
     with pytest.raises(TypeError, match="initializer must be a name"):
         initializers.get(3)
     with pytest.raises(TypeError, match="seed must be an integer, got 'a'"):

@@ -13,8 +13,10 @@ from pylenet.callbacks import (
     CSVLogger,
     EarlyStopping,
     History,
+    LambdaCallback,
     LearningRateScheduler,
     ModelCheckpoint,
+    ReduceLROnPlateau,
     TerminateOnNaN,
 )
 
@@ -497,3 +499,66 @@ def test_a_csv_file_in_a_missing_folder_fails_before_training(tmp_path):
 def test_a_separator_must_be_one_character(separator):
     with pytest.raises(ValueError, match="separator must be one character"):
         CSVLogger("log.csv", separator=separator)
+
+
+# ReduceLROnPlateau, LambdaCallback
+
+
+def rates(losses, **settings):
+    """The learning rates of the epochs that have these losses, and what is left after them."""
+    model = Model(optimizers.SGD(1.0))
+    callback = ReduceLROnPlateau("loss", **settings)
+    _, history = fit(callback, [{"loss": loss} for loss in losses], model)
+    return [*history.history["learning_rate"], model.optimizer.learning_rate]
+
+
+@pytest.mark.parametrize(
+    ("losses", "settings", "expected"),
+    [  # what Keras 3.15 does
+        ([5, 4, 4, 4, 4, 4], {"patience": 2, "factor": 0.5}, [1, 1, 1, 1, 0.5, 0.5, 0.25]),
+        (
+            [5, 5, 5, 5, 5],
+            {"patience": 1, "factor": 0.1, "min_lr": 0.05},
+            [1, 1, 0.1, 0.05, 0.05, 0.05],
+        ),
+        (
+            [5, 5, 5, 5, 5, 5],
+            {"patience": 1, "factor": 0.5, "cooldown": 2},
+            [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125],
+        ),
+        ([5, 4.99995, 4.9999], {"patience": 1, "factor": 0.5}, [1, 1, 0.5, 0.25]),
+        ([5, 4.9999, 4.9998], {"patience": 1, "factor": 0.5, "min_delta": 0}, [1, 1, 1, 1]),
+        ([1, 2, 3], {"patience": 0, "factor": 0.5, "mode": "max"}, [1, 1, 1, 1]),
+    ],
+)
+def test_the_rate_falls_where_keras_s_does(losses, settings, expected):
+    assert rates(losses, **settings) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_plateau_is_told_and_a_missing_quantity_warned_of(capsys):
+    model = Model(optimizers.SGD(1.0))
+    fit(ReduceLROnPlateau("loss", patience=0, verbose=1), [{"loss": 1}, {"loss": 1}], model)
+    assert capsys.readouterr().out == "Epoch 2: reducing the learning rate to 0.1\n"
+    with pytest.warns(UserWarning, match="ReduceLROnPlateau monitors 'val_loss'"):
+        fit(ReduceLROnPlateau(), [{"loss": 1}], model)
+    with pytest.raises(ValueError, match="factor"):
+        ReduceLROnPlateau(factor=1.0)
+
+
+def test_a_lambda_callback_calls_its_functions():
+    seen = []
+    callback = LambdaCallback(
+        on_train_begin=lambda logs: seen.append("begin"),
+        on_epoch_end=lambda epoch, logs: seen.append((epoch, logs["loss"])),
+        on_train_end=None,
+    )
+    assert not CallbackList(callback, Model(), {}).wants_batches
+    fit(callback, [{"loss": 3}, {"loss": 2}])
+    assert seen == ["begin", (0, 3), (1, 2)]
+    assert CallbackList(
+        LambdaCallback(on_batch_end=lambda b, logs: None), Model(), {}
+    ).wants_batches
+    with pytest.raises(TypeError, match="unexpected keyword argument 'on_nothing'"):
+        LambdaCallback(on_nothing=print)
+    with pytest.raises(TypeError, match="on_epoch_end must be a function"):
+        LambdaCallback(on_epoch_end=3)

@@ -235,7 +235,6 @@ def test_a_value_out_of_range_is_named(cls, argument, value):
         (SGD, "weight_decay", "none"),
         (SGD, "name", 3),
         (Adam, "beta_1", [0.9]),
-        (Adam, "epsilon", None),
         (AdamW, "weight_decay", None),
     ],
 )

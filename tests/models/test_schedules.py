@@ -8,12 +8,44 @@ import pytest
 from pylenet.optimizers import schedules
 from pylenet.optimizers.schedules import (
     CosineDecay,
+    CosineDecayRestarts,
     EpochwiseConstant,
+    ExponentialDecay,
+    InverseTimeDecay,
     OneCycle,
     PiecewiseConstantDecay,
+    PolynomialDecay,
 )
 
+# What Keras 3.15 gives at these steps.
+STEPS = (0, 1, 9, 15, 25, 33)
+KERAS = [
+    (
+        CosineDecayRestarts(0.1, 10, 2.0, 0.9, 0.05),
+        [0.1, 0.0976752, 0.0073248, 0.0779788, 0.0175212, 0.0808869],
+    ),
+    (
+        CosineDecayRestarts(0.1, 10, 1.0),
+        [0.1, 0.0975528, 0.0024472, 0.05, 0.05, 0.0793893],
+    ),
+    (
+        ExponentialDecay(0.1, 10, 0.5),
+        [0.1, 0.0933033, 0.0535887, 0.0353553, 0.0176777, 0.0101532],
+    ),
+    (ExponentialDecay(0.1, 10, 0.5, True), [0.1, 0.1, 0.1, 0.05, 0.025, 0.0125]),
+    (
+        InverseTimeDecay(0.1, 1, 1e-2),
+        [0.1, 0.0990099, 0.0917431, 0.0869565, 0.08, 0.075188],
+    ),
+    (InverseTimeDecay(0.1, 10, 0.5, True), [0.1, 0.1, 0.1, 0.0666667, 0.05, 0.04]),
+    (PolynomialDecay(0.1, 20, 0.01, 2.0), [0.1, 0.091225, 0.037225, 0.015625, 0.01, 0.01]),
+    (
+        PolynomialDecay(0.1, 20, 0.01, 0.5, True),
+        [0.1, 0.0977212, 0.0767458, 0.055, 0.0651135, 0.0476497],
+    ),
+]
 ALL = [
+    *(schedule for schedule, _ in KERAS),
     CosineDecay(0.1, 1000),
     CosineDecay(0, 7, 0.25, warmup_target=0.5, warmup_steps=3),
     PiecewiseConstantDecay([100, 200], [1.0, 0.5, 0.1]),
@@ -28,6 +60,11 @@ ALL = [
 def test_cosine_decay_follows_the_formula(step):
     expected = 0.1 * (0.75 * 0.5 * (1 + math.cos(math.pi * step / 1000)) + 0.25)
     assert CosineDecay(0.1, 1000, alpha=0.25)(step) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("schedule", "expected"), KERAS, ids=lambda v: repr(v)[:60])
+def test_a_schedule_of_keras_gives_keras_s_rates(schedule, expected):
+    assert [schedule(step) for step in STEPS] == pytest.approx(expected, abs=2e-7)
 
 
 def test_cosine_decay_stays_at_alpha_times_the_rate_after_its_steps():

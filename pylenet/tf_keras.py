@@ -1,0 +1,106 @@
+"""For scripts that say `tf.keras.`: `from pylenet import tf_keras as tf`.
+
+`tf.keras` is pylenet, with all that is in it; `from pylenet.tf_keras.keras.layers import Dense`
+works as well. Of TensorFlow itself there are `tf.random.set_seed`, dtypes and a few functions of
+arrays, which are numpy's. Anything else of it raises an error that says so.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import numpy as np
+
+import pylenet as keras
+
+from . import _check, _random, activations
+
+__all__ = [
+    "argmax",
+    "cast",
+    "config",
+    "constant",
+    "convert_to_tensor",
+    "expand_dims",
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "keras",
+    "newaxis",
+    "nn",
+    "one_hot",
+    "random",
+    "reshape",
+    "squeeze",
+    "test",
+    "uint8",
+]
+
+__path__: list[str] = []  # as a package has: keras may be imported from here
+__version__ = keras.__version__  # pylenet's own: it is not TensorFlow
+
+float32, float64, int32, int64, uint8 = np.float32, np.float64, np.int32, np.int64, np.uint8
+newaxis = None
+expand_dims, reshape, squeeze, argmax = np.expand_dims, np.reshape, np.squeeze, np.argmax
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x as an array of this dtype."""
+    return np.asarray(x).astype(dtype)
+
+
+def constant(value: Any, dtype: Any = None) -> Any:
+    """value as an array."""
+    return np.asarray(value, dtype)
+
+
+convert_to_tensor = constant
+
+
+def one_hot(indices: Any, depth: int) -> Any:
+    """float32 rows of `depth` values, 1 at the index and 0 elsewhere."""
+    return keras.utils.to_categorical(indices, depth)
+
+
+class _Part:
+    """A module of TensorFlow of which little is here."""
+
+    def __init__(self, name: str, **found: Any) -> None:
+        self._name = name
+        vars(self).update(found)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(_sentence(f"{self._name}.{name}"))
+
+
+def _set_seed(seed: int) -> None:
+    _random.seed(_check.integer("seed", seed, 0))
+
+
+def _no_devices(device_type: str | None = None) -> list[str]:
+    return [] if device_type in ("GPU", "TPU") else ["CPU"]
+
+
+nn = _Part("nn", **{name: getattr(activations, name) for name in activations.__all__})
+random = _Part("random", set_seed=_set_seed)
+test = _Part("test", is_gpu_available=lambda: False, gpu_device_name=lambda: "")
+config = _Part(
+    "config",
+    list_physical_devices=_no_devices,
+    experimental=SimpleNamespace(
+        list_physical_devices=_no_devices, set_memory_growth=lambda device, enable: None
+    ),
+)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(_sentence(name))
+
+
+def _sentence(name: str) -> str:
+    return (
+        f"tf.{name} is TensorFlow's and not in pylenet, which has tf.keras alone; use numpy for "
+        "arrays, and give fit arrays, generators or what tf.data makes (`import tensorflow` for it)"
+    )
