@@ -1,7 +1,9 @@
 """image_dataset_from_directory and load_img: pictures as batches, as Keras has them."""
 
 import os
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +205,31 @@ def test_load_img_and_img_to_array_are_as_in_keras(folder):
         load_img(folder / "nowhere.png")
     with pytest.raises(ValueError, match="notes.txt is not a picture: no format that Pillow knows"):
         load_img(folder / "cats" / "notes.txt")
+
+
+# What docs/data.md shows
+
+
+def test_the_python_of_docs_data_md_works(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for name, columns in (("train", 785), ("test", 784)):
+        rows = random.integers(0, 10, (3, columns))
+        np.savetxt(f"{name}.csv", rows, "%d", ",", header=",".join("h" * columns), comments="")
+    for number in range(20):
+        place = tmp_path / "pets" / ("cats", "dogs")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (9, 9)).astype(np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        names = {}
+        exec(block, names)
+        if "model" in names:
+            assert names["model"].class_names == ("cats", "dogs")
+    assert capsys.readouterr().out == "(1, 28, 28) uint8 255\n"
 
 
 # Errors
