@@ -268,7 +268,7 @@ class GlobalMaximum(_GlobalPooling):
         return (max_pool2d_backward(dy.reshape(len(x), 1, 1, -1), x, x.shape[1:3]),)
 
     def inputs(self, shape, seed):
-        return distinct(shape, seed) / np.float32(64)
+        return distinct(shape, seed) / np.float32(512)
 
     def smooth(self, layer):
         return False
