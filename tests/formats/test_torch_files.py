@@ -247,6 +247,9 @@ PICKLES = {
     "a list as key": b"\x80\x02}]K\x02s.",
     "append to a dict": b"\x80\x02}K\x01a.",
     "more than there is": b"\x80\x02\x87.",
+    "an escape": b"\x80\x02cos\\q\nsystem\n.",
+    "an unknown opcode": b"\x80\x02\xff.",
+    "no end": b"\x80\x02}",
     "a long text": b"\x80\x02X\xff\xff\xff\x7fabc.",
     "nested": b"\x80\x02" + b"]" * 100_000 + b".",
 }
