@@ -97,7 +97,7 @@ class _Members:
 
     def _read(self, name: str) -> bytes:
         info = self._infos[name]
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             raise ValueError(f"its member {name!r} must be stored as it is, as torch.save does")
         self._left -= info.file_size
         if self._left < 0:

@@ -273,6 +273,13 @@ def test_a_compressed_member_is_refused_before_it_is_unpacked(tmp_path):
         _torch_file.read(path)
 
 
+def test_a_pickle_that_torch_did_not_write_is_a_value_error_and_is_not_executed(tmp_path):
+    path = tmp_path / "m.pt"
+    path.write_bytes(pickle.dumps(Evil(), 2))
+    with pytest.raises(ValueError, match="torch.save did not write it"):
+        numbered().load_weights(path)
+
+
 @pytest.mark.parametrize("found", [{}, [], 3, {"w": 3}, {3: 4}, {"state_dict": {}}], ids=str)
 def test_a_file_without_a_state_dict_is_a_value_error(found, tmp_path):
     path = tmp_path / "m.pt"
