@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         preprocessing,
         tf_keras,
         utils,
+        web,
     )
     from .models import Model
 
@@ -60,6 +61,7 @@ __all__ = [
     "show_config",
     "tf_keras",
     "utils",
+    "web",
 ]
 
 _LAZY = [
@@ -71,6 +73,7 @@ _LAZY = [
     "preprocessing",
     "tf_keras",
     "utils",
+    "web",
 ]
 
 # Imported when they are first used: half of the time.

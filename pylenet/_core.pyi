@@ -40,6 +40,7 @@ class Network:
         scale: float = 1.0,
         offset: float = -0.0,
         frozen: Sequence[int] = ...,
+        isa: str | None = None,
     ) -> None: ...
     @property
     def isa(self) -> str: ...

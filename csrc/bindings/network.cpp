@@ -18,6 +18,7 @@
 #include "bindings/exchange.h"
 #include "bindings/gil.h"
 #include "bindings/settings.h"
+#include "runtime/dispatch.h"
 #include "runtime/interrupt.h"
 #include "runtime/memory.h"
 
@@ -39,10 +40,12 @@ Shape shape_of(std::tuple<int, int, int> hwc) {
 
 std::unique_ptr<Network> make_network(std::tuple<int, int, int> input,
                                       const std::vector<py::dict>& nodes, float scale, float offset,
-                                      const std::vector<int>& frozen) {
+                                      const std::vector<int>& frozen,
+                                      const std::optional<std::string>& isa) {
   std::vector<Settings> settings;
   for (const py::dict& node : nodes) settings.push_back(settings_of(node));
-  return std::make_unique<Network>(shape_of(input), settings, scale, offset, frozen);
+  return std::make_unique<Network>(shape_of(input), settings, scale, offset, frozen,
+                                   isa ? isa_named(*isa) : active_isa());
 }
 
 // One layer alone: its output shape, its tensors (name, offset, shape), where the next one's begin.
@@ -455,7 +458,7 @@ void bind_network(py::module_& m) {
   py::class_<Network>(m, "Network")
       .def(py::init(&make_network), py::arg("input_shape"), py::arg("nodes"), py::kw_only(),
            py::arg("scale") = 1.0f, py::arg("offset") = -0.0f,
-           py::arg("frozen") = std::vector<int>())
+           py::arg("frozen") = std::vector<int>(), py::arg("isa") = py::none())
       .def_property_readonly("isa", &Network::isa)
       .def_property_readonly("lanes", &Network::lanes)
       .def_property_readonly("parameter_floats", &Network::parameter_floats)

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "network/worker.h"
-#include "runtime/dispatch.h"
 
 namespace pylenet {
 
@@ -23,8 +22,8 @@ void rewrite_for_training(const Layers& layers) {
 Network::~Network() = default;
 
 Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
-                 const std::vector<int>& frozen)
-    : isa_(active_isa()), input_(input), scale_(scale), offset_(offset) {
+                 const std::vector<int>& frozen, const InstructionSet& isa)
+    : isa_(isa), input_(input), scale_(scale), offset_(offset) {
   check_size(input);
   for (const Settings& node : nodes)
     layers_.push_back(make_layer(node, output(), layers_.empty() ? 0 : layers_.back()->end()));

@@ -70,7 +70,7 @@ class Network {
   // frozen: which nodes training leaves as they are. Throws std::invalid_argument where a layer
   // does not fit what comes before it.
   Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
-          const std::vector<int>& frozen);
+          const std::vector<int>& frozen, const InstructionSet& isa);
   ~Network();
 
   const char* isa() const { return isa_.name; }

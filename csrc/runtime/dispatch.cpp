@@ -75,6 +75,8 @@ const InstructionSet& active_isa() {
   return chosen;
 }
 
-void set_isa(const std::string& name) { forced = &find("isa", name); }
+const InstructionSet& isa_named(const std::string& name) { return find("isa", name); }
+
+void set_isa(const std::string& name) { forced = &isa_named(name); }
 
 }  // namespace pylenet

@@ -16,6 +16,9 @@ std::vector<std::string> available_isas();  // those of them that this processor
 // Throws std::invalid_argument where PYLENET_ISA names none that is available.
 const InstructionSet& active_isa();
 
+// The available one of this name. Throws std::invalid_argument where there is none.
+const InstructionSet& isa_named(const std::string& name);
+
 // Forces one for networks built from now on. Throws like active_isa.
 void set_isa(const std::string& name);
 

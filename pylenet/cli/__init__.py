@@ -1,4 +1,4 @@
-"""The command line: `pylenet train | evaluate | predict | summary | bench | info`.
+"""The command line: `pylenet train | evaluate | predict | draw | summary | bench | info`.
 
 `python -m pylenet` does the same.
 

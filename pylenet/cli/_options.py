@@ -38,12 +38,17 @@ def add(
 def add_data_and_threads(command: argparse.ArgumentParser) -> None:
     """--data, --transpose and --threads."""
     command.add_argument("--data", default="mnist", metavar="DATA", help=DATA)
+    add_transpose(command)
+    add_threads(command)
+
+
+def add_transpose(command: argparse.ArgumentParser) -> None:
+    """--transpose."""
     command.add_argument(
         "--transpose",
         action="store_true",
         help="swap the rows and columns of a folder's images, which sets EMNIST's upright",
     )
-    add_threads(command)
 
 
 def add_threads(command: argparse.ArgumentParser) -> None:

@@ -80,8 +80,12 @@ class Graph(NamedTuple):
     scale: float = 1.0
     offset: float = -0.0  # neutral for -0.0 too
 
-    def network(self, frozen: Container[str] = ()) -> _core.Network:
-        """The graph planned in C++. frozen: names of layers whose weights training leaves alone."""
+    def network(self, frozen: Container[str] = (), isa: str | None = None) -> _core.Network:
+        """The graph planned in C++.
+
+        frozen: names of layers whose weights training leaves alone. isa: an instruction set by
+        name; None means the one in force.
+        """
         nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
         still = [
             place
@@ -89,7 +93,7 @@ class Graph(NamedTuple):
             if node.tensors and node.layers[0] in frozen
         ]
         return _core.Network(
-            self.input_shape, nodes, scale=self.scale, offset=self.offset, frozen=still
+            self.input_shape, nodes, scale=self.scale, offset=self.offset, frozen=still, isa=isa
         )
 
 

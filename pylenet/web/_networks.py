@@ -1,0 +1,167 @@
+"""Networks as JavaScript reads them: nodes, weights, and the outputs that are expected."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..layers.activation import LINEAR
+from ..layers.shape import scales_pixels
+from ..models import Sequential
+from ..models._graph import Graph, Node
+
+SIDE = 28  # of the images
+MOST_WEIGHTS = 2_000_000  # 11 MB of text
+# The kinds of nodes and the activations that kinds.js and float32.js compute.
+KINDS = (
+    *("activation", "average_pool2d", "batch_normalization", "conv2d", "dense", "max_pool2d"),
+    *("rbf", "rescaling", "subsample2d", "zero_padding2d"),
+)
+ACTIVATIONS = ("leaky_relu", "linear", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh")
+UNCHANGING = ("dropout", "flatten")  # these leave every value as it is, where nothing is trained
+OUTPUTS = {"softmax": "probabilities", "rbf": "distances"}  # by the last node; else scores
+
+
+def describe(model: Sequential, name: str, images: NDArray[np.uint8]) -> dict[str, Any]:
+    """The model under this name, and what it gives for images (N, 28, 28).
+
+    Raises ValueError where a page cannot show it.
+    """
+    _check_shapes(model, name)
+    graph = model.graph
+    nodes = [node for node in graph.nodes if not _is_unchanging(node)]
+    for node in nodes:
+        _check_node(node, name)
+    parameters = model.network.snapshot(model.parameters)
+    tensors = [tensor.of(parameters) for node in nodes for tensor in node.tensors]
+    if (count := sum(tensor.size for tensor in tensors)) > MOST_WEIGHTS:
+        raise ValueError(
+            f"model {name!r} has {count:,} weights, and a page takes {MOST_WEIGHTS:,} at most"
+        )
+    last = nodes[-1] if nodes else None
+    end = "" if last is None else last.kind
+    if last is not None and last.kind == "activation":
+        end = last.settings["activation"].name
+    divisor = 1 if scales_pixels(model.layers) is not None else 255
+    return {
+        "name": name,
+        "outputs": OUTPUTS.get(end, "scores"),
+        "pixels": {"divisor": divisor, "scale": graph.scale, "offset": graph.offset},
+        "nodes": [
+            {
+                "kind": node.kind,
+                "layers": node.layers,
+                "settings": dict(node.settings),
+                "input": node.input_shape,
+                "output": node.output_shape,
+                "tensors": [{"name": t.name, "shape": t.shape} for t in node.tensors],
+            }
+            for node in nodes
+        ],
+        "weights": packed_floats(*tensors),
+        "check": _expected(graph, parameters, images, divisor),
+    }
+
+
+def packed_floats(*arrays: NDArray[np.float32]) -> str:
+    """The arrays one after the other as text: the bytes of equal rank together, deflated.
+
+    Sign and exponent of weights are alike, so that a seventh is saved.
+    """
+    together = b"".join(array.astype("<f4").tobytes() for array in arrays)
+    planes = np.frombuffer(together, np.uint8).reshape(-1, 4).T
+    return b64encode(zlib.compress(planes.tobytes(), 9)[2:-4]).decode()  # without zlib's frame
+
+
+def _check_shapes(model: Sequential, name: str) -> None:
+    takes, gives = model.input_shape[1:], model.output_shape[1:]
+    if takes not in ((SIDE, SIDE), (SIDE, SIDE, 1), (SIDE * SIDE,)):
+        raise ValueError(
+            f"model {name!r} must take images of {SIDE} x {SIDE} pixels, got the shape {takes}"
+        )
+    if len(gives) != 1 or (gives[0] or 0) < 2:
+        raise ValueError(
+            f"model {name!r} must give a number for each of 2 or more classes, got {gives}"
+        )
+
+
+def _is_unchanging(node: Node) -> bool:
+    linear = node.kind == "activation" and node.settings["activation"] == LINEAR
+    return linear or node.kind in UNCHANGING
+
+
+def _check_node(node: Node, name: str) -> None:
+    layer = node.layers[0]
+    if node.kind not in KINDS:
+        raise ValueError(
+            f"model {name!r} has the layer {layer!r} of kind {node.kind!r}, and a page computes "
+            f"{', '.join(KINDS)} only"
+        )
+    activation = node.settings.get("activation", LINEAR).name
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"model {name!r} has the activation {activation!r} in the layer {layer!r}, and a page "
+            f"computes {', '.join(ACTIVATIONS)} only"
+        )
+
+
+def _expected(
+    graph: Graph, parameters: NDArray[np.float32], images: NDArray[np.uint8], divisor: int
+) -> dict[str, Any]:
+    """The outputs for the images, and whether a browser has to give the same bits."""
+    x = images.reshape(len(images), *graph.input_shape)
+    network = graph.network(isa="baseline")
+    classes = graph.nodes[-1].output_shape[2] if graph.nodes else graph.input_shape[2]
+    y = np.empty((len(x), classes), np.float32)
+    if len(x):
+        network.predict(y, parameters, x if divisor == 1 else x / np.float32(divisor), 1)
+    return {"exact": not _fuses(), "outputs": packed_floats(y)}
+
+
+def _fuses() -> bool:
+    """Whether the baseline's instructions round a product and a sum together, as on ARM."""
+    settings = {"units": 1, "use_bias": True, "activation": LINEAR}
+    network = _core.Network((1, 1, 1), [{"kind": "dense", **settings}], isa="baseline")
+    parameters = _core.zeros(network.parameter_floats)
+    x = np.full((1, 1, 1, 1), 1 + 2**-12, np.float32)
+    _, tensors, _ = _core.describe({"kind": "dense", **settings}, (1, 1, 1), 0)
+    kernel, bias = (offset for _, offset, _, _ in tensors)
+    parameters[kernel], parameters[bias] = x.item(), -np.square(x).item()
+    y = np.empty((1, 1), np.float32)
+    network.predict(y, parameters, x, 1)
+    return bool(y.item() != 0)
+
+
+def packed_images(images: NDArray[np.uint8]) -> str:
+    """Images for the page, as text: a zero is followed by how many zeros there are, up to 255."""
+    packed = bytearray()
+    for image in images.reshape(len(images), -1):
+        pixels = image.tolist()
+        start = 0
+        while start < len(pixels):
+            if pixels[start]:
+                packed.append(pixels[start])
+                start += 1
+                continue
+            end = start
+            while end < min(len(pixels), start + 255) and not pixels[end]:
+                end += 1
+            packed += bytes((0, end - start))
+            start = end
+    return b64encode(packed).decode()
+
+
+def labelled(classes: Sequence[str], labels: NDArray[np.integer[Any]], most: int) -> list[int]:
+    """Places of up to `most` labels: the first of each class, then the second, and so on."""
+    turns: list[tuple[int, int, int]] = []
+    for label in range(len(classes)):
+        places = np.flatnonzero(labels == label)[:most].tolist()
+        turns += [(turn, label, place) for turn, place in enumerate(places)]
+    chosen = sorted(turns)[:most]
+    return [place for _, _, place in sorted(chosen, key=lambda turn: turn[1])]
