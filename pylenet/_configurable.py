@@ -47,7 +47,7 @@ class Configurable(metaclass=OldArguments):
         """The constructor's by name; with **keywords, also those of the class they go on to."""
         found: dict[str, inspect.Parameter] = {}
         for base in cls.__mro__:
-            if "__init__" in vars(base):
+            if "__init__" in vars(base) and base is not object:
                 own = inspect.signature(vars(base)["__init__"]).parameters
                 found |= {name: own[name] for name in own if name not in found}
                 if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
+    from inspect import Signature
     from types import ModuleType
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 # Arguments of Keras 1 and 2: `_keras/_old.py` says what they are today.
 _NAMES = (
-    "W_constraint W_regularizer amsgrad b_constraint b_regularizer batch_input_shape beta_init "
-    "bias border_mode class_mode decay dim_ordering epsilon gamma_init init input lr max_q_size "
-    "max_queue_size nb_col nb_epoch nb_filter nb_row nb_worker output output_dim p period "
-    "pickle_safe sample_weight_mode show_accuracy sigma subsample theano_mode "
-    "use_multiprocessing workers"
+    "W_constraint W_regularizer amsgrad axis b_constraint b_regularizer batch_input_shape "
+    "beta_init bias border_mode class_mode decay dim_ordering epsilon gamma_init init input "
+    "lr max_q_size max_queue_size nb_col nb_epoch nb_filter nb_row nb_worker output "
+    "output_dim p period pickle_safe sample_weight_mode show_accuracy sigma subsample "
+    "theano_mode use_multiprocessing workers"
 )
 OLD_ARGUMENTS = frozenset(_NAMES.split())
 
@@ -86,6 +87,14 @@ class OldArguments(ABCMeta):
 
             args, kwargs = today(cls, args, kwargs)
         return super().__call__(*args, **kwargs)
+
+    @property
+    def __signature__(cls) -> Signature:
+        """Of the constructor, which help and editors show."""
+        from inspect import signature
+
+        found = signature(cls.__init__)  # type: ignore[misc]
+        return found.replace(parameters=list(found.parameters.values())[1:])
 
 
 def takes_old_arguments(function: T) -> T:

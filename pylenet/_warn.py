@@ -17,7 +17,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    name: str = frame.f_globals["__name__"]
+    name: str = frame.f_globals.get("__name__", "")
     return name.startswith(("pylenet.", "importlib"))
 
 

@@ -12,6 +12,7 @@ from . import _check, _missing, _random
 from ._digits import prepare_digits
 from ._image_folder import image_dataset_from_directory
 from ._pictures import img_to_array, load_img
+from ._plot import plot_model
 
 __all__ = [
     "PyDataset",
@@ -19,6 +20,7 @@ __all__ = [
     "image_dataset_from_directory",
     "img_to_array",
     "load_img",
+    "plot_model",
     "prepare_digits",
     "set_random_seed",
     "to_categorical",

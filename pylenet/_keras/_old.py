@@ -60,8 +60,8 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
     # batches are asked for by the thread that trains.
     **dict.fromkeys(_IGNORED.split(), lambda value: {}),
 }
-# Arguments that are told together with others, or are old in one of their values alone.
-TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "epsilon"}
+# Arguments that are told together with others, or that one value of is old, or all there is here.
+TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "axis", "epsilon"}
 
 
 def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, Arguments]:
@@ -94,6 +94,8 @@ def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, 
         said.append("decay= is learning_rate=schedules.InverseTimeDecay(...) today")
     if "amsgrad" not in own and new.get("amsgrad") is False:
         del new["amsgrad"]  # as it is here
+    if "axis" not in own and new.get("axis") in (-1, 3):
+        del new["axis"]  # the channels, as it is here
     if new.get("epsilon", 0) is None and "epsilon" in own:
         del new["epsilon"]
         said.append("epsilon=None is no more: leave it out")

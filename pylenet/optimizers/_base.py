@@ -113,6 +113,22 @@ class Optimizer(_configurable.Configurable, ABC, family="optimizer"):
             )
         self._learning_rate = rate
 
+    @property
+    def lr(self) -> float:
+        """learning_rate, as Keras 1 and 2 called it, with a DeprecationWarning."""
+        self._warn_of_lr()
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: float | LearningRateSchedule) -> None:
+        self._warn_of_lr()
+        self.learning_rate = value
+
+    def _warn_of_lr(self) -> None:
+        from .._keras._old import warn_once  # not needed to import the package
+
+        warn_once("optimizer.lr is a name of Keras 1 or 2; today it is optimizer.learning_rate")
+
     def learning_rates(self, steps: int) -> NDArray[np.float32]:
         """Rates of the next `steps` iterations, float32 of shape (steps,)."""
         steps = _check.integer("steps", steps, 0)

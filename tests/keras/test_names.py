@@ -306,6 +306,22 @@ def test_one_s_own_arguments_of_such_names_are_left_alone():
     assert optimizers.Adam(epsilon=1e-5).epsilon == 1e-5
 
 
+def test_help_shows_the_constructor_s_arguments():
+    for cls in (layers.Conv2D, optimizers.SGD, pylenet.losses.MeanSquaredError):
+        shown = list(inspect.signature(cls).parameters)
+        assert shown == list(inspect.signature(cls.__init__).parameters)[1:]
+    assert "epochs" in inspect.signature(models.Sequential.fit).parameters
+
+
+def test_an_optimizer_s_lr_is_its_learning_rate():
+    optimizer = optimizers.SGD(0.5)
+    rate, said = warnings_of(lambda: optimizer.lr)
+    assert rate == 0.5
+    assert said == ["optimizer.lr is a name of Keras 1 or 2; today it is optimizer.learning_rate"]
+    optimizer.lr = 0.25
+    assert optimizer.learning_rate == 0.25
+
+
 def test_keras_1_s_fit_and_compile_work():
     model = tiny()
 
