@@ -83,6 +83,11 @@ def fits_image(
     """
     if padding != "same" and (window[0] > image[0] or window[1] > image[1]):
         hint = "" if padding is None else ", unless padding is 'same'"
+        if len(image) == 3 and image[0] in (1, 3) and image[2] > 3:
+            hint = (
+                f"; images are height x width x channels: should the shape be "
+                f"{(image[1], image[2], image[0])}?"
+            )
         raise ValueError(
             f"{name} {window} must not be larger than the image, {image[0]} x {image[1]}{hint}"
         )

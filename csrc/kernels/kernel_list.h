@@ -108,6 +108,12 @@ PYLENET_KERNEL(sum_records, (float* gradient, const float* records, int groups, 
 // image and its place in Keras's flatten order.
 PYLENET_KERNEL(dropout, (float* y, const float* x, const TrainingImages& images, const Dropout& d,
                          Shape shape))
+// The same of whole channels: the place is the channel's.
+PYLENET_KERNEL(channel_dropout, (float* y, const float* x, const TrainingImages& images,
+                                 const Dropout& d, Shape shape))
+// y = x + deviation times a normally distributed number, which depends on the same as dropout's.
+PYLENET_KERNEL(gaussian_noise, (float* y, const float* x, const TrainingImages& images,
+                                std::uint64_t key, float deviation, Shape shape))
 
 // Batch normalisation. Sums over all places of the first `count` images, each channel's: in each
 // lane row by row, then the lanes as a tree.

@@ -1,4 +1,7 @@
-// Layers that move, pad or scale values: Flatten, ZeroPadding2D, Rescaling.
+// Layers that move, pad or scale values: Flatten, Reshape, ZeroPadding2D, Rescaling.
+#include <stdexcept>
+#include <vector>
+
 #include "layers/layer.h"
 
 namespace pylenet {
@@ -19,6 +22,35 @@ class Flatten final : public Layer {
                const float* y) const override {
     backward(call, hx, hy, x, y);
   }
+};
+
+// Values keep their place in Keras's flatten order.
+class Reshape final : public Layer {
+ public:
+  Reshape(const Settings& settings, Shape in, std::size_t offset)
+      : Reshape(settings.integers("shape", 3, 1, kMostValues), in, offset) {
+    if (double(out.channels) * out.height * out.width != double(size_of(in)))
+      throw std::invalid_argument("reshape: shape must hold as many values as the input");
+  }
+  void forward(const Call& call, float* y, const float* x) const override {
+    call.kernels.flatten(call.scratch, x, in);
+    call.kernels.unflatten(y, call.scratch, out);
+  }
+  void backward(const Call& call, float* dx, float* dy, const float*, const float*) const override {
+    if (!dx) return;
+    call.kernels.flatten(call.scratch, dy, out);
+    call.kernels.unflatten(dx, call.scratch, in);
+  }
+  void hessian(const Call& call, float* hx, float* hy, const float* x, const float*,
+               const float* y) const override {
+    backward(call, hx, hy, x, y);
+  }
+  std::size_t forward_scratch(int lanes) const override { return size_of(in) * lanes; }
+
+ private:
+  // shape: height, width, channels.
+  Reshape(const std::vector<int>& shape, Shape in, std::size_t offset)
+      : Layer(in, {shape[2], shape[0], shape[1]}, offset) {}
 };
 
 class ZeroPadding2D final : public Layer {
@@ -70,6 +102,7 @@ class Rescaling final : public Layer {
 };
 
 const Registered<Flatten> kFlatten("flatten");
+const Registered<Reshape> kReshape("reshape");
 const Registered<ZeroPadding2D> kZeroPadding2D("zero_padding2d");
 const Registered<Rescaling> kRescaling("rescaling");
 

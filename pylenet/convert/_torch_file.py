@@ -8,9 +8,11 @@ knows the few names that a state dict needs as plain texts, and refuses all othe
 
 from __future__ import annotations
 
+import io
 import math
 import pickletools
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +97,7 @@ class _Members:
 
     def _read(self, name: str) -> bytes:
         info = self._infos[name]
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             raise ValueError(f"its member {name!r} must be stored as it is, as torch.save does")
         self._left -= info.file_size
         if self._left < 0:
@@ -112,8 +114,8 @@ class _Machine:
         self._marks: list[int] = []  # the stack's lengths where MARK was met
         self._memo: dict[int, Any] = {}
         try:
-            for opcode, argument, _ in pickletools.genops(members.pickle()):
-                self._do(opcode.name, argument)
+            for name, argument in _opcodes(members.pickle()):
+                self._do(name, argument)
         except (IndexError, KeyError, UnicodeDecodeError) as error:
             raise ValueError(f"its pickle makes no sense: {error!r}") from None
         if len(self._stack) != 1:
@@ -138,7 +140,7 @@ class _Machine:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(self._memo[argument])
         elif name == "GLOBAL":
-            stack.append(_named(argument.replace(" ", ".")))
+            stack.append(_named(argument))
         elif name == "STACK_GLOBAL":
             stack.append(_named(".".join(map(str, self._last(2)))))
         elif name == "BINPERSID":
@@ -151,13 +153,11 @@ class _Machine:
         elif name in ("SETITEM", "SETITEMS"):
             items = self._last(2) if name == "SETITEM" else self._since_mark()
             _set_items(stack[-1], items)
-        elif name in ("APPEND", "APPENDS"):
+        else:  # APPEND, APPENDS
             items = self._last(1) if name == "APPEND" else self._since_mark()
             if not isinstance(stack[-1], list):
                 raise ValueError("its pickle appends to what is no list")
             stack[-1].extend(items)
-        else:
-            raise ValueError(f"its pickle has the opcode {name}, which no state dict needs")
 
     def _since_mark(self) -> list[Any]:
         return self._last(len(self._stack) - self._marks.pop())
@@ -181,6 +181,21 @@ class _Machine:
         return self._members.storage(name, key, count)
 
 
+def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Names and arguments up to STOP. Raises ValueError for one that no state dict needs."""
+    file = io.BytesIO(data)
+    name = ""
+    while name != "STOP":
+        opcode = _BY_CODE.get(file.read(1).decode("latin-1"))
+        name = "" if opcode is None else opcode.name
+        if opcode is None or name not in _OPCODES:
+            raise ValueError(f"its pickle has the opcode {name!r}, which no state dict needs")
+        if name == "GLOBAL":  # a module and a name in it, a line for each
+            yield name, ".".join(file.readline().decode("ascii").strip() for _ in range(2))
+        else:
+            yield name, None if opcode.arg is None else opcode.arg.reader(file)
+
+
 _VALUES: dict[str, Any] = {
     "NONE": None,
     "NEWTRUE": True,
@@ -194,6 +209,12 @@ _ARGUMENTS = {
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
 }
 _TUPLES = {"TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
+_OPCODES = {
+    *("PROTO", "FRAME", "STOP", "MARK", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET"),
+    *("LONG_BINGET", "GLOBAL", "STACK_GLOBAL", "BINPERSID", "REDUCE", "BUILD", "SETITEM"),
+    *("SETITEMS", "APPEND", "APPENDS", *_VALUES, *_ARGUMENTS, *_TUPLES),
+}
 
 
 def _named(text: str) -> _Name:

@@ -32,6 +32,7 @@ Tensors = dict[str, NDArray[Any]]
 NESTED = ("state_dict", "model_state_dict", "model")  # where checkpoints keep a state dict
 UNUSED = "num_batches_tracked"  # of batch normalisation: no prediction depends on it
 PYTORCH_EPSILON = 1e-5
+BEFORE_1_6 = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how such a file begins
 
 
 def read_weights(model: Sequential, path: Path) -> None:
@@ -41,14 +42,16 @@ def read_weights(model: Sequential, path: Path) -> None:
     where it does not fit the model, or for anything in the file but names, numbers and tensors.
     """
     with open(path, "rb") as file:
-        head = file.read(2)
+        head = file.read(len(BEFORE_1_6))
     try:
-        if head == b"PK":
+        if head.startswith(b"PK"):
             from . import _torch_file
 
             set_state_dict(model, _state_dict(_torch_file.read(path)), ordered=True)
-        elif head[:1] == b"\x80":
+        elif head == BEFORE_1_6:
             set_state_dict(model, _state_dict(_with_torch(path)), ordered=True)
+        elif head.startswith(b"\x80"):
+            raise ValueError("it is a pickle, and torch.save did not write it")
         else:
             set_state_dict(model, _safetensors(path), ordered=False)
     except ValueError as error:

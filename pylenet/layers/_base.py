@@ -14,7 +14,7 @@ from .._arrays import CoreShape, Shape
 from .._configurable import Configurable, serialize
 from ..initializers import Initializer
 
-__all__ = ["Input", "Layer"]
+__all__ = ["Input", "InputLayer", "Layer"]
 
 Settings = dict[str, Any]  # of a node: its "kind" and what C++ is to know of it
 
@@ -151,11 +151,16 @@ class Layer(Configurable, family="layer"):
         """What it gives in its model, for `Model`. Raises ValueError outside a built model."""
         return SymbolicTensor(self._built_shapes()[1], self)
 
-    def __call__(self, inputs: SymbolicTensor) -> SymbolicTensor:
+    def __call__(self, inputs: SymbolicTensor, *, training: bool | None = None) -> SymbolicTensor:
         """What the layer gives on an Input, or on what another layer gives, for `Model`.
 
-        Raises ValueError where these inputs do not fit.
+        training: None or False; the model says when it trains. Raises ValueError for True, and
+        where these inputs do not fit.
         """
+        if training:
+            raise ValueError(
+                f"training must be None or False, the model says when it trains, got {training!r}"
+            )
         if not isinstance(inputs, SymbolicTensor):
             raise TypeError(
                 "inputs must be an Input or what one other layer gives (a graph that branches is "
@@ -198,6 +203,10 @@ class Layer(Configurable, family="layer"):
         """
         vars(self).update(input_shape=input_shape, output_shape=output_shape, _weights=weights)
         self._averages = frozenset(averages)
+
+    def place_nowhere(self) -> None:
+        """For a model that gives this layer away: its weights are gone."""
+        vars(self).update(input_shape=None, output_shape=None, _weights={})
 
     def _built_shapes(self) -> tuple[Shape, Shape]:
         if self.input_shape is None or self.output_shape is None:
@@ -267,14 +276,58 @@ class SymbolicTensor:
 class Input(SymbolicTensor):
     """What goes into a model, the shape of one sample: Sequential([Input((28, 28, 1)), ...]).
 
-    dtype and the rest of Keras's arguments do not exist: images of any supported dtype come in.
+    batch_shape: the same with the number of samples in front, None or any, instead of shape.
+    batch_size, dtype: as in Keras, but images of any supported dtype and number come in.
     """
 
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__(sample_shape(shape))
+    def __init__(
+        self,
+        shape: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        *,
+        name: str | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+    ) -> None:
+        if batch_shape is not None:
+            if shape is not None:
+                raise ValueError("shape must be None where batch_shape is given, got both")
+            if not isinstance(batch_shape, (tuple, list)) or not batch_shape:
+                raise TypeError(
+                    f"batch_shape must be a tuple as (None, 28, 28, 1), got {batch_shape!r}"
+                )
+            batch_size, *rest = batch_shape
+            shape = [size for size in rest if size is not None]
+        if batch_size is not None:
+            _check.integer("batch_size", batch_size, 1)
+        if dtype is not None:
+            _check.text("dtype", dtype)
+        super().__init__(sample_shape(shape))  # type: ignore[arg-type]
+        self.name = None if name is None else checked_name(name)
 
     def __repr__(self) -> str:
-        return f"Input(shape={self.sample_shape})"
+        named = "" if self.name is None else f", name={self.name!r}"
+        return f"Input(shape={self.sample_shape}{named})"
+
+
+class InputLayer(Input):
+    """Input, under the name of Keras's layer. input_shape: the same as shape."""
+
+    def __init__(
+        self,
+        shape: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        *,
+        name: str | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        if input_shape is not None:
+            if shape is not None:
+                raise ValueError("input_shape must be None where shape is given, got both")
+            shape = input_shape
+        super().__init__(shape, batch_size, dtype, name=name, batch_shape=batch_shape)
 
 
 def sample_shape(value: Sequence[int]) -> Shape:
@@ -290,6 +343,16 @@ def sample_shape(value: Sequence[int]) -> Shape:
             f"got {shape}"
         )
     return shape
+
+
+def check_data_format(layer: Layer, data_format: str | None) -> None:
+    """Raise unless it is "channels_last", or None for that."""
+    if data_format is None or _check.text("data_format", data_format) == "channels_last":
+        return
+    raise ValueError(
+        f"data_format must be 'channels_last' in {type(layer).__name__}, images are (height, "
+        f"width, channels), got {data_format!r}"
+    )
 
 
 def require_image(layer: Layer, input_shape: Shape) -> None:

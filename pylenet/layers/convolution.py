@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _arrays, _check
 from .._arrays import Connections, Pair, Shape
-from ._base import Settings, _Weighted, require_image
+from ._base import Settings, _Weighted, check_data_format, require_image
 from .activation import elementwise, with_activation
 
 __all__ = ["Conv2D"]
@@ -41,9 +41,11 @@ class Conv2D(_Weighted):
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
         connections: Connections | None = None,
+        data_format: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(use_bias, kernel_initializer, bias_initializer, **common)
+        check_data_format(self, data_format)
         self.activation = elementwise(self, activation)
         self.filters = _check.integer("filters", filters, 1)
         self.kernel_size = _arrays.pair("kernel_size", kernel_size)

@@ -7,13 +7,15 @@ from typing import Any
 
 from .. import _arrays, _check
 from .._arrays import CoreShape, Pair, Shape
-from ._base import Layer, Settings, require_image
+from ._base import Layer, Settings, check_data_format, require_image
 
 __all__ = [
     "AveragePooling2D",
     "AvgPool2D",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
     "MaxPool2D",
     "MaxPooling2D",
 ]
@@ -25,9 +27,11 @@ class _Pooling2D(Layer):
         pool_size: Pair = (2, 2),
         strides: Pair | None = None,
         padding: str = "valid",
+        data_format: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        check_data_format(self, data_format)
         self.pool_size = _arrays.pair("pool_size", pool_size)
         self.strides = self.pool_size if strides is None else _arrays.pair("strides", strides)
         self.padding = _arrays.padding(padding)
@@ -67,16 +71,12 @@ class AveragePooling2D(_Pooling2D):
     kind = "average_pool2d"
 
 
-class GlobalAveragePooling2D(Layer):
-    """The mean of each channel: (height, width, channels) to (channels,).
-
-    keepdims: to (1, 1, channels) instead.
-    """
-
-    kind = "average_pool2d"
-
-    def __init__(self, keepdims: bool = False, **common: Any) -> None:
+class _GlobalPooling2D(Layer):
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **common: Any
+    ) -> None:
         super().__init__(**common)
+        check_data_format(self, data_format)
         self.keepdims = _check.boolean("keepdims", keepdims)
 
     def nodes(self, input_shape: Shape) -> list[Settings]:
@@ -91,5 +91,23 @@ class GlobalAveragePooling2D(Layer):
         return math.prod(inputs)
 
 
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """The mean of each channel: (height, width, channels) to (channels,).
+
+    keepdims: to (1, 1, channels) instead.
+    """
+
+    kind = "average_pool2d"
+
+
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """The largest value of each channel: (height, width, channels) to (channels,).
+
+    keepdims: to (1, 1, channels) instead.
+    """
+
+    kind = "max_pool2d"
+
+
 MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
-GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D

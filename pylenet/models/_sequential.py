@@ -307,10 +307,10 @@ class Sequential(LayerStack):
         images, labels = self._labelled("x", "y", x, y)
         order = np.arange(len(images))
         with self._trainer.held(self.name):
-            self._start_optimizer()
+            place = self._start_optimizer().iterations % 2**32  # as an epoch, to what layers draw
             self._prepare_optimizer(images, order)
             losses_, correct = self._steps(
-                images, labels, order, len(images), None, self._drawn_seed(), 0
+                images, labels, order, len(images), None, self._drawn_seed(), place
             )
         loss = float(losses_[0]) / len(images)
         if not np.isfinite(loss):

@@ -153,6 +153,26 @@ class LayerStack(Layered):
             self._frozen |= {layer.name}
         self._classes[type(layer)] += 1
 
+    def pop(self) -> Layer:
+        """Take the last layer off and return it; the weights below stay as they are.
+
+        The model is to be compiled again, with a new optimizer. Raises ValueError without layers.
+        """
+        if not self.layers:
+            raise ValueError(f"model {self.name!r} has no layers to take off")
+        *rest, last = self.layers
+        self.layers = tuple(rest)
+        self._names.remove(last.name or "")
+        self._frozen -= {last.name or ""}
+        self._classes[type(last)] -= 1
+        if self._placed is not None:
+            self._placed = self._placed[:-1]
+            end = self._placed[-1].end if self._placed else 0
+            self.parameters = self._memory[:end]
+            last.place_nowhere()
+            vars(self).pop("_network", None)
+        return last
+
     def build(self, input_shape: Sequence[int]) -> None:
         """Fix the shape of one sample, as (28, 28, 1), or with Keras's leading None."""
         if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -515,3 +517,15 @@ def test_a_corpus_file_without_its_weights_is_refused(tmp_path):
     shutil.copy(CORPUS / "torch_dynamo.onnx", tmp_path / "m.onnx")
     with pytest.raises(ValueError, match="must be in a file in the model's folder"):
         load_model(tmp_path / "m.onnx")
+
+
+# Files that are not what they seem; docs/reliability.md has the figures of a long run
+
+
+def test_mutated_onnx_files_are_refused_or_loaded_and_nothing_else():
+    script = Path(__file__).parents[1] / "reliability" / "fuzz.py"
+    kinds = ["onnx", "onnx of PyTorch", "onnx, outside"]
+    command = [sys.executable, str(script), "--count", "300", "--kinds", *kinds]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failures" in done.stdout

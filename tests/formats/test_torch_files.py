@@ -247,6 +247,9 @@ PICKLES = {
     "a list as key": b"\x80\x02}]K\x02s.",
     "append to a dict": b"\x80\x02}K\x01a.",
     "more than there is": b"\x80\x02\x87.",
+    "an escape": b"\x80\x02cos\\q\nsystem\n.",
+    "an unknown opcode": b"\x80\x02\xff.",
+    "no end": b"\x80\x02}",
     "a long text": b"\x80\x02X\xff\xff\xff\x7fabc.",
     "nested": b"\x80\x02" + b"]" * 100_000 + b".",
 }
@@ -268,6 +271,13 @@ def test_a_compressed_member_is_refused_before_it_is_unpacked(tmp_path):
         zip_.writestr("m/data.pkl", b"\0" * 10**6)
     with pytest.raises(ValueError, match="must be stored as it is"):
         _torch_file.read(path)
+
+
+def test_a_pickle_that_torch_did_not_write_is_a_value_error_and_is_not_executed(tmp_path):
+    path = tmp_path / "m.pt"
+    path.write_bytes(pickle.dumps(Evil(), 2))
+    with pytest.raises(ValueError, match="torch.save did not write it"):
+        numbered().load_weights(path)
 
 
 @pytest.mark.parametrize("found", [{}, [], 3, {"w": 3}, {3: 4}, {"state_dict": {}}], ids=str)

@@ -25,8 +25,11 @@ NAMES = [(3, TypeError), ("", ValueError), ("größe", ValueError), ("a\nb", Val
 SHAPES = [(28, TypeError), ("28", TypeError), ((), ValueError), ((0,), ValueError)]
 SHAPES += [((28.0, 28), TypeError), ((1, 2, 3, 4), ValueError), ((None, 3), TypeError)]
 
-COMMON = {"name": NAMES, "input_shape": SHAPES, "dtype": [("float32", TypeError)]}
-POOL = {"pool_size": PAIRS, "strides": PAIRS, "padding": PADDINGS}
+COMMON = {"name": NAMES, "input_shape": SHAPES, "dtype": [("float16", ValueError)]}
+COMMON["input_dim"] = [*COUNTS[:3], (0, ValueError)]
+COMMON["trainable"] = [(1, TypeError), (None, TypeError)]
+DATA_FORMATS = [("channels_first", ValueError), ("nhwc", ValueError), (1, TypeError)]
+POOL = {"pool_size": PAIRS, "strides": PAIRS, "padding": PADDINGS, "data_format": DATA_FORMATS}
 WEIGHTED = {
     "activation": ACTIVATIONS,
     "use_bias": FLAGS,

@@ -220,7 +220,7 @@ class Convolution(Activated):
         "strides": _wrong.PAIRS,
         "padding": _wrong.PADDINGS,
         **_wrong.WEIGHTED,
-        "data_format": [("channels_first", TypeError)],
+        "data_format": _wrong.DATA_FORMATS,
         "dilation_rate": [(2, TypeError)],
         "connections": WRONG_TABLES,
     }

@@ -211,24 +211,37 @@ class Average(_Pooling):
         return total / cells, (dy / cells).repeat(height, axis=1).repeat(width, axis=2)
 
 
-class GlobalAverage(Kind):
-    layer = layers.GlobalAveragePooling2D
-    awkward = [Case(layers.GlobalAveragePooling2D(), (7, 6, 3), (3,))]
-    cases = [
-        *awkward,
-        Case(layers.GlobalAveragePooling2D(), (1, 1, 17), (17,)),
-        Case(layers.GlobalAveragePooling2D(keepdims=True), (4, 9, 2), (1, 1, 2)),
-    ]
-    lenet = [Case(layers.GlobalAveragePooling2D(), (4, 4, 16))]
-    sweeps = {
-        "channels": [
-            Case(layers.GlobalAveragePooling2D(), (2, 2, c), batch=17) for c in range(1, 36)
-        ],
-        "batch": [Case(layers.GlobalAveragePooling2D(), (1, 4, 5), batch=n) for n in range(1, 51)],
-    }
+class _GlobalPooling(Kind):
+    """Cases that both kinds have."""
+
+    def __init_subclass__(cls):
+        layer = cls.layer
+        cls.awkward = [Case(layer(), (7, 6, 3), (3,))]
+        cls.cases = [
+            *cls.awkward,
+            Case(layer(), (1, 1, 17), (17,)),
+            Case(layer(keepdims=True), (4, 9, 2), (1, 1, 2)),
+        ]
+        cls.lenet = [Case(layer(), (4, 4, 16))]
+        cls.sweeps = {
+            "channels": [Case(layer(), (2, 2, c), batch=17) for c in range(1, 36)],
+            "batch": [Case(layer(), (1, 4, 5), batch=n) for n in range(1, 51)],
+        }
+        cls.misfits = [(layer(), (9,), f"{layer.__name__} takes images")]
+        super().__init_subclass__()
+
     good = {}
-    wrong = {"keepdims": [(1, TypeError), ("yes", TypeError)]}
-    misfits = [(layers.GlobalAveragePooling2D(), (9,), "GlobalAveragePooling2D takes images")]
+    wrong = {"keepdims": [(1, TypeError), ("yes", TypeError)], "data_format": _wrong.DATA_FORMATS}
+
+    def random(self, draw, input_shape):
+        return type(self).layer(draw(st.none()), draw(st.booleans()))
+
+    def suits_networks(self):
+        return False  # they go on with images
+
+
+class GlobalAverage(_GlobalPooling):
+    layer = layers.GlobalAveragePooling2D
 
     def forward(self, layer, x):
         return float64(x).mean(axis=(1, 2), keepdims=layer.keepdims)
@@ -244,8 +257,18 @@ class GlobalAverage(Kind):
     def exact(self, layer):
         return False
 
-    def random(self, draw, input_shape):
-        return layers.GlobalAveragePooling2D(draw(st.booleans()))
 
-    def suits_networks(self):
-        return False  # they go on with images
+class GlobalMaximum(_GlobalPooling):
+    layer = layers.GlobalMaxPooling2D
+
+    def forward(self, layer, x):
+        return float64(x).max(axis=(1, 2), keepdims=layer.keepdims)
+
+    def backward(self, layer, dy, x):
+        return (max_pool2d_backward(dy.reshape(len(x), 1, 1, -1), x, x.shape[1:3]),)
+
+    def inputs(self, shape, seed):
+        return distinct(shape, seed) / np.float32(512)
+
+    def smooth(self, layer):
+        return False

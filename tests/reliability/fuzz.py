@@ -1,25 +1,29 @@
-"""Mutate model files, backups and IDX / gzip data: a typed error or a good load, never more.
+"""Mutate files of models, backups, data and other tools: a typed error or a good load, never more.
 
     python tests/reliability/fuzz.py --count 100000 --seed 1
 
 Each input is a valid file with one to eight mutations: flipped bits, bytes set to extremes, parts
 cut out, doubled, moved, truncated ends, numbers in JSON replaced by absurd ones. Fails on any other
 exception than the documented ones, on a load that takes longer than 5 s of processor time, and on
-memory that grows by more than 200 MB over the run. The same seed gives the same inputs.
+memory that grows by more than 200 MB over the run. The same seed gives the same inputs. ONNX files
+are among them where the package onnx is installed.
 """
 
 import argparse
 import contextlib
 import gzip
+import importlib.util
 import os
 import random
 import re
 import resource
+import shutil
 import struct
 import sys
 import tempfile
 import time
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,10 @@ from pylenet import Sequential, callbacks, layers
 from pylenet.datasets import load_folder
 from pylenet.models import load_model
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+import torch_nets
+
+CORPUS = Path(__file__).parents[1] / "data"
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk would be the bottleneck
 ABSURD = [b"-1", b"0", b"1e999", b"99999999999999999999", b"4294967296", b"2147483647", b"null"]
 IDX = {
@@ -127,13 +135,74 @@ class RepackedIdx(GzipIdx):
         self.path.write_bytes(gzip.compress(data, 1, mtime=0))
 
 
+class Onnx(Target):
+    """A file of another tool. The package that reads it must be there."""
+
+    source = CORPUS / "onnx" / "keras_pooled_torch.onnx"
+
+    def make(self, folder):
+        self.path = folder / self.source.name
+        return self.source.read_bytes()
+
+
+class OnnxOfPytorch(Onnx):
+    source = CORPUS / "onnx" / "torch_old.onnx"
+
+
+class OnnxOutside(Onnx):
+    """With its weights in a file of their own."""
+
+    source = CORPUS / "onnx" / "torch_dynamo.onnx"
+
+    def make(self, folder):
+        shutil.copy(f"{self.source}.data", folder)
+        return super().make(folder)
+
+
+class StateDict(Onnx):
+    source = CORPUS / "torch" / "net_checkpoint.pth"
+
+    def make(self, folder):
+        self.model = torch_nets.net()
+        return super().make(folder)
+
+    def read(self):
+        self.model.load_weights(self.path)
+
+
+class StateDictPickle(StateDict):
+    """Its pickle mutated before it is packed, so that the zip is sound."""
+
+    def make(self, folder):
+        super().make(folder)
+        with zipfile.ZipFile(self.source) as archive:
+            self.members = {name: archive.read(name) for name in archive.namelist()}
+        (self.name,) = (name for name in self.members if name.endswith("data.pkl"))
+        return self.members[self.name]
+
+    def write(self, data):
+        with zipfile.ZipFile(self.path, "w") as archive:
+            for name, content in (self.members | {self.name: data}).items():
+                archive.writestr(name, content)
+
+
+class StateDictSorted(StateDict):
+    source = CORPUS / "torch" / "net.safetensors"
+
+
 TARGETS = {
     "model": Target,
     "backup": Backup,
     "idx": Idx,
     "idx.gz": GzipIdx,
     "idx in gz": RepackedIdx,
+    "pth": StateDict,
+    "pickle in pth": StateDictPickle,
+    "safetensors of PyTorch": StateDictSorted,
 }
+WITH_ONNX = {"onnx": Onnx, "onnx of PyTorch": OnnxOfPytorch, "onnx, outside": OnnxOutside}
+if importlib.util.find_spec("onnx") is not None:
+    TARGETS |= WITH_ONNX
 
 
 def mutated(data, chance):
@@ -179,8 +248,8 @@ def run(target, data, counts):
 
 
 def systematic(valid):
-    """Truncated at every byte; each of the first 400 bytes flipped in every bit and set to all."""
-    yield from (valid[:n] for n in range(len(valid)))
+    """Truncated at up to 2,000 places; the first 400 bytes each flipped in every bit and set."""
+    yield from (valid[:n] for n in range(0, len(valid), 1 + len(valid) // 2000))
     for k in range(min(400, len(valid))):
         for value in [*(1 << bit for bit in range(8)), 255]:
             yield valid[:k] + bytes([valid[k] ^ value]) + valid[k + 1 :]
@@ -190,12 +259,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000, help="mutations of each kind of file")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", nargs="+", choices=TARGETS, default=TARGETS, metavar="KIND")
     parser.add_argument("--growth", type=int, default=200, help="MB that memory may grow by")
     options = parser.parse_args()
     warnings.simplefilter("error")
     failures = 0
     before = 0
-    for name, kind in TARGETS.items():
+    for name in options.kinds:
+        kind = TARGETS[name]
         chance = random.Random(f"{options.seed} {name}")
         counts = {"refused": 0, "loaded": 0}
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
@@ -210,7 +281,7 @@ def main():
                 except Exception as error:
                     failures += 1
                     print(f"{name}: input {k}: {type(error).__name__}: {error}")
-        print(f"{name:<10} {len(inputs):6} systematic, {options.count:6} random: {counts}")
+        print(f"{name:<22} {len(inputs):6} systematic, {options.count:6} random: {counts}")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{failures} failures; memory grew by {grown:.0f} MB")
     return int(failures > 0 or grown > options.growth)
