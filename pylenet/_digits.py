@@ -19,6 +19,7 @@ Bytes = NDArray[np.uint8]
 SIZE, BOX = 28, 20  # of MNIST's images, and of the longer side of a digit in them
 CENTRE = 14  # where the centre of mass lies in MNIST: the index of a row and of a column
 LONGEST = 400  # side of a picture that is looked at in full
+STRIP = 1 << 18  # pixels that are made grey at a time
 SCALES = (1, 255, 65535)  # what white may be
 LUMA = (299, 587, 114)  # thousandths of red, green and blue in grey (ITU-R BT.601)
 PLAIN = ("RGBA", "RGB", "LA", "L", "1", "F", "I", "I;16")  # Pillow's modes that are such values
@@ -78,8 +79,8 @@ def digit_of(name: str, image: Any) -> Bytes:
     return digit
 
 
-def grey_of(name: str, image: Any) -> Ints:
-    """Grey values (height, width) of any picture, 0 to 255."""
+def grey_of(name: str, image: Any) -> Bytes:
+    """Grey values (height, width) of any picture."""
     if getattr(image, "mode", PLAIN[0]) not in PLAIN:
         image = image.convert("RGBA")
     try:
@@ -93,43 +94,66 @@ def grey_of(name: str, image: Any) -> Ints:
             f"{name} must have shape (height, width) or (height, width, channels) of 1 to 4 "
             f"channels, got {a.shape}"
         )
-    if a.dtype != np.uint8 or a.max() <= 1:
-        a = _bytes(name, a)
-    if a.ndim == 2:
-        return a.astype(np.int64)
-    if a.shape[2] < 3:
-        grey = a[..., 0].astype(np.int64)
-    else:
-        red, green, blue = (weight * a[..., i].astype(np.int64) for i, weight in enumerate(LUMA))
-        grey = (red + green + blue + 500) // 1000
-    if a.shape[2] in (1, 3):
-        return grey
-    alpha = a[..., -1].astype(np.int64)
-    light = 2 * int((grey * alpha).sum()) > 255 * int(alpha.sum())
-    paper = 0 if light else 255
-    return (grey * alpha + paper * (255 - alpha) + 127) // 255
+    a = a[..., None] if a.ndim == 2 else a
+    scale = _scale(name, a)
+    rows = max(1, STRIP // a.shape[1])
+    strips = [slice(start, start + rows) for start in range(0, len(a), rows)]
+    grey: Bytes = np.empty(a.shape[:2], np.uint8)
+    for strip in strips:
+        grey[strip] = _luma(_whole(a[strip], scale))
+    if a.shape[2] in (2, 4):
+        _lay_on_paper(grey, a[..., -1], scale, strips)
+    return grey
 
 
-def _bytes(name: str, a: NDArray[Any]) -> Bytes:
-    """Values on one of the SCALES as 0 to 255."""
+def _scale(name: str, a: NDArray[Any]) -> int:
+    """What is white in a picture: one of SCALES."""
     lowest, highest = float(a.min()), float(a.max())
     if not (lowest >= 0 and highest <= SCALES[-1]):
         value = lowest if lowest < 0 else highest
         raise ValueError(f"{name} must hold values from 0 to {SCALES[-1]}, got {value:g}")
-    scale = next(scale for scale in SCALES if highest <= scale)
-    return np.floor(a.astype(np.float64) * (255 / scale) + 0.5).astype(np.uint8)
+    return next(scale for scale in SCALES if highest <= scale)
 
 
-def _reduced(grey: Ints) -> Ints:
+def _whole(values: NDArray[Any], scale: int) -> NDArray[np.int32]:
+    """Values of this scale as 0 to 255."""
+    if scale == 255 and values.dtype == np.uint8:
+        return values.astype(np.int32)
+    return np.floor(values.astype(np.float64) * (255 / scale) + 0.5).astype(np.int32)
+
+
+def _luma(a: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The grey of (height, width, channels), alpha left out."""
+    if a.shape[2] < 3:
+        return a[..., 0]
+    red, green, blue = (weight * a[..., i] for i, weight in enumerate(LUMA))
+    grey: NDArray[np.int32] = (red + green + blue + 500) // 1000
+    return grey
+
+
+def _lay_on_paper(grey: Bytes, alpha: NDArray[Any], scale: int, strips: list[slice]) -> None:
+    """Let the paper show through, white, or black where what one sees is light."""
+    seen = total = 0
+    for strip in strips:
+        part = _whole(alpha[strip], scale)
+        seen += int((grey[strip] * part).sum(dtype=np.int64))
+        total += int(part.sum(dtype=np.int64))
+    paper = 0 if 2 * seen > 255 * total else 255
+    for strip in strips:
+        part = _whole(alpha[strip], scale)
+        grey[strip] = (grey[strip] * part + paper * (255 - part) + 127) // 255
+
+
+def _reduced(grey: Bytes) -> Ints:
     """The picture at most LONGEST pixels long: the means of equal square blocks."""
     factor = -(-max(grey.shape) // LONGEST)
     if factor == 1:
-        return grey
+        return grey.astype(np.int64)
     rows, columns = (min(factor, side) for side in grey.shape)
     height, width = grey.shape[0] // rows, grey.shape[1] // columns
     blocks = grey[: height * rows, : width * columns].reshape(height, rows, width, columns)
     area = rows * columns
-    means: Ints = (2 * blocks.sum((1, 3)) + area) // (2 * area)
+    means: Ints = (2 * blocks.sum((1, 3), dtype=np.int64) + area) // (2 * area)
     return means
 
 

@@ -131,7 +131,7 @@ def _image(file: Path, shape: tuple[int, ...], raw: bool) -> NDArray[np.uint8]:
         )
     if shape[2] == 3:
         return np.asarray(picture.convert("RGB"))
-    return _digits.grey_of(str(file), picture).astype(np.uint8)[..., None]
+    return _digits.grey_of(str(file), picture)[..., None]
 
 
 def _predict(model: Sequential, images: NDArray[np.uint8], entries: list[Prediction]) -> None:

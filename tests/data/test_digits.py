@@ -1,5 +1,6 @@
 """prepare_digits: any picture of a digit becomes what MNIST's makers would have made of it."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -247,6 +248,23 @@ def test_a_photograph_of_megapixels_becomes_the_digit_of_its_means():
     np.testing.assert_array_equal(
         prepare_digits([large])[0], prepare_digits([(2 * means + 25) // 50])[0]
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_photograph_takes_little_more_memory_than_its_grey(channels, dtype):
+    photo = np.repeat(np.kron(seven(), np.ones((11, 11), np.uint8))[..., None], channels, axis=2)
+    photo = photo.astype(dtype)
+    if channels == 4:
+        photo[..., 3] = 255
+    tracemalloc.start()
+    try:
+        (digit,) = prepare_digits([photo])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(digit, prepare_digits([photo[..., :3]])[0])
+    assert peak < photo.shape[0] * photo.shape[1] + 40e6
 
 
 @pytest.mark.parametrize("pixels", [1, 2])
