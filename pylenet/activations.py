@@ -1,6 +1,7 @@
 """Activations as functions of numpy arrays, of any shape, through the code that layers run.
 
-Each takes real numbers and gives new float32 numbers of the same shape. A layer's `activation` may
+Each takes real numbers and gives new float32 numbers of the same shape; of what a layer gives, it
+gives what its own layer does on that, for `Model`. A layer's `activation` may
 be one of these functions, or its name. Every function raises TypeError for what is no array of real
 numbers.
 """
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _missing, layers
+from .layers._base import SymbolicTensor
 from .layers.activation import ACTIVATIONS, ALIASES
 
 __all__ = [
@@ -44,17 +46,17 @@ __getattr__ = _missing.of(__name__)
 Floats = NDArray[np.float32]
 
 
-def elu(x: Any, alpha: float = 1.0) -> Floats:
+def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where it is positive, elsewhere alpha * (e^x - 1)."""
     return _through(layers.ELU(alpha), x)
 
 
-def exponential(x: Any) -> Floats:
+def exponential(x: Any) -> Any:
     """e^x."""
     return _through(layers.Activation("exponential"), x)
 
 
-def gelu(x: Any, approximate: bool = False) -> Floats:
+def gelu(x: Any, approximate: bool = False) -> Any:
     """x times the share of the standard normal distribution below x.
 
     approximate: with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) instead of the error function.
@@ -63,39 +65,39 @@ def gelu(x: Any, approximate: bool = False) -> Floats:
     return _through(layers.Activation("gelu_tanh" if approximate else "gelu"), x)
 
 
-def hard_sigmoid(x: Any) -> Floats:
+def hard_sigmoid(x: Any) -> Any:
     """x / 6 + 1/2, held to the range from 0 to 1."""
     return _through(layers.Activation("hard_sigmoid"), x)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.2) -> Floats:
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """x where it is positive, elsewhere x * negative_slope."""
     return _through(layers.LeakyReLU(negative_slope), x)
 
 
-def linear(x: Any) -> Floats:
+def linear(x: Any) -> Any:
     """x."""
     return _through(layers.Activation("linear"), x)
 
 
 def relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> Floats:
+) -> Any:
     """As layers.ReLU: x where it is positive, elsewhere 0, unless told otherwise."""
     return _through(layers.ReLU(max_value, negative_slope, threshold), x)
 
 
-def relu6(x: Any) -> Floats:
+def relu6(x: Any) -> Any:
     """x, held to the range from 0 to 6."""
     return _through(layers.Activation("relu6"), x)
 
 
-def scaled_tanh(x: Any) -> Floats:
+def scaled_tanh(x: Any) -> Any:
     """1.7159 tanh(2 x / 3), LeNet-5's of 1998."""
     return _through(layers.Activation("scaled_tanh"), x)
 
 
-def selu(x: Any) -> Floats:
+def selu(x: Any) -> Any:
     """1.0507 x where x is positive, elsewhere 1.0507 * 1.6733 (e^x - 1).
 
     Source: G. Klambauer and others, "Self-normalizing neural networks", NIPS 2017.
@@ -103,12 +105,12 @@ def selu(x: Any) -> Floats:
     return _through(layers.Activation("selu"), x)
 
 
-def sigmoid(x: Any) -> Floats:
+def sigmoid(x: Any) -> Any:
     """1 / (1 + e^-x)."""
     return _through(layers.Activation("sigmoid"), x)
 
 
-def silu(x: Any) -> Floats:
+def silu(x: Any) -> Any:
     """x * sigmoid(x)."""
     return _through(layers.Activation("silu"), x)
 
@@ -116,25 +118,28 @@ def silu(x: Any) -> Floats:
 swish = silu
 
 
-def softmax(x: Any, axis: int = -1) -> Floats:
+def softmax(x: Any, axis: int = -1) -> Any:
     """e^x, divided by the sum of these along an axis."""
+    if isinstance(x, SymbolicTensor):
+        return _through(layers.Softmax(axis), x)
     values = _real(x)
     if not values.ndim:
         raise ValueError("x must have an axis for softmax, got a single number")
-    return np.moveaxis(_through(layers.Softmax(), np.moveaxis(values, axis, -1)), -1, axis)
+    moved: Floats = np.moveaxis(_through(layers.Softmax(), np.moveaxis(values, axis, -1)), -1, axis)
+    return moved
 
 
-def softplus(x: Any) -> Floats:
+def softplus(x: Any) -> Any:
     """log(1 + e^x)."""
     return _through(layers.Activation("softplus"), x)
 
 
-def softsign(x: Any) -> Floats:
+def softsign(x: Any) -> Any:
     """x / (1 + |x|)."""
     return _through(layers.Activation("softsign"), x)
 
 
-def tanh(x: Any) -> Floats:
+def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
     return _through(layers.Activation("tanh"), x)
 
@@ -165,7 +170,7 @@ def serialize(activation: Callable[..., Any]) -> str:
     return str(layers.Activation(activation).activation)
 
 
-def _gelu_tanh(x: Any) -> Floats:
+def _gelu_tanh(x: Any) -> Any:
     return gelu(x, approximate=True)
 
 
@@ -179,8 +184,10 @@ def _real(x: Any) -> NDArray[Any]:
     return values
 
 
-def _through(layer: layers.Layer, x: Any) -> Floats:
+def _through(layer: layers.Layer, x: Any) -> Any:
     """The layer's output, the last axis being a sample's values."""
+    if isinstance(x, SymbolicTensor):
+        return layer(x)
     from .ops import _forward  # not needed to name a function
 
     values = _real(x)

@@ -272,6 +272,15 @@ class SymbolicTensor:
     def __repr__(self) -> str:
         return f"<SymbolicTensor of shape {self.shape}, the output of {self.layer!r}>"
 
+    def _branches(self, other: object) -> SymbolicTensor:
+        raise TypeError(
+            "what a layer gives can only go into the next layer: a graph that branches, or "
+            f"arithmetic between layers, is not supported, got {self!r} and {other!r}"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _branches
+    __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = _branches
+
 
 class Input(SymbolicTensor):
     """What goes into a model, the shape of one sample: Sequential([Input((28, 28, 1)), ...]).

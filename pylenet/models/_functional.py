@@ -1,4 +1,4 @@
-"""Model(inputs, outputs): a chain of layers, told by what goes in and what comes out."""
+"""Model: a chain of layers, told by what goes in and what comes out, or by a class with `call`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check
+from .._configurable import short_name
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor
 from ._sequential import Sequential
-from ._stack import Layered
+from ._stack import Layered, without_batch
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor]
 Arrays = NDArray[np.float32] | list[NDArray[np.float32]]
 
 
-class Model(Layered):
+class Model:
     """What layers in the middle of a model give: Model(model.inputs, layer.output).
 
     inputs: a model's `inputs`, or an Input. outputs: `layer.output` of a layer of that model, or
@@ -28,16 +29,95 @@ class Model(Layered):
     Layers that no model has yet become a Sequential, and where `outputs` is the last one's, that
     Sequential is what Model(inputs, outputs) returns, to be trained as any other.
 
+    A class of one's own, class Net(Model), makes layers in its constructor and applies them, one
+    on the other, in `call(self, inputs)`. It is a Sequential of these, as soon as the shape of its
+    input is known: by `build`, or from what it is trained on. A method that takes over Keras's
+    training, as train_step, does not exist.
+
     Raises ValueError where the outputs are not of one chain of layers from `inputs` on.
     """
 
-    def __new__(cls, inputs: Tensors, outputs: Tensors, *, name: str = "functional") -> Any:
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        if issubclass(cls, (View, Traced)):
+            return super().__new__(cls)
+        if cls is not Model:
+            return super().__new__(_traced(cls))
+        inputs, outputs, name = _arguments(*arguments, **named)
         source, tensors = _source(inputs), _tensors("outputs", outputs)
         chain = max((_chain(source, tensor) for tensor in tensors), key=len)
         if not chain or chain[-1].model is not None:
-            return super().__new__(cls)
+            return super().__new__(View)
         whole = _sequential(source, chain, tensors, name)
-        return whole if len(tensors) == 1 else super().__new__(cls)
+        return whole if len(tensors) == 1 else super().__new__(View)
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        for name in ("train_step", "test_step", "predict_step", "compute_loss"):
+            if name in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__} must not have a method {name}: it is not supported"
+                )
+
+
+def _arguments(
+    inputs: Tensors, outputs: Tensors, *, name: str = "functional"
+) -> tuple[Tensors, Tensors, str]:
+    return inputs, outputs, name
+
+
+class Traced(Sequential):
+    """What a class of a user's own is, besides: its layers as it applies them, one on the other."""
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None) -> None:
+        super().__init__(name=short_name(type(self)) if name is None else name)
+        if inputs is not None or outputs is not None:
+            self._take(_source(inputs), outputs)
+
+    def call(self, inputs: SymbolicTensor) -> SymbolicTensor:
+        """What the layers give, each applied on what another gave: for a user to say."""
+        raise TypeError(f"{type(self).__name__} must have a method call(self, inputs)")
+
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Fix the shape of one sample, as (28, 28, 1), or with Keras's leading None."""
+        if not self.layers:
+            source = Input(batch_shape=(None, *without_batch(input_shape)))
+            self._take(source, self.call(source))
+        super().build(input_shape)
+
+    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+        """What predict gives; on what a layer gives, what `call` does."""
+        return self.call(inputs) if isinstance(inputs, SymbolicTensor) else self.predict(inputs)
+
+    def _check_layers(self) -> None:
+        pass
+
+    def _take(self, source: Input, output: object) -> None:
+        if not isinstance(output, SymbolicTensor):
+            raise TypeError(
+                f"{type(self).__name__} must give what its last layer gives (it is a chain of "
+                f"layers), got {type(output).__name__}"
+            )
+        chain = _chain(source, output)
+        self.add(source)
+        for layer in _layers_of(chain):
+            self.add(layer)
+        for tensor in (source, *chain):
+            tensor.model = self
+
+
+def _traced(cls: type[Model]) -> type[Any]:
+    """The class that instances of a user's own have: it, and what it becomes."""
+    made = vars(cls).get("_as_sequential")
+    if made is None:
+        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        made = type(cls.__name__, (cls, Traced), names | {"__doc__": cls.__doc__})
+        cls._as_sequential = made  # type: ignore[attr-defined]
+    found: type[Any] = made
+    return found
+
+
+class View(Model, Layered):
+    """Model of layers that another model has."""
 
     def __init__(self, inputs: Tensors, outputs: Tensors, *, name: str = "functional") -> None:
         source, tensors = _source(inputs), _tensors("outputs", outputs)
@@ -142,6 +222,13 @@ def _sequential(
     for tensor in tensors:
         if tensor not in chain:
             raise _branch(tensor)
+    whole = Sequential([source, *_layers_of(chain)], name=name)
+    for tensor in (source, *chain):
+        tensor.model = whole
+    return whole
+
+
+def _layers_of(chain: list[SymbolicTensor]) -> list[Layer]:
     layers: list[Layer] = []
     for tensor in chain:
         layer = tensor.layer
@@ -151,10 +238,7 @@ def _sequential(
                 f"Model is part of another, make the longest first), got {layer!r}"
             )
         layers.append(layer)
-    whole = Sequential([source, *layers], name=name)
-    for tensor in (source, *chain):
-        tensor.model = whole
-    return whole
+    return layers
 
 
 def _layer_of(whole: Sequential | None, tensor: SymbolicTensor) -> Layer:

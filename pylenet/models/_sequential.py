@@ -620,14 +620,17 @@ class Sequential(LayerStack):
     def _images(self, name: str, x: Any) -> NDArray[Any]:
         """x, checked; builds a model whose input shape was not known."""
         if not self.built:
-            if not self.layers:
-                raise ValueError(f"model {self.name!r} has no layers: add some first")
+            self._check_layers()
             self.build(_inputs.numbers(name, x).shape[1:])
         images = _inputs.images(name, x, self._input_shape or ())
         if len(images) > FEW or not self._looked_at_pixels:
             self._looked_at_pixels = True
             _inputs.warn_if_scaled(name, images, self.layers)
         return images
+
+    def _check_layers(self) -> None:
+        if not self.layers:
+            raise ValueError(f"model {self.name!r} has no layers: add some first")
 
     def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
         loss, _ = self._compiled()

@@ -175,9 +175,7 @@ class LayerStack(Layered):
 
     def build(self, input_shape: Sequence[int]) -> None:
         """Fix the shape of one sample, as (28, 28, 1), or with Keras's leading None."""
-        if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:
-            input_shape = tuple(input_shape)[1:]
-        shape = sample_shape(input_shape)
+        shape = sample_shape(without_batch(input_shape))
         if self._input_shape not in (None, shape):
             raise ValueError(f"input_shape must be {self._input_shape}, got {shape}")
         if not self.built:
@@ -391,6 +389,13 @@ class LayerStack(Layered):
         self._placed, self._input_shape = [*below, *new], input_shape
         self._memory, self.parameters = memory, memory[:end]
         vars(self).pop("_network", None)
+
+
+def without_batch(input_shape: Sequence[Any]) -> Sequence[int]:
+    """A sample's shape that may have Keras's None in front."""
+    if isinstance(input_shape, (tuple, list)) and input_shape and input_shape[0] is None:
+        return tuple(input_shape)[1:]
+    return input_shape
 
 
 def _samples_a_call(layers: Sequence[Layer]) -> int:

@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 import pytest
+from kinds.dropout import factors
 from nets import LENETS, compiled, digits, one_hot
 from tolerance import EPS
 
@@ -178,6 +179,28 @@ LAYERS = [
     ("Dense(5, 'softmax')", (9,)),
     ("Dense(5, activation='sigmoid', use_bias=False)", (9,)),
     ("Activation('relu')", (3, 4, 5)),
+    *(
+        (f"Activation({name!r})", (3, 4, 5))
+        for name in (
+            *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "relu6", "selu"),
+            *("silu", "swish", "softplus", "softsign"),
+        )
+    ),
+    ("ReLU(max_value=0.5, negative_slope=0.25, threshold=0.125)", (3, 4, 5)),
+    ("ReLU(2.0)", (9,)),
+    ("LeakyReLU(negative_slope=0.1)", (9,)),
+    ("ELU(alpha=0.5)", (3, 4, 5)),
+    ("Softmax()", (9,)),
+    ("GlobalMaxPooling2D()", (4, 5, 3)),
+    ("GlobalAveragePooling2D(keepdims=True)", (4, 5, 3)),
+    ("Reshape((3, -1, 2))", (4, 3)),
+    ("Permute((1, 2, 3))", (4, 5, 3)),
+    ("Permute((3, 1, 2))", (4, 5, 1)),
+    ("Dropout(0.5)", (9,)),
+    ("SpatialDropout2D(0.5)", (4, 5, 3)),
+    ("GaussianNoise(0.5)", (9,)),
+    ("BatchNormalization()", (4, 5, 3)),
+    ("Dense(5, activation=LeakyReLU(0.1))", (9,)),
 ]
 
 
@@ -194,6 +217,135 @@ def test_a_layer_written_for_keras_gives_keras_s_result(call, shape, keras):
     theirs = np.asarray(twin.predict(x, verbose=0))
     assert model.output_shape == twin.output_shape
     np.testing.assert_allclose(model.predict(x), theirs, atol=40 * EPS)
+
+
+def step_by_step(keras, stack, rate=0.1):
+    """Ten steps here and there from the same weights; losses and weights after each step."""
+    x, y = digits(10 * 32)
+    x = (x[:, ::3, ::3, None] / 255).astype(np.float32)
+    model = compiled(lambda: Sequential([layers.Input(x.shape[1:]), *stack]), optimizers.SGD(rate))
+    twin = keras_twin(keras, model)
+    twin.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    found = []
+    for k in range(0, len(x), 32):
+        losses = model.train_on_batch(x[k : k + 32], y[k : k + 32])
+        others = float(twin.train_on_batch(x[k : k + 32], y[k : k + 32]))
+        found.append((losses, others, model.get_weights(), twin.get_weights()))
+    theirs = twin.predict(x[:50], verbose=0)
+    np.testing.assert_allclose(model.predict(x[:50]), theirs, atol=1e-4)
+    return model, twin, found
+
+
+def assert_same_steps(found):
+    """Losses and weights, moving averages among them, after each step."""
+    for loss, other, weights, others in found:
+        assert loss == pytest.approx(other, rel=1e-4)
+        apart = max(np.abs(a - b).max() for a, b in zip(weights, others, strict=True))
+        assert apart < 1e-4
+
+
+def _normalized(**options):
+    return layers.BatchNormalization(momentum=0.9, **options)
+
+
+NORMALIZED = {
+    "after Conv2D, activation above": lambda: [
+        layers.Conv2D(4, 3),
+        *(_normalized(), layers.Activation("relu"), layers.MaxPooling2D(2), layers.Flatten()),
+    ],
+    "after Conv2D with an activation": lambda: [
+        layers.Conv2D(4, 3, activation="tanh"),
+        *(_normalized(epsilon=0.01), layers.AveragePooling2D(2), layers.Flatten()),
+    ],
+    "after Dense, activation above": lambda: [
+        *(layers.Flatten(), layers.Dense(12, use_bias=False), _normalized()),
+        layers.Activation("sigmoid"),
+    ],
+    "after Dense with an activation": lambda: [
+        *(layers.Flatten(), layers.Dense(12, "relu"), _normalized(scale=False)),
+    ],
+    "after the input, and twice": lambda: [
+        *(_normalized(center=False), layers.Flatten(), layers.Dense(12), _normalized()),
+        *(layers.Activation("tanh"), layers.Dense(8), _normalized(center=False, scale=False)),
+    ],
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("name", NORMALIZED)
+def test_batch_normalization_trains_as_in_keras_step_by_step(name, keras):
+    _, _, found = step_by_step(keras, [*NORMALIZED[name](), layers.Dense(10, "softmax")])
+    assert_same_steps(found)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_frozen_layers_train_as_in_keras(keras):
+    """Batch normalisation that is frozen is in inference mode there, too."""
+    stack = [
+        *(layers.Conv2D(4, 3, trainable=False), layers.Activation("relu"), layers.Flatten()),
+        *(layers.Dense(12), layers.BatchNormalization(trainable=False), layers.Activation("relu")),
+    ]
+    model, twin, found = step_by_step(keras, [*stack, layers.Dense(10, "softmax")])
+    assert_same_steps(found)
+    ours, theirs = ([len(m.trainable_weights), len(m.non_trainable_weights)] for m in (model, twin))
+    assert ours == theirs == [4, 6]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("elu", "gelu", "hard_sigmoid", "leaky_relu", "relu6", "selu", "silu"),
+        *("softplus", "softsign"),
+    ],
+)
+def test_an_activation_trains_as_in_keras_step_by_step(name, keras):
+    stack = [layers.Conv2D(4, 3, activation=name), layers.MaxPooling2D(2), layers.Flatten()]
+    stack += [layers.Dense(12, name), layers.Dense(10, "softmax")]
+    _, _, found = step_by_step(keras, stack, 0.02)
+    assert_same_steps(found)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("rate", [0.25, 0.5])
+def test_dropout_trains_as_in_keras_where_both_drop_the_same(rate, keras):
+    """Ours drops what the entry of tests/kinds says; there those factors are a layer of its own."""
+    seed = 3
+
+    class Factors(keras.layers.Layer):
+        step = 0
+
+        def call(self, inputs, training=None):
+            if not training:
+                return inputs
+            drawn = factors((12,), rate, seed, range(32), self.step)
+            return inputs * keras.ops.convert_to_tensor(drawn.astype(np.float32))
+
+    x, y = digits(5 * 32)
+    x = (x[:, ::3, ::3, None] / 255).astype(np.float32)
+
+    def build():
+        dropped = [layers.Dense(12, "relu"), layers.Dropout(rate, seed=seed)]
+        end = layers.Dense(10, "softmax")
+        return Sequential([layers.Input(x.shape[1:]), layers.Flatten(), *dropped, end])
+
+    model, masked = compiled(build, optimizers.SGD(0.1)), Factors()
+    twin = keras.Sequential(
+        [
+            *(keras.Input(x.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(12, "relu")),
+            *(masked, keras.layers.Dense(10, "softmax")),
+        ]
+    )
+    twin.set_weights(model.get_weights())
+    loss = "sparse_categorical_crossentropy"
+    twin.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
+    found = []
+    for step in range(5):
+        part = slice(32 * step, 32 * step + 32)
+        masked.step = step
+        pair = model.train_on_batch(x[part], y[part]), twin.train_on_batch(x[part], y[part])
+        found.append((pair[0], float(pair[1]), model.get_weights(), twin.get_weights()))
+    assert_same_steps(found)
 
 
 TRAINING = [
