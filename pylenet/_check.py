@@ -114,3 +114,17 @@ def label_column(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.in
     if given not in ((samples,), (samples, 1)):
         raise ValueError(f"{name} must have shape ({samples},) or ({samples}, 1), got {given}")
     return class_labels(name, value, classes).reshape(samples)
+
+
+def sample_weights(name: str, value: Any, samples: int) -> NDArray[np.float32]:
+    """`value`, of shape (N,) or (N, 1), as float32 (N,), finite numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
+    if array.shape not in ((samples,), (samples, 1)):
+        raise ValueError(f"{name} must have shape ({samples},), one a sample, got {array.shape}")
+    with np.errstate(over="ignore"):
+        weights = np.ascontiguousarray(array.reshape(samples), np.float32)
+    if not np.isfinite(weights).all():
+        raise ValueError(f"{name} must hold finite numbers, got NaN or infinity")
+    return weights

@@ -27,9 +27,25 @@ class LossKind:
     CROSS_ENTROPY_FROM_PROBABILITIES: LossKind
     MEAN_SQUARED_ERROR: LossKind
     MAXIMUM_A_POSTERIORI: LossKind
+    BINARY_CROSS_ENTROPY_FROM_LOGITS: LossKind
+    BINARY_CROSS_ENTROPY_FROM_PROBABILITIES: LossKind
+    MEAN_ABSOLUTE_ERROR: LossKind
+    HUBER: LossKind
+    LOG_COSH: LossKind
+    HINGE: LossKind
+    SQUARED_HINGE: LossKind
+    POISSON: LossKind
+    KL_DIVERGENCE: LossKind
+    CATEGORICAL_HINGE: LossKind
 
 class Loss:
-    def __init__(self, kind: LossKind, constant: float = 0.0) -> None: ...
+    def __init__(
+        self,
+        kind: LossKind,
+        constant: float = 0.0,
+        target_scale: float = 1.0,
+        target_shift: float = 0.0,
+    ) -> None: ...
 
 class Network:
     def __init__(
@@ -72,6 +88,8 @@ class Network:
         y: NDArray[Any],
         loss: Loss | LossKind,
         threads: int,
+        weights: NDArray[np.float32] | None = None,
+        outputs: NDArray[np.float32] | None = None,
     ) -> tuple[float, int]: ...
     def gradient(
         self, parameters: NDArray[np.float32], x: NDArray[Any], dy: NDArray[Any], threads: int
@@ -111,6 +129,10 @@ class Network:
         epoch: int,
         exchange: tuple[int, int, Callable[..., object]] | None = None,
         threads: int,
+        weights: NDArray[np.float32] | None = None,
+        outputs: NDArray[np.float32] | None = None,
+        regularizers: Sequence[tuple[int, int, float, float]] = (),
+        constraints: Sequence[tuple[Any, Any]] = (),
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def distort(
         self,

@@ -83,12 +83,12 @@ inline Targets targets_of(const py::array& a, std::int64_t images, int classes) 
       if (labels.data()[i] < 0 || labels.data()[i] >= classes)
         throw py::value_error("y must hold labels from 0 to " + std::to_string(classes - 1) +
                               ", got " + std::to_string(labels.data()[i]));
-    return {labels.data(), nullptr};
+    return {labels.data(), nullptr, nullptr};
   }
   if (a.ndim() != 2 || a.shape(1) != classes)
     throw py::value_error("y must have shape (n, " + std::to_string(classes) + "), got " +
                           shape_text(a));
-  return {nullptr, exactly<FloatVector>("y", a).data()};
+  return {nullptr, exactly<FloatVector>("y", a).data(), nullptr};
 }
 
 }  // namespace pylenet

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -117,19 +118,43 @@ void predict(const Network& network, const py::object& y, const py::object& para
   interruptible(network, false, work);
 }
 
+// One weight for each image, or null for None.
+const float* weights_of(const std::optional<py::object>& weights, std::int64_t images) {
+  if (!weights) return nullptr;
+  const auto a = exactly<FloatVector>("weights", *weights);
+  if (a.size() != images)
+    throw py::value_error("weights must have one for each of the " + std::to_string(images) +
+                          " images, got shape " + shape_text(a));
+  return a.data();
+}
+
+// Where the outputs of so many images are to be written, or null for None.
+float* outputs_of(const Network& network, const std::optional<py::object>& outputs,
+                  std::int64_t images) {
+  if (!outputs) return nullptr;
+  auto a = exactly<FloatVector>("outputs", *outputs);
+  if (std::size_t(a.size()) != images * size_of(network.output()))
+    throw py::value_error("outputs must have " + std::to_string(size_of(network.output())) +
+                          " values for each image, got shape " + shape_text(a));
+  return a.mutable_data();
+}
+
 std::pair<double, std::int64_t> evaluate(const Network& network, const py::object& parameters,
                                          const py::array& x, const py::array& y, Loss loss,
-                                         int threads) {
+                                         int threads, const std::optional<py::object>& weights,
+                                         const std::optional<py::object>& outputs) {
   const float* p = parameters_of(network, parameters);
   const ImageView view = image_view("x", x, network.input());
-  const Targets targets = targets_of(y, x.shape(0), int(size_of(network.output())));
   const std::int64_t count = x.shape(0);
+  Targets targets = targets_of(y, count, int(size_of(network.output())));
+  targets.weights = weights_of(weights, count);
+  float* written = outputs_of(network, outputs, count);
   positive("threads", threads);
   double sum = 0.0;
   std::int64_t correct = 0;
   if (count > 0)
     interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
-      network.evaluate(&sum, &correct, p, view, count, targets, loss, threads, interrupt);
+      network.evaluate(&sum, &correct, written, p, view, count, targets, loss, threads, interrupt);
     });
   return {sum, correct};
 }
@@ -245,6 +270,30 @@ Optimizer optimizer_of(const Network& network, const py::dict& d,
   return o;
 }
 
+// (begin, end, l1, l2).
+Regularizer regularizer_of(const Network& network, const py::tuple& t) {
+  const auto [begin, end, l1, l2] = t.cast<std::tuple<std::size_t, std::size_t, float, float>>();
+  if (begin > end || end > network.parameter_floats())
+    throw py::value_error("a regularizer's range must be of the parameters");
+  return {{begin, end}, l1, l2};
+}
+
+// (offset, outer, length, inner), and then (low, high, rate) of a norm, None where values are not
+// to be negative.
+Constraint constraint_of(const Network& network, const py::tuple& t) {
+  const auto [place, norm] =
+      t.cast<std::tuple<std::array<std::size_t, 4>, std::optional<std::array<double, 3>>>>();
+  const auto [offset, outer, length, inner] = place;
+  if (offset + outer * length * inner > network.parameter_floats() || length == 0)
+    throw py::value_error("a constraint's tensor must be of the parameters");
+  Constraint c{Constraint::kNonNegative, offset, outer, length, inner, 0.0, 0.0, 0.0};
+  if (norm) {
+    c.kind = Constraint::kNorm;
+    std::tie(c.low, c.high, c.rate) = std::tuple((*norm)[0], (*norm)[1], (*norm)[2]);
+  }
+  return c;
+}
+
 double factor(const py::dict& d, const char* name) {
   const auto value = d[name].cast<double>();
   if (!(value >= 0.0 && value <= 1.0))
@@ -321,8 +370,9 @@ std::pair<py::array, py::array> train(
     const std::vector<py::object>& slots, const py::object& iterations,
     const py::object& learning_rates, const std::optional<py::dict>& augmentation,
     std::uint32_t seed, std::uint32_t epoch,
-    const std::optional<std::tuple<std::size_t, std::size_t, py::function>>& exchange,
-    int threads) {
+    const std::optional<std::tuple<std::size_t, std::size_t, py::function>>& exchange, int threads,
+    const std::optional<py::object>& weights, const std::optional<py::object>& outputs,
+    const std::vector<py::tuple>& regularizers, const std::vector<py::tuple>& constraints) {
   TrainCall call{};
   call.seed = seed;
   call.epoch = epoch;
@@ -344,6 +394,13 @@ std::pair<py::array, py::array> train(
                           std::to_string(steps) + " steps, got " + std::to_string(rates.size()));
   call.learning_rates = rates.data();
   call.optimizer = optimizer_of(network, optimizer, slots);
+  call.targets.weights = weights_of(weights, x.shape(0));
+  call.outputs = outputs_of(network, outputs, call.count);
+  call.output_floats = std::int64_t(size_of(network.output()));
+  if (exchange && outputs)
+    throw py::value_error("outputs must be None with an exchange, which computes only a share");
+  for (const py::tuple& t : regularizers) call.regularizers.push_back(regularizer_of(network, t));
+  for (const py::tuple& t : constraints) call.constraints.push_back(constraint_of(network, t));
   auto counter = exactly<IndexVector>("iterations", iterations);
   if (counter.size() != 1) throw py::value_error("iterations must hold one number");
   std::int64_t* steps_done = counter.mutable_data();
@@ -451,9 +508,21 @@ void bind_network(py::module_& m) {
       .value("CROSS_ENTROPY_FROM_LOGITS", LossKind::kCrossEntropyFromLogits)
       .value("CROSS_ENTROPY_FROM_PROBABILITIES", LossKind::kCrossEntropyFromProbabilities)
       .value("MEAN_SQUARED_ERROR", LossKind::kMeanSquaredError)
-      .value("MAXIMUM_A_POSTERIORI", LossKind::kMaximumAPosteriori);
-  py::class_<Loss>(m, "Loss").def(py::init<LossKind, float>(), py::arg("kind"),
-                                  py::arg("constant") = 0.0f);
+      .value("MAXIMUM_A_POSTERIORI", LossKind::kMaximumAPosteriori)
+      .value("BINARY_CROSS_ENTROPY_FROM_LOGITS", LossKind::kBinaryCrossEntropyFromLogits)
+      .value("BINARY_CROSS_ENTROPY_FROM_PROBABILITIES",
+             LossKind::kBinaryCrossEntropyFromProbabilities)
+      .value("MEAN_ABSOLUTE_ERROR", LossKind::kMeanAbsoluteError)
+      .value("HUBER", LossKind::kHuber)
+      .value("LOG_COSH", LossKind::kLogCosh)
+      .value("HINGE", LossKind::kHinge)
+      .value("SQUARED_HINGE", LossKind::kSquaredHinge)
+      .value("POISSON", LossKind::kPoisson)
+      .value("KL_DIVERGENCE", LossKind::kKlDivergence)
+      .value("CATEGORICAL_HINGE", LossKind::kCategoricalHinge);
+  py::class_<Loss>(m, "Loss").def(py::init<LossKind, float, float, float>(), py::arg("kind"),
+                                  py::arg("constant") = 0.0f, py::arg("target_scale") = 1.0f,
+                                  py::arg("target_shift") = 0.0f);
   py::implicitly_convertible<LossKind, Loss>();
   py::class_<Network>(m, "Network")
       .def(py::init(&make_network), py::arg("input_shape"), py::arg("nodes"), py::kw_only(),
@@ -470,7 +539,8 @@ void bind_network(py::module_& m) {
       .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
            py::arg("threads"))
       .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
-           py::arg("loss"), py::arg("threads"))
+           py::arg("loss"), py::arg("threads"), py::arg("weights") = py::none(),
+           py::arg("outputs") = py::none())
       .def("gradient", &gradient, py::arg("parameters"), py::arg("x"), py::arg("dy"),
            py::arg("threads"))
       .def("hessian", &hessian, py::arg("parameters"), py::arg("x"), py::arg("order"),
@@ -481,7 +551,9 @@ void bind_network(py::module_& m) {
            py::kw_only(), py::arg("batch_size"), py::arg("loss"), py::arg("optimizer"),
            py::arg("slots"), py::arg("iterations"), py::arg("learning_rates"),
            py::arg("augmentation"), py::arg("seed"), py::arg("epoch"),
-           py::arg("exchange") = py::none(), py::arg("threads"))
+           py::arg("exchange") = py::none(), py::arg("threads"), py::arg("weights") = py::none(),
+           py::arg("outputs") = py::none(), py::arg("regularizers") = py::tuple(),
+           py::arg("constraints") = py::tuple())
       .def("distort", &distort, py::arg("x"), py::arg("order"), py::arg("augmentation"),
            py::arg("threads"));
 }

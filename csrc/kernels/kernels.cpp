@@ -71,6 +71,7 @@ constexpr InstructionSet PYLENET_JOIN(kernels_, PYLENET_ISA) = {
     clip,
     scale,
     sum_of_squares,
+    regularize,
     multiply_adds,
 };
 

@@ -81,10 +81,21 @@ enum class LossKind {
   kMeanSquaredError,
   kMaximumAPosteriori,  // of distances: y_t + log(e^-constant + sum of e^-y); the least one is
                         // right
+  kBinaryCrossEntropyFromLogits,  // sigmoid inside; of each output alone, as all up to kPoisson
+  kBinaryCrossEntropyFromProbabilities,  // Keras's: clipped to [eps, 1 - eps]
+  kMeanAbsoluteError,
+  kHuber,  // up to an error of `constant` half its square, then linear
+  kLogCosh,
+  kHinge,
+  kSquaredHinge,
+  kPoisson,
+  kKlDivergence,
+  kCategoricalHinge,
 };
 struct Loss {
   LossKind kind;
-  float constant;  // kMaximumAPosteriori's
+  float constant;                    // kMaximumAPosteriori's, kHuber's
+  float target_scale, target_shift;  // rows of targets are taken times scale plus shift
 };
 
 // Images in the caller's memory, read in place: any strides (bytes), any alignment.
@@ -115,10 +126,11 @@ struct PoolShape {
   int pool_height, pool_width, stride_height, stride_width, pad_top, pad_left;
 };
 
-// What a loss compares with: exactly one of the pointers is set.
+// What a loss compares with: labels or rows.
 struct Targets {
   const std::int32_t* labels;  // [image]
   const float* rows;           // [image][classes]
+  const float* weights;        // [image], of its loss; null where all are 1
 };
 
 // A random affine distortion: what each image's map is drawn from, uniformly between -limit and
@@ -175,7 +187,7 @@ struct InstructionSet {
   Kernels lanes, single;
 
   // Second derivatives of one image's loss with respect to y (single layout), the same for every
-  // label. Not for kCrossEntropyFromProbabilities.
+  // label. For kCrossEntropyFromLogits, kMeanSquaredError, kMaximumAPosteriori.
   void (*loss_hessian)(float* h, const float* y, Loss loss, int classes);
   // y = x^2 for whole vectors: up to kSlack floats more than `size`.
   void (*square)(float* y, const float* x, std::size_t size);
@@ -190,6 +202,9 @@ struct InstructionSet {
   void (*clip)(float* gradient, std::size_t size, float limit);
   void (*scale)(float* gradient, std::size_t size, float factor);
   float (*sum_of_squares)(const float* x, std::size_t size);
+  // Adds to the gradient that of sum(l1 |w| + l2 w^2), which is returned; |w| has no slope at 0.
+  float (*regularize)(float* gradient, const float* parameters, std::size_t size, float l1,
+                      float l2);
   // For measuring: as many multiply-adds as the machine can do at once, one after the other,
   // `rounds` times. Returns how many one round is; *sink keeps them from being optimised away.
   int (*multiply_adds)(float* sink, std::int64_t rounds);

@@ -116,7 +116,8 @@ inline Normal normal(vec x) {
   return {e * (polynomial(kTailP, (t - splat(4.0f)) * d) * d), e * splat(kDensityPeak)};
 }
 
-inline vec log(vec v) {  // of a few values an image: the library's
+// Of a few values an image: the library's.
+inline vec log(vec v) {
   for (int lane = 0; lane < kLanes; lane++) v[lane] = __builtin_logf(v[lane]);
   return v;
 }

@@ -238,5 +238,18 @@ float sum_of_squares(const float* x, std::size_t size) {
   return sum.total();
 }
 
+float regularize(float* gradient, const float* parameters, std::size_t size, float l1, float l2) {
+  const vec one = splat(1.0f), twice_l2 = splat(2.0f * l2);
+  BlockSum sum;
+  for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
+    const vec w = load_some(parameters + i, n);
+    const vec sign = select(w > 0.0f, one, select(w < 0.0f, -one, vec{}));
+    const vec slope = fma(twice_l2, w, splat(l1) * sign);
+    sum.at(i) += fma(splat(l2) * w, w, splat(l1) * (sign * w));
+    store_some(gradient + i, load_some(gradient + i, n) + slope, n);
+  });
+  return sum.total();
+}
+
 }  // namespace
 }  // namespace pylenet

@@ -49,9 +49,12 @@ class ActivationLayer final : public ActivatedLayer {
     copy(call, hx, hy);
     undo_activation_squared(call, hx, x);
   }
-  // Cross-entropy after a softmax is computed from what goes into the softmax.
+  // Cross-entropy after a softmax, or a binary one after a sigmoid, is computed from what goes into
+  // it.
   bool is_part_of(Loss loss) const override {
-    return is_softmax() && loss.kind == LossKind::kCrossEntropyFromLogits;
+    return (is_softmax() && loss.kind == LossKind::kCrossEntropyFromLogits) ||
+           (activation_.kind == ActivationKind::kSigmoid &&
+            loss.kind == LossKind::kBinaryCrossEntropyFromLogits);
   }
   bool in_place() const override { return !by_input_; }
   bool needs_output() const override { return !by_input_ && has_activation(); }

@@ -64,6 +64,11 @@ std::size_t Network::check_hessian(Loss loss) const {
     throw std::invalid_argument(
         "optimizer SDLM needs a loss with second derivatives: cross-entropy after a softmax or of "
         "logits, got that of other probabilities");
+  if (loss.kind != LossKind::kCrossEntropyFromLogits && loss.kind != LossKind::kMeanSquaredError &&
+      loss.kind != LossKind::kMaximumAPosteriori)
+    throw std::invalid_argument(
+        "optimizer SDLM takes a categorical cross-entropy, the mean squared error or "
+        "maximum_a_posteriori for the loss, got another one");
   return largest;
 }
 

@@ -32,7 +32,11 @@ struct TrainCall {
   std::uint32_t seed, epoch;    // what dropout depends on besides the image
   const float* learning_rates;  // [step]
   Optimizer optimizer;
-  Exchange* exchange;     // null for a step that is computed here alone
+  Exchange* exchange;          // null for a step that is computed here alone
+  float* outputs;              // [image in `order`][output] before its step; null where nobody asks
+  std::int64_t output_floats;  // of one image
+  std::vector<Regularizer> regularizers;
+  std::vector<Constraint> constraints;
   double* losses;         // [step] sum over the batch
   std::int64_t* correct;  // [step]
 
@@ -91,10 +95,11 @@ class Network {
     return plan.groups_of(count) * (cost(plan) + double(size_of(input_)));
   }
 
-  // Losses summed over the images, and how many of their arg max are right.
-  void evaluate(double* loss, std::int64_t* correct, const float* parameters, const ImageView& x,
-                std::int64_t count, const Targets& targets, Loss which, int threads,
-                Interrupt& interrupt) const;
+  // Losses summed over the images, and how many of their arg max are right. outputs: as predict's
+  // y, or null.
+  void evaluate(double* loss, std::int64_t* correct, float* outputs, const float* parameters,
+                const ImageView& x, std::int64_t count, const Targets& targets, Loss which,
+                int threads, Interrupt& interrupt) const;
 
   // dx [image][h][w][c] and the flat gradient, both float32, for a given dy like predict's y.
   void gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,

@@ -33,7 +33,7 @@ void Network::predict(float* y, const float* parameters, const ImageView& x, std
                  });
 }
 
-void Network::evaluate(double* loss, std::int64_t* correct, const float* parameters,
+void Network::evaluate(double* loss, std::int64_t* correct, float* outputs, const float* parameters,
                        const ImageView& x, std::int64_t count, const Targets& targets, Loss which,
                        int threads, Interrupt& interrupt) const {
   const Plan& plan = plan_for(count);
@@ -47,6 +47,7 @@ void Network::evaluate(double* loss, std::int64_t* correct, const float* paramet
                    worker.loss(nullptr, &workspace->losses[images.first],
                                &workspace->correct[images.first], targets, images, which, layers,
                                1.0f);
+                   if (outputs) worker.unpack_outputs(outputs, images, layers);
                  });
   *loss = 0.0;
   *correct = 0;

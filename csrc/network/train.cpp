@@ -23,6 +23,7 @@ void TrainCall::skip(std::int64_t steps) {
   learning_rates += steps;
   losses += steps;
   correct += steps;
+  if (outputs) outputs += images * output_floats;
 }
 
 // One thread's share of a training call.
@@ -31,6 +32,7 @@ struct Network::Trainer {
   struct Slab {
     std::int64_t step, begin, end;
     bool first, last;
+    std::int64_t step_images;
     float scale;  // of the loss's gradient
     int images() const { return int(end - begin); }
   };
@@ -49,8 +51,13 @@ struct Network::Trainer {
     const std::int64_t most = network().barriers_.empty() ? kSlab : call.batch_size;
     for (std::int64_t at = begin; at < end; at += most) {
       const std::int64_t slab_end = std::min(at + most, end);
-      const Slab slab{
-          number, at, slab_end, at == begin, slab_end == end, 1.0f / float(end - begin)};
+      const Slab slab{number,
+                      at,
+                      slab_end,
+                      at == begin,
+                      slab_end == end,
+                      end - begin,
+                      1.0f / float(end - begin)};
       run_groups(slab);
       run_exchange(slab);
       // All threads see the same here: thread 0 does not ask among the parts.
@@ -75,6 +82,7 @@ struct Network::Trainer {
         const std::int64_t first = images.first - slab.begin;
         own.loss(own.output_gradient(), &workspace.losses[first], &workspace.correct[first],
                  call.targets, images, call.loss, layers, slab.scale);
+        if (call.outputs) own.unpack_outputs(call.outputs, images, layers);
         own.backward_layers(backward_end(s), layers, group);
       });
     }
@@ -178,9 +186,16 @@ struct Network::Trainer {
       update.prepare(part, range);
       if (!pieces) update.apply(part, step, slab.step);
     });
-    if (!slab.last || !pieces) return;
-    worker.member.for_each(pieces, [&](int piece) { update.measure(piece); });
-    worker.member.for_each(parts, [&](int part) { update.apply(part, step, slab.step); });
+    if (!slab.last) return;
+    if (pieces) {
+      worker.member.for_each(pieces, [&](int piece) { update.measure(piece); });
+      worker.member.for_each(parts, [&](int part) { update.apply(part, step, slab.step); });
+    }
+    // The others do not prepare another step before this thread joins them.
+    if (worker.member.thread == 0)
+      call.losses[slab.step] += update.penalty() * double(slab.step_images);
+    if (const int constraints = update.constraints())
+      worker.member.for_each(constraints, [&](int i) { update.constrain(i); });
   }
 
   // Metrics, and what layers change without a gradient.
@@ -206,8 +221,8 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   const Lease workspace(
       *this, plan,
       {threads, true, groups, std::size_t(largest), bool(call.augmentation), segments});
-  Update update(isa_, call.optimizer, call.parameters, workspace->gradient.data.get(),
-                trained_tensors(), int(parts_.size()));
+  Update update(isa_, call.optimizer, call.regularizers, call.constraints, call.parameters,
+                workspace->gradient.data.get(), trained_tensors(), int(parts_.size()));
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{

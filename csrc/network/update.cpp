@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace pylenet {
 
@@ -37,13 +38,19 @@ OptimizerStep Optimizer::at(std::int64_t number, float learning_rate) const {
   return s;
 }
 
-Update::Update(const InstructionSet& isa, const Optimizer& optimizer, float* parameters,
-               float* gradient, const std::vector<Range>& tensors, int parts)
+Update::Update(const InstructionSet& isa, const Optimizer& optimizer,
+               const std::vector<Regularizer>& regularizers,
+               const std::vector<Constraint>& constraints, float* parameters, float* gradient,
+               const std::vector<Range>& tensors, int parts)
     : isa_(isa),
       optimizer_(optimizer),
+      regularizers_(regularizers),
+      constraints_(constraints),
       parameters_(parameters),
       gradient_(gradient),
-      ranges_(parts) {
+      ranges_(parts),
+      penalties_(regularizers.empty() ? 0 : parts) {
+  for (const Constraint& c : constraints) factors_.emplace_back(c.outer * c.inner);
   const Clipping::Kind kind = optimizer.clipping.kind;
   if (kind != Clipping::kNorm && kind != Clipping::kGlobalNorm) return;
   for (const Range& tensor : tensors)
@@ -53,6 +60,14 @@ Update::Update(const InstructionSet& isa, const Optimizer& optimizer, float* par
 
 void Update::prepare(int part, Range range) {
   ranges_[part] = range;
+  if (!regularizers_.empty()) penalties_[part] = 0.0;
+  for (const Regularizer& r : regularizers_) {
+    const auto first = std::max(range.begin, r.range.begin),
+               last = std::min(range.end, r.range.end);
+    if (first < last)
+      penalties_[part] +=
+          isa_.regularize(gradient_ + first, parameters_ + first, last - first, r.l1, r.l2);
+  }
   if (optimizer_.clipping.kind == Clipping::kValue)
     isa_.clip(gradient_ + range.begin, range.end - range.begin, optimizer_.clipping.limit);
 }
@@ -87,6 +102,37 @@ void Update::apply(int part, const OptimizerStep& step, std::int64_t number) con
   const bool overwrite = average.overwrite_every > 0 && (done + 1) % average.overwrite_every == 0;
   isa_.moving_average(average.values + begin, parameters_ + begin, end - begin,
                       done == 0 ? 0.0f : average.momentum, overwrite);
+}
+
+double Update::penalty() const {
+  return std::accumulate(penalties_.begin(), penalties_.end(), 0.0);
+}
+
+void Update::constrain(int i) {
+  constexpr double kEpsilon = 1e-7;  // Keras's epsilon()
+  const Constraint& c = constraints_[i];
+  float* w = parameters_ + c.offset;
+  if (c.kind == Constraint::kNonNegative) {
+    for (std::size_t k = 0; k < c.outer * c.length * c.inner; k++) w[k] = w[k] < 0.0f ? 0.0f : w[k];
+    return;
+  }
+  // Calls f(weights, factors), a row of `inner` each.
+  const auto for_each_row = [&](auto f) {
+    for (std::size_t row = 0; row < c.outer * c.length; row++)
+      f(w + row * c.inner, factors_[i].data() + row / c.length * c.inner);
+  };
+  std::fill(factors_[i].begin(), factors_[i].end(), 0.0);
+  for_each_row([&](const float* weights, double* squares) {
+    for (std::size_t k = 0; k < c.inner; k++) squares[k] += double(weights[k]) * weights[k];
+  });
+  for (double& factor : factors_[i]) {
+    const double norm = std::sqrt(factor);
+    const double wanted = c.rate * std::min(std::max(norm, c.low), c.high) + (1.0 - c.rate) * norm;
+    factor = wanted / (kEpsilon + norm);
+  }
+  for_each_row([&](float* weights, const double* factors) {
+    for (std::size_t k = 0; k < c.inner; k++) weights[k] = float(weights[k] * factors[k]);
+  });
 }
 
 }  // namespace pylenet

@@ -37,12 +37,28 @@ struct Optimizer {
   OptimizerStep at(std::int64_t number, float learning_rate) const;
 };
 
+// Adds sum(l1 |w| + l2 w^2) over a range of the parameters to the loss.
+struct Regularizer {
+  Range range;
+  float l1, l2;
+};
+
+// What is done to a tensor after each update: values below 0 become 0; or norms of vectors in it,
+// values [outer][length][inner] with one vector for each outer and inner, go from n to
+// rate clip(n, low, high) + (1 - rate) n, as Keras computes it.
+struct Constraint {
+  enum Kind { kNonNegative, kNorm } kind;
+  std::size_t offset, outer, length, inner;
+  double low, high, rate;
+};
+
 // The updates of one call; all its threads share one.
 class Update {
  public:
   // tensors: those that are trained, in the order of the buffer. parts: of the gradient, how many.
-  Update(const InstructionSet& isa, const Optimizer& optimizer, float* parameters, float* gradient,
-         const std::vector<Range>& tensors, int parts);
+  Update(const InstructionSet& isa, const Optimizer& optimizer,
+         const std::vector<Regularizer>& regularizers, const std::vector<Constraint>& constraints,
+         float* parameters, float* gradient, const std::vector<Range>& tensors, int parts);
 
   // Part `part` of the gradient is there, at `range`.
   void prepare(int part, Range range);
@@ -51,6 +67,11 @@ class Update {
   void measure(int piece);
   // The step's update of a part. number: of the step, from the call's first on.
   void apply(int part, const OptimizerStep& step, std::int64_t number) const;
+  // What regularizers add to the loss, once all parts are prepared.
+  double penalty() const;
+  // How many tensors are constrained, after all parts are applied.
+  int constraints() const { return int(constraints_.size()); }
+  void constrain(int i);
 
  private:
   struct Piece {
@@ -64,9 +85,13 @@ class Update {
 
   const InstructionSet& isa_;
   const Optimizer& optimizer_;
+  const std::vector<Regularizer>& regularizers_;
+  const std::vector<Constraint>& constraints_;
   float *const parameters_, *const gradient_;
-  std::vector<Range> ranges_;  // [part]
-  std::vector<Piece> pieces_;  // of all tensors, in order; none where nothing is measured
+  std::vector<Range> ranges_;      // [part]
+  std::vector<double> penalties_;  // [part]
+  std::vector<Piece> pieces_;      // of all tensors, in order; none where nothing is measured
+  std::vector<std::vector<double>> factors_;  // [constraint] of each vector
 };
 
 }  // namespace pylenet

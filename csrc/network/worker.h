@@ -225,6 +225,14 @@ struct Network::Worker {
                       images.index, images.count, loss, int(size_of(network.output())), scale);
   }
 
+  // After `layers` layers and the loss: what the last ones give, as predict's y, `images` of it.
+  void unpack_outputs(float* y, const GroupImages& images, int layers) const {
+    const int all = int(network.layers_.size());
+    forward_layers(layers, all);
+    const Shape shape = network.output();
+    plan.kernels.unpack(y + images.first * size_of(shape), input(all), images.count, shape);
+  }
+
   // Part `part` of the gradient, summed over `images` images' records.
   Range sum_part(float* gradient, int part, int images, bool add) const {
     const auto& [layer, own] = network.parts_[part];

@@ -20,6 +20,7 @@ SAME = {
     "layers.GlobalMaxPool2D": "layers.GlobalMaxPooling2D",
     "Layer": "layers.Layer",
     "Loss": "losses.Loss",
+    "Metric": "metrics.Metric",
     "Optimizer": "optimizers.Optimizer",
     "Initializer": "initializers.Initializer",
     "Regularizer": "regularizers.Regularizer",

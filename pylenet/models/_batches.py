@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _random
+from ._inputs import Labelled
 
 MOST = 3  # members of a batch: x, y, sample_weight
 
@@ -133,20 +134,21 @@ class Batches:
 
 
 class Slices:
-    """Arrays x and y as batches, in an order drawn for each pass where `shuffle`."""
+    """Samples, targets and weights as batches, in an order drawn for each pass where `shuffle`."""
 
-    def __init__(self, x: Any, y: Any, batch_size: int, shuffle: bool) -> None:
-        self._x, self._y, self._batch_size, self._shuffle = x, y, batch_size, shuffle
+    def __init__(self, data: Labelled, batch_size: int, shuffle: bool) -> None:
+        self._data, self._batch_size, self._shuffle = data, batch_size, shuffle
 
     def __len__(self) -> int:
-        return -(-len(self._x) // self._batch_size)
+        return -(-len(self._data.x) // self._batch_size)
 
     def __iter__(self) -> Iterator[Any]:
-        samples = len(self._x)
+        x, y, weights, _ = self._data
+        samples = len(x)
         order = _random.generator().permutation(samples) if self._shuffle else np.arange(samples)
         for start in range(0, samples, self._batch_size):
             part = order[start : start + self._batch_size]
-            yield self._x[part], self._y[part]
+            yield x[part], y[part], None if weights is None else weights[part]
 
 
 _END = object()  # a batch cannot be this

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import _arrays, _core
 from .._arrays import CoreShape, Shape
 from ..layers import Layer
-from ..layers.activation import JOINED, LINEAR
+from ..layers.activation import JOINED, LINEAR, Function
 
 
 class Tensor(NamedTuple):
@@ -112,8 +112,8 @@ def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:
 def inference(input_shape: Shape, layers: Iterable[Placed]) -> Graph:
     """The network of these layers in as few nodes as compute the same, to the same bits."""
     nodes = [_as_dense(node) for placed in layers for node in placed.nodes]
-    graph = Graph(_arrays.core_shape(input_shape), _join_activations(nodes))
-    return _scale_pixels(graph)
+    joined = _sigmoid_apart(_join_activations(nodes))
+    return _scale_pixels(Graph(_arrays.core_shape(input_shape), joined))
 
 
 def _as_dense(node: Node) -> Node:
@@ -149,6 +149,24 @@ def _join_activations(nodes: Iterable[Node]) -> tuple[Node, ...]:
         else:
             joined.append(node)
     return tuple(joined)
+
+
+def _sigmoid_apart(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """A sigmoid of flat outputs is a node of its own: binary cross-entropy looks behind it."""
+    last = nodes[-1] if nodes else None
+    activation: Function | None = last.settings.get("activation") if last else None
+    if (
+        last is None
+        or activation is None
+        or activation.name != "sigmoid"
+        or last.kind == "activation"
+        or last.output_shape[:2] != (1, 1)
+    ):
+        return nodes
+    below = last._replace(settings={**last.settings, "activation": LINEAR})
+    shape = last.output_shape
+    above = Node("activation", {"activation": activation}, shape, shape, (), last.layers)
+    return (*nodes[:-1], below, above)
 
 
 def _scale_pixels(graph: Graph) -> Graph:

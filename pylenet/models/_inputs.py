@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from ..layers import Layer
 from ..layers.activation import LINEAR, Function
 from ..layers.shape import scales_pixels
 from ..losses import (
+    BinaryCrossentropy,
     CategoricalCrossentropy,
+    Huber,
     Loss,
     MaximumAPosteriori,
     SparseCategoricalCrossentropy,
@@ -23,8 +25,57 @@ from ..losses import (
 if TYPE_CHECKING:
     from ._graph import Node
 
+PROBABILITIES = ("softmax", "sigmoid")  # activations that give these, or positive numbers
 SCALED_SAMPLE = 8  # images looked at to see whether pixels are scaled already, or dark on light
 LIGHT_BORDER = 0.9  # share of a border's pixels: noise would not have so many
+
+
+class Labelled(NamedTuple):
+    """Samples and their targets, checked. weights: of the samples' losses; None where all are 1.
+
+    loss: C++'s for these targets.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    weights: NDArray[np.float32] | None
+    loss: _core.Loss
+
+    def part(self, which: slice) -> Labelled:
+        """Some of the samples."""
+        weights = None if self.weights is None else self.weights[which]
+        return self._replace(x=self.x[which], y=self.y[which], weights=weights)
+
+    def weigh_classes(self, class_weight: Mapping[int, float] | None) -> Labelled:
+        """The same with a weight for each class, 1 for those that are not named.
+
+        Raises ValueError where samples have weights already.
+        """
+        if class_weight is None:
+            return self
+        if self.weights is not None:
+            raise ValueError("class_weight must be None where sample_weight is given, got both")
+        labels = self.y
+        if labels.ndim == 2:
+            labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0].round()
+        weights = np.ones(len(labels), np.float32)
+        for label, weight in class_weight.items():
+            weights[labels == label] = weight
+        return self._replace(weights=weights)
+
+
+def class_weights(value: Any) -> dict[int, float] | None:
+    """The argument class_weight, checked: a dict of label to weight, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"class_weight must be a dict of label to weight, got {value!r}")
+    return {
+        _check.integer("class_weight's labels", label, 0): _check.real32(
+            f"class_weight[{label!r}]", weight, "(-inf, inf)"
+        )
+        for label, weight in value.items()
+    }
 
 
 def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
@@ -84,6 +135,8 @@ def targets(name: str, y: Any, loss: Loss, outputs: int, samples: int) -> NDArra
                 "labels compile with loss='categorical_crossentropy'"
             )
         return _check.label_column(name, a, (samples, outputs)).astype(np.int32)
+    if outputs == 1 and a.shape == (samples,):
+        a = a[:, None]
     if a.shape != (samples, outputs):
         hint = (
             "; for integer labels compile with loss='sparse_categorical_crossentropy', or use "
@@ -143,20 +196,18 @@ def warns_of_light_border(name: str, x: NDArray[Any]) -> bool:
 
 
 def core_loss(
-    loss: Loss, metrics: Sequence[str], nodes: Iterable[Node], outputs: Shape
+    loss: Loss, nodes: Iterable[Node], outputs: Shape, targets: NDArray[Any] | None = None
 ) -> _core.Loss:
     """C++'s loss for this one after a model's nodes; ValueError where they do not fit.
 
-    nodes: from the last one down.
+    nodes: from the last one down. targets: what it is to be computed for, as `targets` gives it.
     """
-    nodes = iter(nodes)
-    last = next(nodes, None)
+    down = list(nodes)
+    last = down[0] if down else None
     if len(outputs) != 1:
         raise ValueError(
             f"loss needs flat output (classes,), got {outputs}: put a Flatten before the end"
         )
-    if metrics and outputs[0] == 1:
-        raise ValueError(f"metrics {list(metrics)} need at least 2 outputs, one for each class")
     if isinstance(loss, MaximumAPosteriori):
         return _core.Loss(_core.LossKind.MAXIMUM_A_POSTERIORI, loss.j)
     if last is not None and last.kind == "rbf":
@@ -165,16 +216,16 @@ def core_loss(
             f"got {loss!r}"
         )
     settings = {} if last is None else last.settings
-    kind = _loss_kind(loss, settings.get("activation", LINEAR).name, outputs)
-    if kind == _core.LossKind.CROSS_ENTROPY_FROM_PROBABILITIES and last is not None:
-        activation = _activation_of_outputs((last, *nodes))
-        if activation not in (None, "softmax", "sigmoid"):
-            raise ValueError(
-                f"loss {loss.kind!r} takes probabilities, so the outputs must come from a softmax, "
-                f"got {activation!r}, whose values may be negative or all 0; or let the last layer "
-                f"be linear and the loss losses.{type(loss).__name__}(from_logits=True)"
-            )
-    return _core.Loss(kind)
+    activation = settings.get("activation", LINEAR).name
+    if loss.from_logits and activation != "linear":
+        raise ValueError(
+            f"loss has from_logits=True, so the last layer must be linear, got {activation!r}"
+        )
+    scale, shift = (1.0, 0.0)
+    if targets is not None and targets.ndim == 2:
+        scale, shift = loss.target_map(targets)
+    kind, constant = _loss_kind(loss, activation, down, outputs)
+    return _core.Loss(kind, constant, scale, shift)
 
 
 def warn_if_no_softmax(loss: Loss, nodes: Iterable[Node]) -> None:
@@ -202,15 +253,35 @@ def _activation_of_outputs(nodes: Iterable[Node]) -> str | None:
     return None
 
 
-def _loss_kind(loss: Loss, activation: str, outputs: Shape) -> _core.LossKind:
-    if loss.kind == "mean_squared_error":
-        return _core.LossKind.MEAN_SQUARED_ERROR
-    if loss.from_logits and activation != "linear":
+def _loss_kind(
+    loss: Loss, activation: str, nodes: list[Node], outputs: Shape
+) -> tuple[_core.LossKind, float]:
+    """C++'s kind and its constant. activation: the last node's own."""
+    kinds = _core.LossKind
+    if isinstance(loss, BinaryCrossentropy):
+        if loss.from_logits or activation == "sigmoid":
+            return kinds.BINARY_CROSS_ENTROPY_FROM_LOGITS, 0.0
+        _require_probabilities(loss, "sigmoid", nodes)
+        return kinds.BINARY_CROSS_ENTROPY_FROM_PROBABILITIES, 0.0
+    if isinstance(loss, (CategoricalCrossentropy, SparseCategoricalCrossentropy)):
+        if loss.from_logits or activation == "softmax":
+            return kinds.CROSS_ENTROPY_FROM_LOGITS, 0.0
+        if outputs[0] == 1:
+            raise ValueError(
+                f"loss {loss.kind!r} needs at least 2 outputs, one for each class, got 1; for one "
+                "output between 0 and 1 there is 'binary_crossentropy'"
+            )
+        _require_probabilities(loss, "softmax", nodes)
+        return kinds.CROSS_ENTROPY_FROM_PROBABILITIES, 0.0
+    kind: _core.LossKind = getattr(kinds, loss.kind.upper())
+    return kind, loss.delta if isinstance(loss, Huber) else 0.0
+
+
+def _require_probabilities(loss: Loss, expected: str, nodes: list[Node]) -> None:
+    activation = _activation_of_outputs(nodes)
+    if nodes and activation not in (None, *PROBABILITIES):
         raise ValueError(
-            f"loss has from_logits=True, so the last layer must be linear, got {activation!r}"
+            f"loss {loss.kind!r} takes probabilities, so the outputs must come from a {expected}, "
+            f"got {activation!r}, whose values may be negative or all 0; or let the last layer "
+            f"be linear and the loss losses.{type(loss).__name__}(from_logits=True)"
         )
-    if loss.from_logits or activation == "softmax":
-        return _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
-    if outputs[0] == 1:
-        raise ValueError(f"loss {loss.kind!r} needs at least 2 outputs, one for each class, got 1")
-    return _core.LossKind.CROSS_ENTROPY_FROM_PROBABILITIES

@@ -24,7 +24,7 @@ from .. import _check, _files, convert, losses, optimizers
 from .._configurable import serialize
 from .._warn import warn
 from ..layers import Layer
-from ..metrics import CategoricalAccuracy
+from ..metrics import deserialize
 from ._sequential import Sequential
 
 FORMAT = "pylenet-2"
@@ -258,7 +258,7 @@ def config_of(model: Sequential) -> dict[str, Any]:
         compiled = {
             "loss": serialize(model.loss),
             "optimizer": serialize(model.optimizer),
-            "metrics": list(model.metrics_names[1:]),
+            **model.metrics_config(),
         }
     return {
         "format": FORMAT,
@@ -306,7 +306,10 @@ def _compile(
 ) -> None:
     """As `config` says, with room for the state; where that is refused, not, and with a warning."""
     optimizer, loss = optimizers.get(config["optimizer"]), losses.get(config["loss"])
-    metrics = [CategoricalAccuracy(name=name) for name in config["metrics"]]
+    metrics, weighted = (
+        [deserialize(metric) for metric in config.get(kind, ())]
+        for kind in ("metrics", "weighted_metrics")
+    )
     iterations = _check.unsigned("iterations", config.get("iterations", 0), 63)
     expected = {
         f"{name}/{slot}": view.shape
@@ -319,7 +322,7 @@ def _compile(
     if not wanted:
         return
     try:
-        model.compile(optimizer, loss, metrics=metrics)
+        model.compile(optimizer, loss, metrics=metrics, weighted_metrics=weighted)
     except ValueError as error:
         warn(f"model {model.name!r} is loaded without being compiled: {error}")
         return

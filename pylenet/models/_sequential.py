@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from .. import _check, _core, _random, _threads, losses, optimizers
 from .. import metrics as metrics_module
-from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History, Values
+from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._missing import takes_old_arguments
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
 from . import _inputs
+from ._inputs import Labelled
+from ._meters import Chosen, Meters
 from ._stack import LayerStack
 
 if TYPE_CHECKING:  # imported where they are used
@@ -28,7 +30,6 @@ CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress w
 FEW = 8  # samples: so few are looked at for scaled pixels only once, to save the time
 
 Predicted = TypeVar("Predicted")
-Labelled = tuple[NDArray[Any], NDArray[Any]]
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 
 
@@ -48,7 +49,7 @@ class Sequential(LayerStack):
     stop_training = False
     history: History | None = None  # of the last fit
     training_state: TrainingState | None = None  # of the last fit, or the present one
-    _metrics: tuple[str, ...] = ()  # their names
+    _metrics: tuple[Chosen, ...] = ()
     _data_name: str | None = None
     _class_names: tuple[str, ...] | None = None
     _looked_at_pixels = False
@@ -58,15 +59,21 @@ class Sequential(LayerStack):
 
     @takes_old_arguments
     def compile(
-        self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[Any] | None = None
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        *,
+        metrics: Sequence[Any] | None = None,
+        weighted_metrics: Sequence[Any] | None = None,
     ) -> None:
         """Choose how to train.
 
         optimizer: a name, or an instance from `optimizers`, which keeps the state it has. loss: a
-        name, function or instance from `losses`. metrics: ["accuracy"], under any of its names, or
-        none. Optimizer and loss have no default (Keras's rmsprop does not exist here). Raises
-        ValueError for a cross-entropy that is not from logits unless the outputs come from a
-        softmax, or from a sigmoid, of which the first use warns.
+        name, function or instance from `losses`. metrics: a list of names, functions or instances
+        from `metrics`, or none; "accuracy" is that of classes, or where there is one output, of yes
+        and no. weighted_metrics: the same, with samples' weights where these are given. Optimizer
+        and loss have no default. Raises ValueError for a cross-entropy that is not from logits
+        unless the outputs come from a softmax, or from a sigmoid, of which the first use warns.
         """
         if optimizer is None:
             raise ValueError("optimizer must be one of pylenet.optimizers, got None")
@@ -74,22 +81,38 @@ class Sequential(LayerStack):
             raise ValueError("loss must be one of pylenet.losses, got None")
         chosen_loss = losses.get(loss)
         chosen_optimizer = optimizers.get(optimizer)
-        if isinstance(metrics, (str, bytes)) or not isinstance(metrics or [], Sequence):
-            raise TypeError(f"metrics must be a list, as ['accuracy'], got {metrics!r}")
-        names = [metrics_module.get(metric) for metric in metrics or ()]
+        chosen = (
+            *_chosen("metrics", metrics, weighted=False),
+            *_chosen("weighted_metrics", weighted_metrics, weighted=True),
+        )
+        names = [metric.name for metric, _ in chosen]
         if len({"loss", "val_loss", *names}) < len(names) + 2:
             raise ValueError(f"metrics must have names of their own, no loss's, got {names}")
         if self.built:
-            _inputs.core_loss(chosen_loss, names, self._nodes_down(), self._output_shape())
+            _inputs.core_loss(chosen_loss, self._nodes_down(), self._output_shape())
+            Meters(chosen, chosen_loss, self._output_shape()[0])
         self.optimizer, self.loss = chosen_optimizer, chosen_loss
         self._freeze()
         self._looked_at_outputs = False
-        self._metrics = tuple(names)
+        self._metrics = chosen
+
+    @property
+    def metrics(self) -> list[metrics_module.Metric]:
+        """What compile was told to measure besides the loss."""
+        return [metric for metric, _ in self._metrics]
 
     @property
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in its order: "loss", then the metrics."""
-        return ["loss", *self._metrics]
+        return ["loss", *(metric.name for metric in self.metrics)]
+
+    def metrics_config(self) -> dict[str, Any]:
+        """What compile was told of metrics, as JSON values."""
+        kinds = {"metrics": False, "weighted_metrics": True}
+        return {
+            kind: [metrics_module.serialize(m) for m, weighted in self._metrics if weighted == own]
+            for kind, own in kinds.items()
+        }
 
     @property
     def data_name(self) -> str | None:
@@ -132,24 +155,31 @@ class Sequential(LayerStack):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         augmentation: RandomAffine | None = None,
     ) -> History:
         """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
 
         y: labels (N,) or rows (N, outputs), as the loss wants them. batch_size: 32 if None.
-        x may give batches (x, y) instead, y being None; then batch_size says nothing, shuffle is
-        about the order of batches of a PyDataset, and an epoch is steps_per_epoch of them, or one
-        pass if None. An iterator, which is gone through once, ends the training with a warning
-        where it has too few.
+        sample_weight: (N,), by which each sample's loss is multiplied; the sum is still divided by
+        the number of samples. class_weight: the same by class, a dict of label to weight, 1 for
+        classes it has not. Validation knows only weights of its own.
+        x may give batches (x, y) or (x, y, sample_weight) instead, y being None; then batch_size
+        says nothing, shuffle is about the order of batches of a PyDataset, and an epoch is
+        steps_per_epoch of them, or one pass if None. An iterator, which is gone through once, ends
+        the training with a warning where it has too few.
         verbose: 0 silent, 1 a line that moves on a terminal and one line an epoch elsewhere, 2 one
-        line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y), or
-        what gives batches, validation_steps of them if that is not None; or validation_split: the
-        share of the samples, from the end, that is kept for it. validation_freq: validate after
-        every so many epochs, or after those in a list, counted from 1. Loss and
+        line an epoch, "auto" 1 on a terminal or in a notebook, else 0. validation_data: (x, y),
+        (x, y, sample_weight), or what gives batches, validation_steps of them if that is not None;
+        or validation_split: the share of the samples, from the end, that is kept for it.
+        validation_batch_size: of validation_steps, batch_size if None. validation_freq: validate
+        after every so many epochs, or after those in a list, counted from 1. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
         Raises ValueError when the loss is no longer finite, or weights are not after an epoch, when
@@ -165,18 +195,29 @@ class Sequential(LayerStack):
         if augmentation is not None:
             self._check_augmentation(augmentation)
         validates = _frequency("validation_freq", validation_freq)
-        data = self._data("", x, y, "steps_per_epoch", steps_per_epoch, batch_size, shuffle=shuffle)
+        weight_of_class = _inputs.class_weights(class_weight)
+        data = self._data(
+            "", x, y, sample_weight, "steps_per_epoch", steps_per_epoch, batch_size, shuffle=shuffle
+        )
         validation = None
+        if validation_batch_size is None:
+            validation_batch_size = batch_size
+        else:
+            _check.integer("validation_batch_size", validation_batch_size, 1)
         if validation_data is not None:
-            validation = self._validation_data(validation_data, validation_steps, batch_size)
+            validation = self._validation_data(
+                validation_data, validation_steps, validation_batch_size
+            )
         elif split:
             data, validation = _split(data, split)
+        if isinstance(data, tuple):
+            data = data.weigh_classes(weight_of_class)
 
         from ._state import TrainingState
 
-        self.light_border = not isinstance(data, tuple) or _inputs.has_light_border(data[0])
+        self.light_border = not isinstance(data, tuple) or _inputs.has_light_border(data.x)
         if isinstance(data, tuple):
-            samples = len(data[0])
+            samples = len(data.x)
             steps: int | None = -(-samples // batch_size)
         else:
             samples, batch_size, steps = 0, 0, data.steps
@@ -204,9 +245,11 @@ class Sequential(LayerStack):
                     epoch = state.epoch
                     hooks.on_epoch_begin(epoch)
                     if isinstance(data, tuple):
-                        logs = self._train_epoch(*data, state, hooks, progress)
+                        logs = self._train_epoch(data, state, hooks, progress)
                     else:
-                        found = self._train_epoch_in_batches(data, state, hooks, progress)
+                        found = self._train_epoch_in_batches(
+                            data, weight_of_class, state, hooks, progress
+                        )
                         if not found:
                             break
                         logs = found
@@ -232,17 +275,19 @@ class Sequential(LayerStack):
         y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
+        sample_weight: Any = None,
         *,
         steps: int | None = None,
         return_dict: bool = False,
     ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
-        x may give batches (x, y) instead, y being None: `steps` of them, or all if None.
-        batch_size: as in Keras, but results do not depend on it. return_dict: give them by name.
+        x may give batches (x, y) or (x, y, sample_weight) instead, y being None: `steps` of them,
+        or all if None. sample_weight: as in `fit`. batch_size: as in Keras, but results do not
+        depend on it. return_dict: give them by name.
         """
         return_dict = _check.boolean("return_dict", return_dict)
-        data = self._data("", x, y, "steps", steps, batch_size)
+        data = self._data("", x, y, sample_weight, "steps", steps, batch_size)
         hooks, progress = self._hooks(verbose, batch_size)
         hooks.on_test_begin()
         results = self._evaluate(data)
@@ -296,30 +341,44 @@ class Sequential(LayerStack):
         return self._told(lambda: self._predict_prefixes(prefixes, images), batch_size, verbose)
 
     def train_on_batch(
-        self, x: NDArray[Any], y: Any, *, return_dict: bool = False
+        self,
+        x: NDArray[Any],
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        return_dict: bool = False,
     ) -> list[float] | float | dict[str, float]:
         """One step on all of x; returns the batch's [loss, accuracy] from before the update.
 
-        return_dict: give them by name. Raises ValueError, the step being done, when that loss is
-        not finite.
+        sample_weight, class_weight: as in `fit`. return_dict: give them by name. Raises ValueError,
+        the step being done, when that loss is not finite.
         """
         return_dict = _check.boolean("return_dict", return_dict)
-        images, labels = self._labelled("x", "y", x, y)
-        order = np.arange(len(images))
+        data = self._labelled("x", "y", x, y, sample_weight)
+        data = data.weigh_classes(_inputs.class_weights(class_weight))
+        samples, meters = len(data.x), self._meters()
+        order = np.arange(samples)
         with self._trainer.held(self.name):
             place = self._start_optimizer().iterations % 2**32  # as an epoch, to what layers draw
-            self._prepare_optimizer(images, order)
+            self._prepare_optimizer(data, order)
             losses_, correct = self._steps(
-                images, labels, order, len(images), None, self._drawn_seed(), place
+                data, order, samples, None, self._drawn_seed(), place, meters
             )
-        loss = float(losses_[0]) / len(images)
+        loss = float(losses_[0]) / samples
         if not np.isfinite(loss):
             raise ValueError(
                 f"the loss is {loss}: expected a finite number; look for NaN in x. "
                 f"{WEIGHTS_CHANGED}"
             )
-        results = self._logs(loss, int(correct[0]) / len(images))
+        results = meters.logs(loss, int(correct[0]) / samples)
         return results if return_dict else self._as_list(results)
+
+    def test_on_batch(
+        self, x: NDArray[Any], y: Any, sample_weight: Any = None, *, return_dict: bool = False
+    ) -> list[float] | float | dict[str, float]:
+        """What evaluate gives."""
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def snapshot_training(
         self,
@@ -404,8 +463,7 @@ class Sequential(LayerStack):
 
     def _train_epoch(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        data: Labelled,
         state: TrainingState,
         hooks: CallbackList,
         progress: ProgressLogger,
@@ -415,7 +473,8 @@ class Sequential(LayerStack):
         drawn = None if state.augmentation is None else state.augmentation.settings(epoch)
         order = _random.generator().permutation(samples) if state.shuffle else np.arange(samples)
         steps = -(-samples // batch_size)
-        self._prepare_optimizer(x, order, epoch, drawn)
+        self._prepare_optimizer(data, order, epoch, drawn)
+        meters = self._meters()
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
         done, chunk = 0, 1
         logs: dict[str, float] = {}
@@ -426,10 +485,11 @@ class Sequential(LayerStack):
             end = min(done + chunk, steps)
             part = order[done * batch_size : end * batch_size]
             loss_sums[done:end], correct[done:end] = self._steps(
-                x, y, part, batch_size, drawn, state.seed, epoch
+                data, part, batch_size, drawn, state.seed, epoch, meters
             )
             seen = min(end * batch_size, samples)
-            logs = self._logs(float(loss_sums[:end].sum()) / seen, int(correct[:end].sum()) / seen)
+            loss = float(loss_sums[:end].sum()) / seen
+            logs = meters.logs(loss, int(correct[:end].sum()) / seen)
             invalid = np.flatnonzero(~np.isfinite(loss_sums[done:end]))
             if invalid.size:
                 batch = done + int(invalid[0])
@@ -448,6 +508,7 @@ class Sequential(LayerStack):
     def _train_epoch_in_batches(
         self,
         batches: Batches,
+        class_weight: Mapping[int, float] | None,
         state: TrainingState,
         hooks: CallbackList,
         progress: ProgressLogger,
@@ -461,20 +522,24 @@ class Sequential(LayerStack):
             raise ValueError(f"x must be an array for the optimizer {optimizer!r}, got batches")
         optimizer.prepare(state.epoch, None)
         loss_sum, correct, seen, step = 0.0, 0, 0, 0
+        meters = self._meters()
         logs: dict[str, float] = {}
-        for x, y in self._labelled_batches(batches):
+        for batch in self._labelled_batches(batches):
+            data, samples = batch.weigh_classes(class_weight), len(batch.x)
             if hooks.wants_batches:
                 hooks.on_train_batch_begin(step)
             place = optimizer.iterations
             drawn = None if state.augmentation is None else state.augmentation.settings(place)
-            losses_, right = self._steps(x, y, np.arange(len(x)), len(x), drawn, state.seed, place)
-            seen += len(x)
+            losses_, right = self._steps(
+                data, np.arange(samples), samples, drawn, state.seed, place, meters
+            )
+            seen += samples
             loss_sum, correct, step = (
                 loss_sum + float(losses_[0]),
                 correct + int(right[0]),
                 step + 1,
             )
-            logs = self._logs(loss_sum / seen, correct / seen)
+            logs = meters.logs(loss_sum / seen, correct / seen)
             if not np.isfinite(losses_[0]):
                 hooks.on_not_finite(state.epoch, step - 1, f"the loss is {losses_[0]}")
             progress.update(step, logs)
@@ -501,25 +566,26 @@ class Sequential(LayerStack):
 
     def _steps(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        data: Labelled,
         order: NDArray[np.int64],
         batch_size: int,
         augmentation: Augmentation | None,
         seed: int,
         epoch: int,
+        meters: Meters,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Train on x[order]; returns each step's summed loss and right answers."""
+        """Train on data[order]; returns each step's summed loss and right answers."""
         network, (_, optimizer) = self.network, self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
-        return network.train(
+        outputs = meters.room(len(order))
+        results = network.train(
             self.parameters,
-            x,
-            y,
+            data.x,
+            data.y,
             order,
             batch_size=batch_size,
-            loss=self._core_loss(),
+            loss=data.loss,
             optimizer=optimizer.hyperparameters(),
             slots=optimizer.slots,
             iterations=optimizer.step_count,
@@ -528,7 +594,14 @@ class Sequential(LayerStack):
             seed=seed,
             epoch=epoch,
             threads=_threads.asked_for(),
+            weights=data.weights,
+            outputs=outputs,
         )
+        if outputs is not None:  # step by step, so that sums do not depend on the time steps took
+            for start in range(0, len(order), batch_size):
+                part = slice(start, start + batch_size)
+                meters.observe(data, order[part], outputs[part])
+        return results
 
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         network, threads = self.network, _threads.asked_for()
@@ -573,35 +646,43 @@ class Sequential(LayerStack):
         return y
 
     def _evaluate(self, data: Labelled | Batches) -> dict[str, float]:
-        network, loss = self.network, self._core_loss()
+        network, meters = self.network, self._meters()
         total, correct, samples = 0.0, 0, 0
-        for x, y in self._pieces(data):
+        for piece in self._pieces(data):
+            outputs = meters.room(len(piece.x))
             piece_loss, piece_correct = network.evaluate(
-                self.parameters, x, y, loss, _threads.asked_for()
+                self.parameters,
+                piece.x,
+                piece.y,
+                piece.loss,
+                _threads.asked_for(),
+                piece.weights,
+                outputs,
             )
+            if outputs is not None:
+                meters.observe(piece, slice(None), outputs)
             total += piece_loss
             correct += piece_correct
-            samples += len(x)
+            samples += len(piece.x)
         if not samples:
             raise ValueError("x must give one batch or more to evaluate, got none")
-        return self._logs(total / samples, correct / samples)
+        return meters.logs(total / samples, correct / samples)
 
     def _pieces(self, data: Labelled | Batches) -> Iterator[Labelled]:
         """Samples and targets, as many at a time as one call into C++ takes."""
-        for x, y in (data,) if isinstance(data, tuple) else self._labelled_batches(data):
-            for start in range(0, len(x), self._samples_a_call):
-                part = slice(start, start + self._samples_a_call)
-                yield x[part], y[part]
+        for whole in (data,) if isinstance(data, tuple) else self._labelled_batches(data):
+            for start in range(0, len(whole.x), self._samples_a_call):
+                yield whole.part(slice(start, start + self._samples_a_call))
 
-    def _logs(self, loss: float, accuracy: float) -> dict[str, float]:
-        """By name, the metrics before the loss, as Keras has them."""
-        return Values({**dict.fromkeys(self._metrics, accuracy), "loss": loss})
+    def _meters(self) -> Meters:
+        loss, _ = self._compiled()
+        return Meters(self._metrics, loss, self._output_shape()[0])
 
     def _log_names(self, hooks: CallbackList, validated: bool) -> list[str] | None:
         """What the logs of an epoch will have; None where a callback of others may add to them."""
         if not all(type(cb).__module__.startswith("pylenet.") for cb in hooks.callbacks):
             return None
-        names = [*self._metrics, "loss"]
+        names = [*self.metrics_names[1:], "loss"]
         return [*names, *(f"val_{name}" for name in names if validated), "learning_rate"]
 
     def _as_list(self, logs: dict[str, float]) -> list[float] | float:
@@ -632,21 +713,29 @@ class Sequential(LayerStack):
         if not self.layers:
             raise ValueError(f"model {self.name!r} has no layers: add some first")
 
-    def _labelled(self, x_name: str, y_name: str, x: Any, y: Any) -> Labelled:
+    def _labelled(
+        self, x_name: str, y_name: str, x: Any, y: Any, sample_weight: Any = None
+    ) -> Labelled:
         loss, _ = self._compiled()
         images = self._images(x_name, x)
-        self._core_loss()
+        nodes, outputs = list(self._nodes_down()), self._output_shape()
+        _inputs.core_loss(loss, nodes, outputs)
         if not self._looked_at_outputs:
             self._looked_at_outputs = True
-            _inputs.warn_if_no_softmax(loss, self._nodes_down())
-        outputs = self._output_shape()[0]
-        return images, _inputs.targets(y_name, y, loss, outputs, len(images))
+            _inputs.warn_if_no_softmax(loss, nodes)
+            self._meters()
+        targets = _inputs.targets(y_name, y, loss, outputs[0], len(images))
+        weights = None
+        if sample_weight is not None:
+            weights = _check.sample_weights("sample_weight", sample_weight, len(images))
+        return Labelled(images, targets, weights, _inputs.core_loss(loss, nodes, outputs, targets))
 
     def _data(
         self,
         role: str,
         x: Any,
         y: Any,
+        sample_weight: Any,
         steps_name: str,
         steps: int | None,
         batch_size: int | None,
@@ -661,12 +750,15 @@ class Sequential(LayerStack):
 
         restart, shuffle = shuffle is None, bool(shuffle)
         if not _are_batches(x):
-            images, labels = self._labelled(f"{role}x", f"{role}y", x, y)
+            data = self._labelled(f"{role}x", f"{role}y", x, y, sample_weight)
             if steps is None:
-                return images, labels
-            x, y = Slices(images, labels, batch_size or 32, shuffle), None
-        if y is not None:
-            raise ValueError(f"{role}y must be None where {role}x gives batches (x, y)")
+                return data
+            x, y, sample_weight = Slices(data, batch_size or 32, shuffle), None, None
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"{role}y and sample_weight must be None where {role}x gives batches (x, y) or "
+                "(x, y, sample_weight)"
+            )
         self._compiled()
         batches = Batches(
             f"{role}x", x, steps, steps_name=steps_name, shuffle=shuffle, restart=restart
@@ -678,10 +770,14 @@ class Sequential(LayerStack):
     def _validation_data(self, data: Any, steps: int | None, batch_size: int) -> Labelled | Batches:
         more: tuple[Any, ...] = ("validation_steps", steps, batch_size)
         if _are_batches(data):
-            return self._data("validation ", data, None, *more)
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise TypeError("validation_data must be a tuple (x, y), or give batches of these")
-        return self._data("validation ", *data, *more)
+            return self._data("validation ", data, None, None, *more)
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError(
+                "validation_data must be a tuple (x, y) or (x, y, sample_weight), or give batches "
+                "of these"
+            )
+        x, y, sample_weight = (*data, None)[:3]
+        return self._data("validation ", x, y, sample_weight, *more)
 
     def _labelled_batches(self, batches: Batches) -> Iterator[Labelled]:
         for x, *rest in batches.epoch():
@@ -696,7 +792,7 @@ class Sequential(LayerStack):
 
     def _core_loss(self) -> _core.Loss:
         loss, _ = self._compiled()
-        return _inputs.core_loss(loss, self._metrics, self._nodes_down(), self._output_shape())
+        return _inputs.core_loss(loss, self._nodes_down(), self._output_shape())
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
@@ -705,18 +801,24 @@ class Sequential(LayerStack):
 
     def _prepare_optimizer(
         self,
-        x: NDArray[Any],
+        data: Labelled,
         order: NDArray[np.int64],
         epoch: int | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
-        """To be called before an epoch on x[order], and before a step outside of `fit`."""
+        """To be called before an epoch on data[order], and before a step outside of `fit`."""
         _, optimizer = self._compiled()
         hessian = None
         if samples := optimizer.hessian_samples(epoch):
-            loss, threads = self._core_loss(), _threads.asked_for()
+            if data.weights is not None:
+                raise ValueError(f"{optimizer.name} knows no weights of samples or classes")
             hessian = self.network.hessian(
-                self.parameters, x, order[:samples], loss, augmentation, threads
+                self.parameters,
+                data.x,
+                order[:samples],
+                data.loss,
+                augmentation,
+                _threads.asked_for(),
             )
         optimizer.prepare(epoch, hessian)
 
@@ -765,10 +867,16 @@ def _split(data: Labelled | Batches, share: float) -> tuple[Labelled, Labelled]:
     """What is trained on, and the share at the end that is kept."""
     if not isinstance(data, tuple):
         raise ValueError(f"validation_split must be 0 where x gives batches, got {share}")
-    x, y = data
-    kept = int(len(x) * (1 - share))
-    if not 0 < kept < len(x):
+    samples = len(data.x)
+    kept = int(samples * (1 - share))
+    if not 0 < kept < samples:
         raise ValueError(
-            f"validation_split must leave samples on both sides, got {share} of {len(x)} samples"
+            f"validation_split must leave samples on both sides, got {share} of {samples} samples"
         )
-    return (x[:kept], y[:kept]), (x[kept:], y[kept:])
+    return data.part(slice(kept)), data.part(slice(kept, None))
+
+
+def _chosen(name: str, metrics: Any, weighted: bool) -> list[Chosen]:
+    if isinstance(metrics, (str, bytes)) or not isinstance(metrics or [], Sequence):
+        raise TypeError(f"{name} must be a list, as ['accuracy'], got {metrics!r}")
+    return [Chosen(metrics_module.get(metric), weighted) for metric in metrics or ()]

@@ -268,7 +268,11 @@ def test_progress_counts_what_it_knows(capsys):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda m: m.fit(BATCHES, Y), ValueError, "y must be None where x gives batches"),
+        (
+            lambda m: m.fit(BATCHES, Y),
+            ValueError,
+            "y and sample_weight must be None where x gives batches",
+        ),
         (lambda m: m.fit(X), TypeError, "y must be given with an array x"),
         (lambda m: m.fit(BATCHES, validation_split=0.2), ValueError, "validation_split must be 0"),
         (lambda m: m.fit(BATCHES, steps_per_epoch=0), ValueError, "steps_per_epoch must be"),

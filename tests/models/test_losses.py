@@ -139,13 +139,13 @@ def test_a_loss_from_logits_computes_from_logits():
         assert cls(from_logits=True)(truth, [[9.0, -9.0]]) == pytest.approx(18)
 
 
-def hinge(y_true, y_pred):
+def dice(y_true, y_pred):
     return 0.0
 
 
-@pytest.mark.parametrize("wrong", ["hinge", hinge, {"class_name": "Hinge"}])
+@pytest.mark.parametrize("wrong", ["dice", dice, {"class_name": "Dice"}])
 def test_an_unknown_loss_is_named_with_those_there_are(wrong):
-    with pytest.raises(ValueError, match=r"loss must be one of .*'mse'.*got .*[Hh]inge"):
+    with pytest.raises(ValueError, match=r"loss must be one of .*'mse'.*got .*[Dd]ice"):
         losses.get(wrong)
 
 
@@ -237,12 +237,18 @@ def test_of_equal_distances_the_first_counts(batch, isa):
     ],
 )
 def test_a_metric_gives_the_key_of_the_logs_that_keras_gives(identifier, key):
-    assert metrics.get(identifier) == key
+    assert metrics.get(identifier).name == key
 
 
-@pytest.mark.parametrize("wrong", ["auc", "mse", None, 3, metrics.mean_squared_error])
-def test_a_metric_that_is_no_accuracy_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"metrics must be accuracies, one of .*'accuracy'"):
+@pytest.mark.parametrize("wrong", ["f1_score", dice])
+def test_an_unknown_metric_is_named_with_those_there_are(wrong):
+    with pytest.raises(ValueError, match=r"metrics must be among .*'accuracy'.*got"):
+        metrics.get(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_what_is_no_metric_is_a_type_error(wrong):
+    with pytest.raises(TypeError, match="metric must be a name, an instance or a config dict"):
         metrics.get(wrong)
 
 

@@ -6,6 +6,7 @@ channels first; Keras's are ours.
 
 import importlib.util
 import os
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from kinds.dropout import factors
 from nets import LENETS, compiled, digits, one_hot
 from tolerance import EPS
 
+import pylenet
 from pylenet import layers, ops, optimizers
 from pylenet.models import Sequential
 
@@ -465,3 +467,69 @@ def test_an_optimizer_s_ten_steps_are_keras_s(name, call, keras):
     print(f"loss {abs(loss / other - 1):.1e} apart (relative), weights {apart:.1e}")
     assert loss == pytest.approx(other, rel=1e-4)
     assert apart < 1e-4
+
+
+# The loss, the last activation, the kind of targets, and metrics.
+LOSSES = [
+    ("'binary_crossentropy'", "sigmoid", "one", "['accuracy', m.AUC(), m.Precision(), m.Recall()]"),
+    ("l.BinaryCrossentropy(from_logits=True)", "linear", "one", "[m.BinaryAccuracy(threshold=0)]"),
+    ("l.BinaryCrossentropy(label_smoothing=0.1)", "sigmoid", "rows", "['accuracy', m.AUC()]"),
+    ("l.CategoricalCrossentropy(label_smoothing=0.1)", "softmax", "rows", "['acc', 'mse']"),
+    ("'categorical_crossentropy'", "softmax", "rows", "[m.TopKCategoricalAccuracy(3), 'auc']"),
+    ("'sparse_categorical_crossentropy'", "softmax", "labels", "['accuracy']"),
+    ("'mae'", "linear", "rows", "['mse', m.RootMeanSquaredError()]"),
+    ("'huber'", "linear", "rows", "['mae']"),
+    ("l.Huber(0.3)", "linear", "one", "['mae']"),
+    ("'log_cosh'", "linear", "rows", "['accuracy']"),
+    ("'kl_divergence'", "softmax", "rows", "[m.Precision(top_k=2), m.Recall(0.2, class_id=3)]"),
+    ("'poisson'", "sigmoid", "rows", "[m.AUC(curve='PR'), 'binary_accuracy']"),
+    ("'hinge'", "tanh", "one", "['mse']"),
+    ("'squared_hinge'", "linear", "rows", "['hinge']"),
+    ("'categorical_hinge'", "linear", "rows", "['accuracy']"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("weights", [None, "samples", "classes"])
+@pytest.mark.parametrize(("loss", "activation", "targets", "measured"), LOSSES)
+def test_a_loss_with_metrics_and_weights_gives_keras_s_history(
+    loss, activation, targets, measured, weights, keras
+):
+    x, labels = digits(96)
+    x = (x[:, ::4, ::4, None] / 255).astype(np.float32)
+    y = {"one": labels % 2, "labels": labels, "rows": one_hot(labels, 10)}[targets]
+    y, w = y.astype(np.float32), np.resize([0.5, 1, 3, 0], 96).astype(np.float32)
+    options = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0}
+    if weights == "samples":
+        options |= {"sample_weight": w, "validation_data": (x[:40], y[:40], w[:40])}
+    elif weights == "classes":
+        options |= {"class_weight": {0: 2.0, 1: 0.5, 7: 3.0}, "validation_split": 0.25}
+
+    def build():
+        units = 1 if targets == "one" else 10
+        return Sequential(
+            [
+                layers.Conv2D(4, 3, activation="tanh", input_shape=(7, 7, 1)),
+                layers.Flatten(),
+                layers.Dense(units, activation, bias_initializer="ones"),
+            ]
+        )
+
+    model = compiled(build, "sgd", "mse")
+    twin = keras_twin(keras, model)
+    for each, library in ((model, pylenet), (twin, keras)):
+        names = {"l": library.losses, "m": library.metrics}
+        each.compile(
+            optimizer=library.optimizers.SGD(0.1),
+            loss=eval(loss, names),
+            metrics=eval(measured, names),
+        )
+    found = model.fit(x, y, **options).history
+    expected = twin.fit(x, y, **options).history
+    # Keras numbers the second and later metrics of a class: auc_1.
+    renamed = {re.sub(r"_\d+$", "", name): values for name, values in expected.items()}
+    assert set(found) == set(renamed)
+    for name, values in renamed.items():
+        np.testing.assert_allclose(found[name], values, rtol=2e-5, atol=1e-7, err_msg=name)
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)

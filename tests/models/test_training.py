@@ -183,7 +183,17 @@ def test_validation_changes_nothing_but_the_history():
         ({"verbose": "loud"}, ValueError, "verbose must be"),
         ({"callbacks": 3}, TypeError, "callbacks must be a list"),
         ({"callbacks": [callbacks.EarlyStopping]}, TypeError, "callbacks must hold Callback"),
-        ({"sample_weight": np.ones(3)}, TypeError, "sample_weight"),
+        ({"sample_weight": np.ones(3)}, ValueError, r"sample_weight must have shape \(10,\)"),
+        ({"sample_weight": ["a"] * 10}, TypeError, "sample_weight must hold numbers"),
+        ({"class_weight": [1, 2, 3]}, TypeError, "class_weight must be a dict"),
+        ({"class_weight": {-1: 2.0}}, ValueError, "class_weight's labels must be an integer >= 0"),
+        ({"class_weight": {0: "2"}}, TypeError, r"class_weight\[0\] must be a number"),
+        (
+            {"class_weight": {0: 2.0}, "sample_weight": np.ones(10)},
+            ValueError,
+            "class_weight must be None where sample_weight is given",
+        ),
+        ({"validation_batch_size": 0}, ValueError, "validation_batch_size must be an integer"),
         ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
     ],
 )

@@ -282,7 +282,7 @@ def test_training_goes_on_with_the_average_after_a_resume():
         models[1].train_on_batch(x[batch * 16 :][:16], y[batch * 16 :][:16])
     again = compiled(LENETS["classic"], made(call))
     again.set_weights(models[1].get_weights())
-    again.optimizer.build(again.parameters.size, again._identity)
+    again.optimizer.build(again.parameters.size, again.identity)
     again.optimizer.iterations = models[1].optimizer.iterations
     for slot, other in zip(again.optimizer.slots, models[1].optimizer.slots, strict=True):
         slot[...] = other

@@ -18,9 +18,15 @@ struct GroupTargets {
   ivec label;
   const float* rows[kLanes];
   bool one_hot;
+  float scale, shift;  // of rows
 
-  GroupTargets(const Targets& targets, const std::int64_t* index, int count, int classes)
-      : label(ivec{} - 1), rows{}, one_hot(targets.rows == nullptr) {
+  GroupTargets(const Targets& targets, const std::int64_t* index, int count, int classes,
+               const Loss& loss)
+      : label(ivec{} - 1),
+        rows{},
+        one_hot(targets.rows == nullptr),
+        scale(loss.target_scale),
+        shift(loss.target_shift) {
     for (int lane = 0; lane < count; lane++) {
       if (one_hot)
         label[lane] = targets.labels[index[lane]];
@@ -32,7 +38,7 @@ struct GroupTargets {
     if (one_hot) return select(label == k, splat(1.0f), vec{});
     vec t{};
     for (int lane = 0; lane < kLanes; lane++)
-      if (rows[lane]) t[lane] = rows[lane][k];
+      if (rows[lane]) t[lane] = rows[lane][k] * scale + shift;
     return t;
   }
 };
@@ -123,30 +129,164 @@ inline vec maximum_a_posteriori(float* dy, const float* y, const GroupTargets& t
   return dot + weight * (log(sum) - least);
 }
 
+// value and slope of each output alone.
+struct Point {
+  vec value, slope;
+};
+
+// mean over the outputs of f(y, t).value.
+template <class F>
+inline vec mean_of(float* dy, const float* y, const GroupTargets& t, int n, vec scale, F f) {
+  vec sum{};
+  const vec share = scale / splat(float(n));
+  for (int k = 0; k < n; k++) {
+    const Point point = f(load(y + k * kLanes), t[k]);
+    sum += point.value;
+    if (dy) store(dy + k * kLanes, point.slope * share);
+  }
+  return sum / splat(float(n));
+}
+
+inline vec absolute(vec x) { return larger(-x, x); }
+
+// -t log p - (1 - t) log(1 - p) with p = sigmoid(y), whose logarithms are not taken of 0.
+inline Point binary_from_logit(vec y, vec t) {
+  const vec one = splat(1.0f);
+  return {larger(vec{}, y) - y * t + log1p(exp(-absolute(y))), one / (one + exp(-y)) - t};
+}
+
+// The same of p = y, clipped. Where it is clipped it is constant.
+inline Point binary_from_probability(vec y, vec t) {
+  const vec one = splat(1.0f), low = splat(kProbabilityEpsilon), high = one - low;
+  const vec p = smaller(high, larger(low, y));
+  return {-(t * log(p) + (one - t) * log(one - p)),
+          select((y > low) & (y < high), (p - t) / (p * (one - p)), vec{})};
+}
+
+inline Point absolute_error(vec y, vec t) {
+  const vec one = splat(1.0f), e = y - t;
+  return {absolute(e), select(e > 0.0f, one, select(e < 0.0f, -one, vec{}))};
+}
+
+inline Point huber(vec y, vec t, vec delta) {
+  const vec half = splat(0.5f), e = y - t, size = absolute(e);
+  return {select(size <= delta, half * e * e, delta * size - half * delta * delta),
+          larger(-delta, smaller(delta, e))};
+}
+
+// log(cosh(e)) = |e| + log(1 + e^(-2 |e|)) - log 2.
+inline Point log_cosh(vec y, vec t) {
+  const vec e = y - t, size = absolute(e);
+  return {size + log1p(exp(splat(-2.0f) * size)) - splat(0.69314718f), tanh(e)};
+}
+
+inline Point hinge(vec y, vec t) {
+  const vec margin = splat(1.0f) - t * y;
+  return {larger(vec{}, margin), select(margin > 0.0f, -t, vec{})};
+}
+
+inline Point squared_hinge(vec y, vec t) {
+  const vec margin = larger(vec{}, splat(1.0f) - t * y);
+  return {margin * margin, splat(-2.0f) * t * margin};
+}
+
+inline Point poisson(vec y, vec t) {
+  const vec rate = y + splat(kProbabilityEpsilon);
+  return {y - t * log(rate), splat(1.0f) - t / rate};
+}
+
+// sum of t log(t / y), both clipped to [eps, 1].
+inline vec kl_divergence(float* dy, const float* y, const GroupTargets& t, int n, vec scale) {
+  const vec one = splat(1.0f), low = splat(kProbabilityEpsilon);
+  vec sum{};
+  for (int k = 0; k < n; k++) {
+    const vec v = load(y + k * kLanes), p = smaller(one, larger(low, v));
+    const vec wanted = smaller(one, larger(low, t[k]));
+    sum += wanted * log(wanted / p);
+    if (dy) store(dy + k * kLanes, select((v >= low) & (v <= one), -wanted / p * scale, vec{}));
+  }
+  return sum;
+}
+
+// max(0, 1 + max of (1 - t) y - sum of t y).
+inline vec categorical_hinge(float* dy, const float* y, const GroupTargets& t, int n, vec scale) {
+  const vec one = splat(1.0f);
+  const auto other = [&](int k) { return (one - t[k]) * load(y + k * kLanes); };
+  const ivec where = arg_max(n, other);
+  vec right{}, wrong{};
+  for (int k = 0; k < n; k++) {
+    right += t[k] * load(y + k * kLanes);
+    wrong = select(where == k, other(k), wrong);
+  }
+  const vec loss = wrong - right + one;
+  if (dy)
+    for (int k = 0; k < n; k++) {
+      const vec slope = select(where == k, one - t[k], vec{}) - t[k];
+      store(dy + k * kLanes, select(loss > 0.0f, slope * scale, vec{}));
+    }
+  return larger(vec{}, loss);
+}
+
 void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* y,
           const Targets& targets, const std::int64_t* index, int count, Loss which, int classes,
-          float scale) {
-  const GroupTargets t(targets, index, count, classes);
+          float scale_of_all) {
+  const GroupTargets t(targets, index, count, classes, which);
+  vec weights = splat(1.0f), scale = splat(scale_of_all);
+  if (targets.weights) {
+    for (int lane = 0; lane < count; lane++) weights[lane] = targets.weights[index[lane]];
+    scale *= weights;
+  }
+  const auto mean = [&](auto f) { return mean_of(dy, y, t, classes, scale, f); };
   vec loss{};
   switch (which.kind) {
     case LossKind::kCrossEntropyFromLogits:
-      loss = cross_entropy_from_logits(dy, y, t, classes, splat(scale));
+      loss = cross_entropy_from_logits(dy, y, t, classes, scale);
       break;
     case LossKind::kCrossEntropyFromProbabilities:
-      loss = cross_entropy_from_probabilities(dy, y, t, classes, splat(scale));
+      loss = cross_entropy_from_probabilities(dy, y, t, classes, scale);
       break;
     case LossKind::kMeanSquaredError:
-      loss = mean_squared_error(dy, y, t, classes, splat(scale));
+      loss = mean_squared_error(dy, y, t, classes, scale);
       break;
     case LossKind::kMaximumAPosteriori:
-      loss = maximum_a_posteriori(dy, y, t, classes, which.constant, splat(scale));
+      loss = maximum_a_posteriori(dy, y, t, classes, which.constant, scale);
+      break;
+    case LossKind::kBinaryCrossEntropyFromLogits:
+      loss = mean(binary_from_logit);
+      break;
+    case LossKind::kBinaryCrossEntropyFromProbabilities:
+      loss = mean(binary_from_probability);
+      break;
+    case LossKind::kMeanAbsoluteError:
+      loss = mean(absolute_error);
+      break;
+    case LossKind::kHuber:
+      loss = mean([&](vec v, vec wanted) { return huber(v, wanted, splat(which.constant)); });
+      break;
+    case LossKind::kLogCosh:
+      loss = mean(log_cosh);
+      break;
+    case LossKind::kHinge:
+      loss = mean(hinge);
+      break;
+    case LossKind::kSquaredHinge:
+      loss = mean(squared_hinge);
+      break;
+    case LossKind::kPoisson:
+      loss = mean(poisson);
+      break;
+    case LossKind::kKlDivergence:
+      loss = kl_divergence(dy, y, t, classes, scale);
+      break;
+    case LossKind::kCategoricalHinge:
+      loss = categorical_hinge(dy, y, t, classes, scale);
       break;
   }
   const vec sign = splat(which.kind == LossKind::kMaximumAPosteriori ? -1.0f : 1.0f);
   const ivec found = arg_max(classes, [&](int k) { return sign * load(y + k * kLanes); });
   const ivec expected = t.one_hot ? t.label : arg_max(classes, [&](int k) { return t[k]; });
   for (int lane = 0; lane < count; lane++) {
-    losses[lane] = loss[lane];
+    losses[lane] = targets.weights ? loss[lane] * weights[lane] : loss[lane];
     correct[lane] = found[lane] == expected[lane];
   }
   if (dy && count < kLanes)
