@@ -57,12 +57,14 @@ def _model_of(proto: Any, folder: Path) -> Sequential:
         raise ValueError(f"it must have one input, got {len(inputs)}")
     batch, sizes = _input(inputs[0])
     failures: list[_Failure] = []
-    for shape in _input_shapes(sizes, proto.producer_name == OWN):
+    own = proto.producer_name == OWN
+    for shape in _input_shapes(sizes, own):
+        last = own or (len(sizes) == 3 and shape == sizes)
         order = channels_first(shape) if shape[:2] == sizes[1:] else in_order(shape)
         values: dict[str, Value] = dict(constants)
         values[inputs[0].name] = Samples((), shape, order.reshape(sizes))
         try:
-            return _Reader(opset, batch, folder, values).model(graph, shape)
+            return _Reader(opset, batch, folder, values).model(graph, shape, last)
         except _Failure as failure:
             failures.append(failure)
     raise ValueError(str(max(failures, key=lambda failure: failure.place)))
@@ -130,7 +132,7 @@ class _Reader:
         self.opset, self.batch, self.folder, self.values = opset, batch, folder, values
         self.warnings: list[str] = []
 
-    def model(self, graph: Any, input_shape: Shape) -> Sequential:
+    def model(self, graph: Any, input_shape: Shape, channels_last: bool) -> Sequential:
         nodes = _needed(graph)
         for place, node in enumerate(nodes):
             try:
@@ -143,7 +145,9 @@ class _Reader:
             output = self.values[graph.output[0].name]
             if not isinstance(output, Samples):
                 raise ValueError("its output does not depend on its input")
-            model = _chain.model_of(_model_name(graph.name), input_shape, _output(output))
+            model = _chain.model_of(
+                _model_name(graph.name), input_shape, _output(output, channels_last)
+            )
         except (ValueError, TypeError, KeyError) as error:
             raise _Failure(len(nodes), str(error)) from None
         for text in self.warnings:
@@ -191,21 +195,20 @@ def _model_name(name: str) -> str:
     return name if name.isascii() and name.isprintable() and name else "sequential"
 
 
-def _output(samples: Samples) -> Samples:
-    """The same, its values in the order that pylenet gives them in."""
+def _output(samples: Samples, channels_last: bool) -> Samples:
+    """The same in the shape that the file's output has; of images channels last.
+
+    channels_last: whether images in the file have them last, where both make sense.
+    """
     found, order = _chain.settled(samples), samples.order
-    if order.ndim == 1:
-        found = found.flat()
-    elif order.ndim == 3 and np.array_equal(order, in_order((*order.shape[1:], order.shape[0]))):
-        found = found.image()
-    if order.ndim < len(found.shape):
-        raise ValueError("its outputs have fewer axes than a layer here gives them")
-    same = np.array_equal(order.ravel(), in_order((order.size,)))
-    if not same and not (
-        len(found.shape) == 3 and np.array_equal(order, channels_first(found.shape))
-    ):
-        raise ValueError("its outputs come in another order than a layer here gives them in")
-    return found
+    shapes = [(order.shape, in_order(order.shape))]
+    if order.ndim == 3:
+        image = (*order.shape[1:], order.shape[0])
+        shapes.insert(1 if channels_last else 0, (image, channels_first(image)))
+    for shape, wanted in shapes:
+        if np.array_equal(order, wanted):
+            return found.shaped(shape)
+    raise ValueError("its outputs come in another order than a layer here gives them in")
 
 
 _Handler = Callable[[_Reader, Node], Value]

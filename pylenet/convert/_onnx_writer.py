@@ -346,6 +346,7 @@ _KINDS: dict[str, Callable[[_Writer, Node, Weights], object]] = {
     "activation": lambda writer, node, weights: writer.activation(node.settings["activation"]),
     "average_pool2d": _pool2d,
     "batch_normalization": _batch_normalization,
+    "channel_dropout": _nothing,
     "conv2d": _conv2d,
     "dense": _dense,
     "dropout": _nothing,
@@ -354,6 +355,7 @@ _KINDS: dict[str, Callable[[_Writer, Node, Weights], object]] = {
     "max_pool2d": _pool2d,
     "rbf": _rbf,
     "rescaling": _rescaling,
+    "reshape": _nothing,
     "subsample2d": _subsample2d,
     "zero_padding2d": _zero_padding2d,
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from .torch import check_order, reshapes
 
 if TYPE_CHECKING:
     from ..models import Sequential
@@ -70,8 +71,12 @@ class _Writer:
                     f"layer {layer.name!r} ({type(layer).__name__}) has no counterpart in PyTorch"
                 )
             _KINDS[node.kind](self, node, str(layer.name))
-        if placed.output_shape != before and len(placed.output_shape) == 1 and len(before) > 1:
+        after = placed.output_shape
+        if len(after) == 1 and len(before) > 1:
             self.step("x = torch.flatten(x, 1)")
+        elif reshapes(placed):
+            check_order(placed)
+            self.step(f"x = x.reshape({(-1, *after[2:], *after[:2])})")
 
     def step(self, line: str) -> None:
         self.steps.append(f"        {line}")
@@ -192,7 +197,12 @@ def _rescaling(writer: _Writer, node: Node, name: str) -> None:
 
 
 def _dropout(writer: _Writer, node: Node, name: str) -> None:
-    writer.step(f"x = F.dropout(x, {node.settings['rate']!r}, self.training)")
+    function = "dropout" if node.kind == "dropout" else "dropout2d"
+    writer.step(f"x = F.{function}(x, {node.settings['rate']!r}, self.training)")
+
+
+def _gaussian_noise(writer: _Writer, node: Node, name: str) -> None:
+    writer.step(f"x = x + {node.settings['stddev']!r} * self.training * torch.randn_like(x)")
 
 
 def _nothing(writer: _Writer, node: Node, name: str) -> None:
@@ -203,11 +213,14 @@ _KINDS: dict[str, Callable[[_Writer, Node, str], None]] = {
     "activation": lambda writer, node, name: writer.activation(node.settings["activation"]),
     "average_pool2d": _average_pool2d,
     "batch_normalization": _batch_normalization,
+    "channel_dropout": _dropout,
     "conv2d": _conv2d,
     "dense": _dense,
     "dropout": _dropout,
     "flatten": _nothing,
+    "gaussian_noise": _gaussian_noise,
     "max_pool2d": _max_pool2d,
     "rescaling": _rescaling,
+    "reshape": _nothing,
     "zero_padding2d": _zero_padding2d,
 }

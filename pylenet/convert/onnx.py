@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from ..models import Sequential
 
@@ -32,7 +34,8 @@ def read_model(path: Path, compile: bool = True) -> Sequential:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"it must have at most {LARGEST} bytes")
         proto = ModelProto.FromString(path.read_bytes())
-        return _onnx_reader.model_of(proto, path.parent)
+        with np.errstate(all="ignore"):  # weights that are not finite are read as they are
+            return _onnx_reader.model_of(proto, path.parent)
     except (DecodeError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{str(path)!r} is an ONNX model that cannot be loaded: {error}") from None
 

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from .._warn import warn
 from ..layers import BatchNormalization, Conv2D, Dense, Layer
-from ._chain import channels_first
+from ._chain import channels_first, in_order
 from ._onnx_writer import full_kernel
 
 if TYPE_CHECKING:
     from ..models import Sequential
+    from ..models._graph import Placed
 
 __all__ = ["read_weights", "safetensors_bytes", "set_state_dict", "state_dict", "weights_bytes"]
 
@@ -145,13 +146,30 @@ def _parts(model: Sequential) -> Iterator[_Part]:
             yield _Part(layer, placed.tensors, shape[-1], order)
         if isinstance(layer, Dense):
             order = None
-        if len(shape) == 1 and len(placed.output_shape) == 3:
-            height, width, channels = placed.output_shape
-            if channels > 1 and height * width > 1:
-                raise ValueError(
-                    f"layer {layer.name!r} makes images of flat samples, in another order of "
-                    "their values than PyTorch's"
-                )
+        check_order(placed)
+
+
+def reshapes(placed: Placed) -> bool:
+    """Whether a layer gives values a new shape, and nothing else."""
+    return any(node.kind == "reshape" for node in placed.nodes)
+
+
+def check_order(placed: Placed) -> None:
+    """Raise ValueError where a layer gives values a new shape in which PyTorch has another order.
+
+    Flat outputs are not meant: a Dense layer behind them has its inputs reordered.
+    """
+    shapes = placed.input_shape, placed.output_shape
+    if not reshapes(placed) or len(shapes[1]) == 1:
+        return
+    before, after = (
+        (channels_first(shape) if len(shape) == 3 else in_order(shape)).ravel() for shape in shapes
+    )
+    if not np.array_equal(before, after):
+        raise ValueError(
+            f"layer {placed.layer.name!r} gives values a shape in which PyTorch, with channels "
+            "first, has another order"
+        )
 
 
 def _there(part: _Part, own: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

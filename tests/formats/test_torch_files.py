@@ -80,6 +80,14 @@ def test_a_layer_without_counterpart_is_refused_by_name():
         torch_files.state_dict(lenet5_1998())
 
 
+@pytest.mark.parametrize("target", [(2, 3, 4), (3, 2, 4)], ids=str)
+def test_a_shape_in_which_pytorch_has_another_order_is_refused(target):
+    start = [layers.Input((24,))] if target == (2, 3, 4) else [layers.Input((3, 4, 2))]
+    model = Sequential([*start, layers.Reshape(target), layers.Conv2D(1, 1)])
+    with pytest.raises(ValueError, match="'reshape' gives values a shape in which PyTorch"):
+        torch_files.state_dict(model)
+
+
 def test_an_epsilon_that_is_not_pytorchs_is_warned_of():
     with pytest.warns(UserWarning, match="epsilon=0.001; PyTorch's default is 1e-05"):
         net(epsilon=1e-3).load_weights(CORPUS / "net.pt")

@@ -46,7 +46,25 @@ def pooled():
     )
 
 
-MODELS = {**LENETS, "net": net, "odd": odd, "pooled": pooled}
+def noisy():
+    """Layers that do something in training alone, and shapes that keep their values' order."""
+    return Sequential(
+        [
+            layers.Input((9, 7, 2)),
+            layers.GaussianNoise(0.5),
+            layers.SpatialDropout2D(0.5),
+            layers.Conv2D(1, 3),
+            layers.Reshape((5, 7, 1)),
+            layers.Flatten(),
+            layers.Dense(6, "gelu"),
+            layers.Reshape((1, 1, 6)),
+            layers.ReLU(0.5, 0.25, 0.1),
+            layers.GlobalMaxPooling2D(),
+        ]
+    )
+
+
+MODELS = {**LENETS, "net": net, "odd": odd, "pooled": pooled, "noisy": noisy}
 
 
 @pytest.mark.parametrize("name", MODELS)
