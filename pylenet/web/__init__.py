@@ -115,7 +115,7 @@ def _noise() -> NDArray[np.uint8]:
 
 def _assembled(title: str, data: dict[str, Any]) -> str:
     """page.html with everything in its places. No "<" in the data can end its element."""
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     parts = {
         "title": escape(title),
         "style": _source("style.css"),

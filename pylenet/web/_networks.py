@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
@@ -23,8 +24,13 @@ KINDS = (
     *("activation", "average_pool2d", "batch_normalization", "conv2d", "dense", "max_pool2d"),
     *("rbf", "rescaling", "subsample2d", "zero_padding2d"),
 )
-ACTIVATIONS = ("leaky_relu", "linear", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh")
-UNCHANGING = ("dropout", "flatten")  # these leave every value as it is, where nothing is trained
+ACTIVATIONS = (
+    *("bounded_relu", "elu", "exponential", "gelu", "gelu_tanh", "hard_sigmoid", "leaky_relu"),
+    *("linear", "relu", "scaled_tanh", "selu", "sigmoid", "silu", "softmax", "softplus"),
+    *("softsign", "tanh"),
+)
+# These leave every value as it is, where nothing is trained.
+UNCHANGING = ("channel_dropout", "dropout", "flatten", "gaussian_noise", "reshape")
 OUTPUTS = {"softmax": "probabilities", "rbf": "distances"}  # by the last node; else scores
 
 
@@ -57,7 +63,7 @@ def describe(model: Sequential, name: str, images: NDArray[np.uint8]) -> dict[st
             {
                 "kind": node.kind,
                 "layers": node.layers,
-                "settings": dict(node.settings),
+                "settings": {name: _plain(value) for name, value in node.settings.items()},
                 "input": node.input_shape,
                 "output": node.output_shape,
                 "tensors": [{"name": t.name, "shape": t.shape} for t in node.tensors],
@@ -67,6 +73,13 @@ def describe(model: Sequential, name: str, images: NDArray[np.uint8]) -> dict[st
         "weights": packed_floats(*tensors),
         "check": _expected(graph, parameters, images, divisor),
     }
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can have it: infinity, which it has not, as text that stands for it."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return "Infinity" if value == math.inf else value
 
 
 def packed_floats(*arrays: NDArray[np.float32]) -> str:

@@ -1,5 +1,6 @@
 // The arithmetic behind one value, term by term, below the picture that it was chosen in.
 
+const WIDEST = 12; // terms side by side
 const MOST_TERMS = 512; // of a sum that are all shown; of more, the largest
 
 // What the values of a layer are called. view: {shape, words, classes or null}
@@ -50,7 +51,7 @@ function inMaps(groups, before) {
   if (!whole || height * width === 1) return groups;
   return Array.from({ length: channels }, (_, map) => ({
     words: `input map ${map + 1}`,
-    columns: width,
+    columns: width <= WIDEST ? width : 0,
     terms: terms.filter(({ from }) => from % channels === map),
   }));
 }

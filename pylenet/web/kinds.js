@@ -29,9 +29,9 @@ function axes(node, window) {
 }
 
 function activationOf(settings) {
-  const [name, parameter] = settings.activation;
+  const [name, ...parameters] = settings.activation;
   const { of, words } = ACTIVATIONS[name];
-  return { name, of: of(parameter), words: words && words(parameter) };
+  return { name, of: of(...parameters), words: words && words(...parameters) };
 }
 
 // The activation as a last step of an explanation.
@@ -338,7 +338,7 @@ class Activation extends Pointwise {
   }
 
   how() {
-    return this.activation.words.replace("sum", "value");
+    return this.activation.words.replace(/sum/g, "value");
   }
 }
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tolerance import assert_same_bits
 
-from pylenet import utils
+from pylenet import _core, utils
+from pylenet.layers.activation import Function
 from pylenet.web import _networks
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -166,11 +167,34 @@ def test_every_explanation_ends_in_the_value_it_explains(write_page, open_page, 
     for index, model in enumerate([*odd_models.values(), *lenets.values()]):
         count, wrong = page.evaluate(EXPLAIN, index)
         assert wrong == []
-        sizes = [math.prod(n.output_shape) for n in model.graph.nodes if n.kind not in IDLE]
+        idle = _networks.UNCHANGING
+        sizes = [math.prod(n.output_shape) for n in model.graph.nodes if n.kind not in idle]
         assert count == sum(sizes)
 
 
-IDLE = ("dropout", "flatten")
+@pytest.mark.parametrize("name", sorted({*_networks.ACTIVATIONS} - {"softmax"}))
+def test_every_activation_has_the_bits_of_the_baseline(name, both, open_page):
+    small = np.float32(10) ** np.linspace(-40, 1, 500)
+    parts = [np.linspace(-130, 130, 5001), small, -small, [0.0, -0.0, np.inf, -np.inf, 3e38, -3e38]]
+    x = np.concatenate(parts).astype(np.float32)
+    function = {
+        "bounded_relu": Function("bounded_relu", 0.25, 6.0, 1.0),
+        "elu": Function("elu", 0.7),
+        "leaky_relu": Function("leaky_relu", 0.2),
+    }.get(name, Function(name))
+    node = {"kind": "activation", "activation": function}
+    expected = np.empty((1, len(x)), np.float32)
+    network = _core.Network((1, 1, len(x)), [node], isa="baseline")
+    network.predict(expected, _core.zeros(0), x.reshape(1, 1, 1, -1), 1)
+    found = open_page(both).evaluate(
+        """([text, [name, ...parameters]]) => {
+          const f = ACTIVATIONS[name].of(...parameters);
+          const y = new Float32Array(bytesOf(text).buffer).map(f);
+          return Array.from(new Int32Array(y.buffer));
+        }""",
+        [text_of(x), list(function)],
+    )
+    assert_same_bits(np.array(found, np.int32).view(np.float32), expected[0])
 
 
 def test_the_self_check_passes_and_says_with_how_many_images(both, open_page):
