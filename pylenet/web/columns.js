@@ -75,6 +75,8 @@ class Column {
     this.cards = network.nodes.map((node, index) => new Card(this, node, index));
     this.explanation = new Explanation((place) => this.follow(place), () => this.close());
     const list = element("ol", { class: "bars" }, ...this.bars.map(({ item }) => item));
+    const longest = Math.max(...network.classes.map((name) => name.length));
+    list.style.setProperty("--label", `${0.6 * (longest + 1)}rem`);
     const outputs = element("div", { class: "outputs" }, this.answer, list);
     this.element = element("section", { class: "network", "aria-label": network.name },
       this.title, outputs, ...this.cards.map(({ element: card }) => card));
@@ -93,6 +95,7 @@ class Column {
     const room = Math.max(120, this.element.clientWidth - 26);
     for (const card of this.cards) card.layout(room);
     this.drawCards();
+    if (this.chosen) this.explain(); // marks stand elsewhere now
   }
 
   // values: of network.values, or null where nothing is drawn.

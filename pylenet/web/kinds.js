@@ -486,7 +486,7 @@ class RBF {
     const terms = Array.from(x, (value, from) => {
       const code = this.codes[place][from], difference = float32(value - code);
       sum = multiplyAdd(difference, difference, sum);
-      const words = [`(${show(value)}`, `− ${show(code)})²`];
+      const words = [`(${show(value)}`, code > 0 ? "− 1)²" : "+ 1)²"];
       return { words, value: float32(difference * difference), from };
     });
     const words = `sum of ${x.length} squares, the distance from the code of this class`;

@@ -117,7 +117,8 @@ function start(networks) {
     const { network, result } = column;
     const best = result && network.ranking(result)[0];
     const how = result && network.outputs === "probabilities" ? percent(result[best]) : "";
-    return element("div", {}, element("b", {}, result ? network.classes[best] : "–"),
+    const answer = result ? network.classes[best] : "–";
+    return element("div", {}, element("b", { class: answer.length > 2 ? "long" : undefined }, answer),
       element("small", {}, network.name, element("br"), how));
   }
 
@@ -179,17 +180,28 @@ function start(networks) {
 
   // Layout and colours
 
+  let width = 0; // of the networks, as they were laid out; explanations change their height alone
+  function fit() {
+    if (find("networks").clientWidth !== width) layout();
+  }
+
   function layout() {
+    width = find("networks").clientWidth;
     choosePalette();
     for (const column of columns) column.layout();
     showAll();
   }
 
   find("networks").append(...columns.map((column) => column.element));
-  new ResizeObserver(layout).observe(find("networks"));
+  new ResizeObserver(fit).observe(find("networks"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", layout);
-  window.addEventListener("beforeprint", layout);
-  window.addEventListener("afterprint", layout);
+  // Printed in light colours.
+  for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(event, () => {
+      document.documentElement.classList.toggle("printing", printing);
+      layout();
+    });
+  }
   layout();
   update();
 

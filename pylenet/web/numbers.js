@@ -2,12 +2,12 @@
 
 const MINUS = "−";
 
-// As 12.3, 0.012 or −4.6e−7: short enough for the squares of an explanation.
+// As 12.34, 0.012 or −5e−7: short enough for the squares of an explanation.
 function shortNumber(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5))
-    return value.toExponential(1).replace(/-/g, MINUS).replace("e+", "e");
+    return value.toExponential(0).replace(/-/g, MINUS).replace("e+", "e");
   const digits = size >= 100 ? 1 : size >= 10 ? 2 : 3;
   return value.toFixed(size === 0 || Number.isInteger(value) ? 0 : digits).replace("-", MINUS);
 }
