@@ -69,7 +69,8 @@ Sequence = PyDataset  # its name in Keras 2
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:
     """One-hot rows for integer class labels.
 
-    x: labels 0 .. num_classes - 1, any shape; a last axis of length 1 is dropped, as in Keras.
+    x: labels 0 .. num_classes - 1, numbers or strings of digits, any shape; a last axis of length
+    1 is dropped, as in Keras.
     num_classes: length of the new last axis; max(x) + 1 when None.
     Returns a float32 array (Keras 3: float64) of shape x.shape + (num_classes,).
     Raises TypeError for labels that are no numbers, ValueError for a label that is negative,
@@ -77,7 +78,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32
     """
     if num_classes is not None:
         num_classes = _check.integer("num_classes", num_classes, 1)
-    labels = _check.class_labels("x", x, num_classes)
+    labels = _check.class_labels("x", _numbers(x), num_classes)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if num_classes is None:
@@ -87,6 +88,19 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32
     one_hot = np.zeros((labels.size, num_classes), np.float32)
     one_hot[np.arange(labels.size), labels.ravel()] = 1
     return one_hot.reshape(*labels.shape, num_classes)
+
+
+def _numbers(x: Any) -> Any:
+    """Strings of digits as integers, anything else as it is."""
+    labels = np.asarray(x)
+    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
+        labels = labels.astype(str)
+    if labels.dtype.kind not in "US":
+        return x
+    try:
+        return labels.astype(np.int64)
+    except ValueError:
+        return x
 
 
 def set_random_seed(seed: int) -> None:

@@ -71,6 +71,13 @@ def test_to_categorical_refuses_what_is_no_number(x):
         utils.to_categorical(x)
 
 
+@pytest.mark.parametrize(
+    "x", [["2", "0"], np.array(["2", "0"]), np.array([b"2", b"0"]), np.array(["2", "0"], object)]
+)
+def test_to_categorical_reads_strings_of_digits(x):
+    assert utils.to_categorical(x).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
 def test_to_categorical_of_nothing_has_no_rows():
     assert utils.to_categorical([], 10).shape == (0, 10)
 
