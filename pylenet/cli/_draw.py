@@ -53,12 +53,7 @@ def draw(options: argparse.Namespace) -> None:
     """Write the page of the models, and say where it is."""
     models = _load(options.models)
     place = _output.checked_file("--out", options.out)
-    first = next(iter(models.values()))
-    images = labels = None
-    name = options.data or _data_of(first)
-    if name != "none":
-        images, labels = _data.load(name, SIZE, options.transpose).test
-    text = web.page(models, images, labels).encode()
+    text = web.page(models, *_test_images(options, next(iter(models.values())))).encode()
     _files.write_whole(place, text)
     print(f"{options.out}: {' and '.join(models)}, {len(text):,} bytes. Open it in a browser.")
 
@@ -79,14 +74,19 @@ def _load(paths: list[str]) -> dict[str, Sequential]:
     return {name: load_model(path) for name, path in zip(unique, paths, strict=True)}
 
 
-def _data_of(model: Sequential) -> str:
-    """The data set of this name that a model was trained on, if it can be had; else "none"."""
-    if model.data_name is None:
-        return "mnist"
-    if model.data_name in _data.KNOWN:
-        return model.data_name
-    warnings.warn(
-        f"the page has no test images: MODEL was trained on {model.data_name}, give its --data",
-        stacklevel=2,
-    )
-    return "none"
+def _test_images(options: argparse.Namespace, model: Sequential) -> tuple[Any, ...]:
+    """Test images and labels of --data, or of what the model was trained on; () without any."""
+    if options.data == "none":
+        return ()
+    if options.data is not None:
+        return _data.load(options.data, SIZE, options.transpose).test
+    name = model.data_name or "mnist"
+    if name in _data.KNOWN:
+        try:
+            return _data.load(name, SIZE).test
+        except FileNotFoundError:
+            missing = f"{name} is not to be had here"
+    else:
+        missing = f"MODEL was trained on {name}"
+    warnings.warn(f"the page has no test images: {missing}, give --data", stacklevel=2)
+    return ()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pylenet import layers, models, utils, web
-from pylenet.cli import main
+from pylenet.cli import _draw, main
 
 OUTSIDE = re.compile(r"""https?:|src=|\bimport\b|\bfetch\(|XMLHttp|new Worker|@import|url\(""")
 
@@ -101,6 +101,18 @@ def test_a_model_of_unknown_data_has_no_test_images_and_says_so(tmp_path, capsys
         "the page has no test images: MODEL was trained on folder letters"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.filterwarnings("default")
+def test_where_mnist_is_not_to_be_had_the_page_has_no_test_images(tmp_path, capsys, monkeypatch):
+    def load(*_):
+        raise FileNotFoundError("nowhere")
+
+    monkeypatch.setattr(_draw._data, "load", load)
+    model = save(tmp_path, "small", models.lenet5_modern())
+    assert main(["draw", model]) == 0
+    assert "no test images: mnist is not to be had here, give --data" in capsys.readouterr().err
+    assert main(["draw", model, "--data", "mnist"]) == 2  # asked for, it must be there
 
 
 def chain(*parts, shape=(28, 28, 1)):
