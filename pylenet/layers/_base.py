@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from .. import _arrays, _check, _core, initializers
 from .._arrays import CoreShape, Shape
 from .._configurable import Configurable, serialize
 from ..initializers import Initializer
+
+if TYPE_CHECKING:
+    from ..constraints import Constraint
+    from ..regularizers import Regularizer
 
 __all__ = ["Input", "InputLayer", "Layer"]
 
@@ -60,6 +64,8 @@ class Layer(Configurable, family="layer"):
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
         self._weights: dict[str, NDArray[np.float32]] = {}
+        # By weight's name, of those that have one or both.
+        self.rules: dict[str, tuple[Regularizer | None, Constraint | None]] = {}
         self._averages: frozenset[str] = frozenset()  # of these, those without a gradient
 
     @property
@@ -126,7 +132,10 @@ class Layer(Configurable, family="layer"):
         return self._connections(*self._built_shapes())
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor's own arguments by name; initializers as configs, none at its default."""
+        """The constructor's own arguments by name; initializers as configs, none at its default.
+
+        So are regularizers and constraints, of those there are.
+        """
         found = super().arguments()
         for name in ("name", "input_shape"):
             found.pop(name, None)
@@ -134,6 +143,11 @@ class Layer(Configurable, family="layer"):
             found.pop("trainable", None)
         parameters = self._parameters()
         for name, value in list(found.items()):
+            if name.endswith(("_regularizer", "_constraint")):
+                if value is None:
+                    del found[name]
+                else:
+                    found[name] = serialize(value)
             if isinstance(value, Layer):  # an activation
                 found[name] = serialize(value)
             if isinstance(value, Initializer):
@@ -190,6 +204,16 @@ class Layer(Configurable, family="layer"):
         values: NDArray[np.float32] = getattr(self, f"{name}_initializer")(shape)
         return values
 
+    def rule(self, weight: str, regularizer: Any, constraint: Any) -> None:
+        """Give the weight of this name a regularizer and a constraint, or None of them."""
+        found: tuple[Regularizer | None, Constraint | None] = None, None
+        if regularizer is not None or constraint is not None:
+            from .. import constraints, regularizers  # not needed to import the package
+
+            found = regularizers.get(regularizer), constraints.get(constraint)
+            self.rules[weight] = found
+        vars(self)[f"{weight}_regularizer"], vars(self)[f"{weight}_constraint"] = found
+
     def place(
         self,
         input_shape: Shape,
@@ -223,12 +247,33 @@ class Layer(Configurable, family="layer"):
 
 
 class _Weighted(Layer):
-    """A layer with kernel and optional bias."""
+    """A layer with kernel and optional bias.
+
+    kernel_regularizer, bias_regularizer: penalties from `regularizers`, or None.
+    kernel_constraint, bias_constraint: from `constraints`, or None.
+    """
 
     def __init__(
-        self, use_bias: bool, kernel_initializer: Any, bias_initializer: Any, **common: Any
+        self,
+        use_bias: bool,
+        kernel_initializer: Any,
+        bias_initializer: Any,
+        *,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: None = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **common: Any,
     ) -> None:
         super().__init__(**common)
+        self.rule("kernel", kernel_regularizer, kernel_constraint)
+        self.rule("bias", bias_regularizer, bias_constraint)
+        if activity_regularizer is not None:
+            raise ValueError(
+                "activity_regularizer must be None: penalties are of weights alone, got "
+                f"{activity_regularizer!r}"
+            )
         self.use_bias = _check.boolean("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)

@@ -45,9 +45,15 @@ class BatchNormalization(Layer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        self.rule("gamma", gamma_regularizer, gamma_constraint)
+        self.rule("beta", beta_regularizer, beta_constraint)
         self.momentum = _check.real("momentum", momentum, "[0, 1]")
         self.epsilon = _check.real32("epsilon", epsilon, "(0, inf)")
         self.center = _check.boolean("center", center)

@@ -106,7 +106,14 @@ def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:
         weights = tuple(Tensor(*tensor) for tensor in tensors)
         nodes.append(Node(kind, settings, shape, output, weights, (layer.name or kind,)))
         shape = output
-    return Placed(layer, input_shape, layer.public_shape(shape, input_shape), tuple(nodes), offset)
+    placed = Placed(
+        layer, input_shape, layer.public_shape(shape, input_shape), tuple(nodes), offset
+    )
+    for tensor in placed.tensors if layer.rules else ():
+        _, constraint = layer.rules.get(tensor.name, (None, None))
+        if constraint is not None:
+            constraint.plan(tensor.shape)
+    return placed
 
 
 def inference(input_shape: Shape, layers: Iterable[Placed]) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
@@ -22,8 +23,10 @@ from ._meters import Chosen, Meters
 from ._stack import LayerStack
 
 if TYPE_CHECKING:  # imported where they are used
+    from ..constraints import Constraint
+    from ..regularizers import Regularizer
     from ._batches import Batches
-    from ._graph import Prefix
+    from ._graph import Prefix, Tensor
     from ._state import TrainingState
 
 CALL_SECONDS = 0.04  # of training in one call into C++, or one step: progress waits for it
@@ -596,6 +599,8 @@ class Sequential(LayerStack):
             threads=_threads.asked_for(),
             weights=data.weights,
             outputs=outputs,
+            regularizers=self._regularizers(),
+            constraints=self._constraints(),
         )
         if outputs is not None:  # step by step, so that sums do not depend on the time steps took
             for start in range(0, len(order), batch_size):
@@ -646,7 +651,7 @@ class Sequential(LayerStack):
         return y
 
     def _evaluate(self, data: Labelled | Batches) -> dict[str, float]:
-        network, meters = self.network, self._meters()
+        network, meters, penalty = self.network, self._meters(), self._penalty()
         total, correct, samples = 0.0, 0, 0
         for piece in self._pieces(data):
             outputs = meters.room(len(piece.x))
@@ -666,13 +671,45 @@ class Sequential(LayerStack):
             samples += len(piece.x)
         if not samples:
             raise ValueError("x must give one batch or more to evaluate, got none")
-        return meters.logs(total / samples, correct / samples)
+        return meters.logs(total / samples + penalty, correct / samples)
 
     def _pieces(self, data: Labelled | Batches) -> Iterator[Labelled]:
         """Samples and targets, as many at a time as one call into C++ takes."""
         for whole in (data,) if isinstance(data, tuple) else self._labelled_batches(data):
             for start in range(0, len(whole.x), self._samples_a_call):
                 yield whole.part(slice(start, start + self._samples_a_call))
+
+    def _ruled(self) -> Iterator[tuple[Tensor, Regularizer | None, Constraint | None]]:
+        """The tensors that training changes and that have a regularizer or a constraint."""
+        for placed in self._built():
+            if placed.layer.rules and placed.layer.name not in self._frozen:
+                for tensor in placed.tensors:
+                    if tensor.name in placed.layer.rules:
+                        yield tensor, *placed.layer.rules[tensor.name]
+
+    def _regularizers(self) -> list[tuple[int, int, float, float]]:
+        """As C++ is told them."""
+        return [
+            (tensor.offset, tensor.offset + math.prod(tensor.shape), rule.l1, rule.l2)
+            for tensor, rule, _ in self._ruled()
+            if rule is not None
+        ]
+
+    def _constraints(self) -> list[tuple[Any, Any]]:
+        """As C++ is told them."""
+        return [
+            ((tensor.offset, *rule.plan(tensor.shape)), rule.norm())
+            for tensor, _, rule in self._ruled()
+            if rule is not None
+        ]
+
+    def _penalty(self) -> float:
+        """What regularizers add to the loss."""
+        rules = [(tensor, rule) for tensor, rule, _ in self._ruled() if rule is not None]
+        if not rules:
+            return 0.0
+        flat = self.network.snapshot(self.parameters)
+        return sum(rule(tensor.of(flat)) for tensor, rule in rules)
 
     def _meters(self) -> Meters:
         loss, _ = self._compiled()
@@ -820,6 +857,8 @@ class Sequential(LayerStack):
                 augmentation,
                 _threads.asked_for(),
             )
+            for begin, end, _, l2 in self._regularizers():
+                hessian[begin:end] += 2 * l2
         optimizer.prepare(epoch, hessian)
 
     def _take_average(self) -> None:

@@ -18,7 +18,8 @@ PADDINGS = [("full", ValueError), ("", ValueError), (None, TypeError), (1, TypeE
 ACTIVATIONS = [("celu", ValueError), ("ReLU", ValueError), ("bounded_relu", ValueError)]
 ACTIVATIONS += [(max, TypeError), (1, TypeError), ({"class_name": "Dense"}, ValueError)]
 FLAGS = [(1, TypeError), (None, TypeError), ("yes", TypeError)]
-INITIALIZERS = [("uniform", ValueError), (3, TypeError), ({"class_name": "Sun"}, ValueError)]
+INITIALIZERS = [("sun", ValueError), (3, TypeError), ({"class_name": "Sun"}, ValueError)]
+RULES = [("l3", ValueError), (3, TypeError), ({"class_name": "Sun"}, ValueError)]
 NUMBERS = [("1", TypeError), (None, TypeError), (True, TypeError), (1j, TypeError)]
 NUMBERS += [(float("nan"), ValueError), (float("inf"), ValueError)]
 NAMES = [(3, TypeError), ("", ValueError), ("größe", ValueError), ("a\nb", ValueError)]
@@ -35,5 +36,9 @@ WEIGHTED = {
     "use_bias": FLAGS,
     "kernel_initializer": INITIALIZERS,
     "bias_initializer": INITIALIZERS,
-    "kernel_regularizer": [("l2", TypeError)],
+    "kernel_regularizer": RULES,
+    "bias_regularizer": RULES,
+    "activity_regularizer": [("l2", ValueError)],
+    "kernel_constraint": RULES,
+    "bias_constraint": RULES,
 }

@@ -70,15 +70,20 @@ class Normalized(Kind):
     good = {}
     wrong = {
         "momentum": [*_wrong.NUMBERS, (-0.1, ValueError), (1.1, ValueError)],
-        "epsilon": [*_wrong.NUMBERS, (0, ValueError), (-1e-3, ValueError), (1e-60, ValueError)],
+        # Keras 1's None is the default.
+        "epsilon": [n for n in _wrong.NUMBERS if n[0] is not None]
+        + [(0, ValueError), (-1e-3, ValueError), (1e-60, ValueError)],
         "center": _wrong.FLAGS,
         "scale": _wrong.FLAGS,
         "beta_initializer": _wrong.INITIALIZERS,
         "gamma_initializer": _wrong.INITIALIZERS,
         "moving_mean_initializer": _wrong.INITIALIZERS,
         "moving_variance_initializer": _wrong.INITIALIZERS,
-        "axis": [(-1, TypeError)],
-        "gamma_regularizer": [("l2", TypeError)],
+        "axis": [(1, TypeError)],
+        "beta_regularizer": _wrong.RULES,
+        "gamma_regularizer": _wrong.RULES,
+        "beta_constraint": _wrong.RULES,
+        "gamma_constraint": _wrong.RULES,
     }
     misfits = [(BatchNormalization(), (9, 8), "BatchNormalization takes .*flat")]
 

@@ -65,6 +65,7 @@ def test_a_class_of_the_user_s_with_a_constructor_of_its_own_trains_and_prints()
 @pytest.mark.parametrize("name", sorted(Layer.members))
 def test_an_argument_that_a_layer_does_not_have_is_an_error_that_names_the_layer(name):
     needed = {"Conv2D": (3, 2), "Dense": (3,), "RBF": (["+-"],), "Rescaling": (2,)}
-    needed |= {"Activation": ("relu",), "Dropout": (0.5,)}
-    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected .* 'kernel_regularizer'$"):
-        Layer.members[name](*needed.get(name, ()), kernel_regularizer="l2")
+    needed |= {"Activation": ("relu",), "Dropout": (0.5,), "SpatialDropout2D": (0.5,)}
+    needed |= {"GaussianNoise": (0.1,), "Permute": ((1,),), "Reshape": ((4,),)}
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected .* 'kernel_norm'"):
+        Layer.members[name](*needed.get(name, ()), kernel_norm="l2")

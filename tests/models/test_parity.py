@@ -533,3 +533,44 @@ def test_a_loss_with_metrics_and_weights_gives_keras_s_history(
         np.testing.assert_allclose(found[name], values, rtol=2e-5, atol=1e-7, err_msg=name)
     for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+RULES = [
+    "kernel_regularizer=r.L1L2(1e-3, 1e-2), bias_regularizer='l2'",
+    "kernel_regularizer='l1', kernel_constraint=c.NonNeg()",
+    "kernel_constraint=c.MaxNorm(0.5), bias_constraint='non_neg'",
+    "kernel_constraint=c.UnitNorm(axis=1)",
+    "kernel_constraint=c.MinMaxNorm(0.3, 0.6, 0.5), kernel_regularizer=r.L2(0.01)",
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("call", ["SGD(0.1, clipnorm=0.5)", "Adam(0.01, use_ema=True)"])
+def test_regularizers_and_constraints_give_keras_s_history(call, rules, keras):
+    x, y = digits(96)
+    x, y = (x[:, ::4, ::4, None] / 255).astype(np.float32), y.astype(np.int64)
+
+    def build(library):
+        names = {"r": library.regularizers, "c": library.constraints}
+        given = eval(f"dict({rules})", names)
+        return library.Sequential(
+            [
+                library.Input((7, 7, 1)),
+                library.layers.Conv2D(4, 3, activation="tanh", **given),
+                library.layers.Flatten(),
+                library.layers.Dense(10, "softmax", **given),
+            ]
+        )
+
+    model = compiled(lambda: build(pylenet), eval(f"optimizers.{call}"))
+    twin = build(keras)
+    twin.set_weights(model.get_weights())
+    twin.compile(eval(f"keras.optimizers.{call}"), "sparse_categorical_crossentropy")
+    options = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0}
+    options["validation_split"] = 0.2
+    found, expected = model.fit(x, y, **options).history, twin.fit(x, y, **options).history
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=2e-5, err_msg=name)
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
