@@ -25,6 +25,7 @@ from ..models import Sequential
 Order = NDArray[np.int32]
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
+LONGEST = 8  # steps that an activation may be written as, besides those in branches
 TINY = 1e-12  # an epsilon that 1 + epsilon is 1 with, in float32
 
 # Where a function is compared with the activations: densely where they bend, and far out.
@@ -157,25 +158,33 @@ def _composed(steps: Iterable[Step]) -> Function | None:
 
 
 def settled(samples: Samples) -> Samples:
-    """The same with an activation in place of functions that together are one.
+    """The same with activations in place of functions that are one, alone or with their neighbours.
 
-    Raises ValueError where they are none that is known here.
+    Raises ValueError where one is part of no activation that is known here.
     """
-    steps = samples.steps
-    places = [k for k, step in enumerate(steps) if isinstance(step, FunctionStep)]
-    if not places:
-        return samples
-    first, last = places[0], places[-1] + 1
-    for start in range(first, -1, -1):
+    steps, place = samples.steps, 0
+    while place < len(steps):
+        step = steps[place]
+        if isinstance(step, FunctionStep):
+            start, end, name = _activation_at(steps, place, step.name)
+            between = () if name == "linear" else (activation(name),)
+            steps = (*steps[:start], *between, *steps[end:])
+            place = start
+        else:
+            place += 1
+    return samples._replace(steps=steps)
+
+
+def _activation_at(steps: tuple[Step, ...], place: int, name: str) -> tuple[int, int, str]:
+    """Where the longest activation begins and ends that the function at `place` is part of."""
+    for start in range(place, max(place - LONGEST, -1), -1):
         if steps[start].function is None:
             break
-        for end in range(len(steps), last - 1, -1):
+        for end in range(min(place + LONGEST, len(steps)), place, -1):
             function = _composed(steps[start:end])
-            name = None if function is None else _activation_of(function)
-            if name is not None:
-                between = () if name == "linear" else (activation(name),)
-                return samples._replace(steps=(*steps[:start], *between, *steps[end:]))
-    name = steps[first].name  # type: ignore[union-attr]
+            found = None if function is None else _activation_of(function)
+            if found is not None:
+                return start, end, found
     raise ValueError(f"node {name}: it is not part of any activation known here")
 
 

@@ -13,6 +13,7 @@ from nets import LENETS, small
 from tolerance import assert_same_bits
 
 from pylenet import layers
+from pylenet.convert import _chain
 from pylenet.convert import onnx as onnx_files
 from pylenet.models import Sequential, lenet5_1998, load_model
 
@@ -261,6 +262,20 @@ def test_an_activation_written_as_arithmetic_is_told_by_its_values(name, nodes, 
 def test_arithmetic_that_is_no_activation_is_refused_by_its_node(tmp_path):
     with pytest.raises(ValueError, match="node Log: it is not part of any activation"):
         loaded(graph(chain(("Log", [], {})), (6,)), tmp_path)
+
+
+def test_functions_one_behind_the_other_are_each_an_activation_of_its_own(tmp_path):
+    functions = chain(("Selu", [], {}), ("Gelu", [], {}), ("Neg", [], {}), ("Neg", [], {}))
+    model = loaded(graph(functions, (6,), opset=20), tmp_path)
+    assert [layer.activation for layer in model.layers] == ["selu", "gelu"]
+
+
+def test_a_thousand_functions_are_not_compared_in_each_of_their_combinations(tmp_path, monkeypatch):
+    compared, functions = [], chain(*[("Log", [], {})] * 1000)
+    monkeypatch.setattr(_chain, "_activation_of", compared.append)
+    with pytest.raises(ValueError, match="node Log: it is not part of any activation"):
+        loaded(graph(functions, (6,)), tmp_path)
+    assert 0 < len(compared) < 100
 
 
 NORM = ("gamma", "beta", "mean", "variance")
