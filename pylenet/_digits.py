@@ -84,9 +84,9 @@ def grey_of(name: str, image: Any) -> Bytes:
     if getattr(image, "mode", PLAIN[0]) not in PLAIN:
         image = image.convert("RGBA")
     try:
-        a = np.asarray(image)
+        a = np.asarray(image, np.float64 if isinstance(image, (list, tuple)) else None)
     except ValueError:
-        raise ValueError(f"{name} must be an array, got rows of different lengths") from None
+        raise ValueError(f"{name} must be an array of numbers, with rows of one length") from None
     if a.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}")
     if not (a.ndim == 2 or (a.ndim == 3 and 1 <= a.shape[2] <= 4)) or not a.size:
