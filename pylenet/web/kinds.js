@@ -15,7 +15,7 @@
 //     words, value: what all the terms give; steps: what is then done: [{words, value}]
 
 const sizeOf = ([height, width, channels]) => height * width * channels;
-const show = (value) => shortNumber(value);
+const show = (value) => shortNumber(value); // from numbers.js
 
 // One axis of windows that slide over an image; 'same' padding as in TensorFlow.
 function axis(size, window, stride, same, out) {
@@ -47,8 +47,7 @@ class Conv2D {
   constructor(node, tensors) {
     this.node = node;
     this.activation = activationOf(node.settings);
-    this.rows = axes(node, node.settings.kernel_size)[0];
-    this.columns = axes(node, node.settings.kernel_size)[1];
+    [this.rows, this.columns] = axes(node, node.settings.kernel_size);
     [, , this.channels] = node.input;
     [this.height, this.width, this.filterCount] = node.output;
     this.bias = tensors.bias || new Float32Array(this.filterCount);
@@ -89,7 +88,7 @@ class Conv2D {
   }
 
   padded(x) {
-    const { rows, columns, channels } = this;
+    const { rows, columns } = this;
     if (rows.padded === rows.size && columns.padded === columns.size) return x;
     return pad(x, this.node.input, rows.padded, columns.padded, rows.before, columns.before);
   }

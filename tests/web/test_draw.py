@@ -1,6 +1,7 @@
 """`pylenet draw` and `web.page`: what is written, and what is refused. No browser is needed."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,14 @@ def test_without_a_model_draw_takes_what_train_left(tmp_path, capsys):
     save(tmp_path / "pylenet-out", "modern", models.lenet5_modern())
     assert main(["draw", "--data", "none"]) == 0
     assert capsys.readouterr().out.startswith("lenet.html: modern, ")
+
+
+def test_the_lines_of_docs_draw_md_write_a_page(tmp_path, digits):
+    save(tmp_path / "pylenet-out", "modern", models.lenet5_modern())
+    text = (Path(__file__).parents[2] / "docs" / "draw.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(block, {})
+    assert len((tmp_path / "lenet.html").read_bytes()) > 200_000
 
 
 def test_help_names_the_recipe_for_handwriting(capsys):
