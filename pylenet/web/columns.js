@@ -2,12 +2,17 @@
 
 class Card {
   constructor(column, node, index) {
-    const { network } = column, { output, layers } = node.node;
+    const { network } = column,
+      { output, layers } = node.node;
     this.node = node;
     this.index = index;
     // The last nodes, as a dense one and its softmax, have a value for each class.
-    const ofClasses = network.nodes.slice(index).every(({ node: { output: later } }) =>
-      later[0] * later[1] === 1 && later[2] === network.classes.length);
+    const ofClasses = network.nodes
+      .slice(index)
+      .every(
+        ({ node: { output: later } }) =>
+          later[0] * later[1] === 1 && later[2] === network.classes.length,
+      );
     this.view = { shape: output, classes: ofClasses ? network.classes : null };
     const size = sizeWords(this.view);
     this.legend = new Legend();
@@ -18,8 +23,13 @@ class Card {
       onchoose: (place) => column.choose(index, place),
     });
     const heading = element("h3", {}, layers[0], element("small", {}, ` ${node.words} → ${size}`));
-    this.element = element("section", { class: "card" }, heading, this.maps.frame,
-      element("div", { class: "below" }, this.legend.bar, this.maps.readout));
+    this.element = element(
+      "section",
+      { class: "card" },
+      heading,
+      this.maps.frame,
+      element("div", { class: "below" }, this.legend.bar, this.maps.readout),
+    );
     if (node.filters) this.addFilters(node.filters);
   }
 
@@ -38,8 +48,11 @@ class Card {
     const most = largestOf(values);
     legend.show(most);
     this.filters = { maps: filters, values, most };
-    this.element.append(element("h4", {}, "filters"), filters.frame,
-      element("div", { class: "below" }, legend.bar, filters.readout));
+    this.element.append(
+      element("h4", {}, "filters"),
+      filters.frame,
+      element("div", { class: "below" }, legend.bar, filters.readout),
+    );
   }
 
   layout(room) {
@@ -73,21 +86,35 @@ class Column {
     this.title = element("h2", {}, network.name);
     this.answer = element("p", { class: "answer" });
     this.cards = network.nodes.map((node, index) => new Card(this, node, index));
-    this.explanation = new Explanation((place) => this.follow(place), () => this.close());
+    this.explanation = new Explanation(
+      (place) => this.follow(place),
+      () => this.close(),
+    );
     const list = element("ol", { class: "bars" }, ...this.bars.map(({ item }) => item));
     const longest = Math.max(...network.classes.map((name) => name.length));
     list.style.setProperty("--label", `${0.6 * (longest + 1)}rem`);
     const outputs = element("div", { class: "outputs" }, this.answer, list);
-    this.element = element("section", { class: "network", "aria-label": network.name },
-      this.title, outputs, ...this.cards.map(({ element: card }) => card));
+    this.element = element(
+      "section",
+      { class: "network", "aria-label": network.name },
+      this.title,
+      outputs,
+      ...this.cards.map(({ element: card }) => card),
+    );
     this.outputs = outputs;
   }
 
   bar(name, place) {
-    const fill = element("i"), text = element("b");
+    const fill = element("i"),
+      text = element("b");
     const label = element("span", { class: "class" }, name);
-    const button = element("button", { type: "button", onclick: () => this.choose(this.cards.length - 1, place, this.outputs) },
-      label, element("span", { class: "track" }, fill), text);
+    const button = element(
+      "button",
+      { type: "button", onclick: () => this.choose(this.cards.length - 1, place, this.outputs) },
+      label,
+      element("span", { class: "track" }, fill),
+      text,
+    );
     return { item: element("li", {}, button), fill, text };
   }
 
@@ -115,13 +142,18 @@ class Column {
   }
 
   drawOutputs() {
-    const { network, result } = this, probabilities = network.outputs === "probabilities";
+    const { network, result } = this,
+      probabilities = network.outputs === "probabilities";
     const most = result && (probabilities ? 1 : largestOf(result));
     const best = result && network.ranking(result)[0];
     this.bars.forEach(({ item, fill, text }, place) => {
       const share = result ? Math.min(1, Math.abs(result[place]) / most) : 0;
       fill.style.width = `${100 * share}%`;
-      text.textContent = result ? (probabilities ? percent(result[place]) : shortNumber(result[place])) : "";
+      text.textContent = result
+        ? probabilities
+          ? percent(result[place])
+          : shortNumber(result[place])
+        : "";
       item.classList.toggle("best", place === best);
     });
     this.answer.textContent = this.words();
@@ -131,7 +163,8 @@ class Column {
   words() {
     const { network, result } = this;
     if (!result) return "nothing to read yet";
-    const [best, second] = network.ranking(result), name = (place) => network.classes[place];
+    const [best, second] = network.ranking(result),
+      name = (place) => network.classes[place];
     if (network.outputs === "probabilities")
       return `${name(best)}, ${percent(result[best])}; then ${name(second)}, ${percent(result[second])}`;
     const what = network.outputs === "distances" ? "the least distance" : "the highest score";
@@ -145,7 +178,9 @@ class Column {
     host.append(this.explanation.panel);
     this.explain();
     this.cards[index].maps.tell(place);
-    announce(`${this.explanation.title.textContent}. ${this.explanation.body.lastChild.textContent}`);
+    announce(
+      `${this.explanation.title.textContent}. ${this.explanation.body.lastChild.textContent}`,
+    );
     this.explanation.panel.scrollIntoView({ block: "nearest" });
   }
 
@@ -157,7 +192,9 @@ class Column {
   }
 
   explain() {
-    const { index, place } = this.chosen, card = this.cards[index], { layers } = card.node.node;
+    const { index, place } = this.chosen,
+      card = this.cards[index],
+      { layers } = card.node.node;
     const title = `${layers[0]}, ${nameOf(card.view, place)}`;
     this.unmark();
     card.maps.mark([place], "chosen");

@@ -28,7 +28,10 @@ class Sheet {
 
   // What is to be seen on the sheet.
   get shown() {
-    const first = Math.max(0, this.things.findLastIndex((thing) => thing.instead));
+    const first = Math.max(
+      0,
+      this.things.findLastIndex((thing) => thing.instead),
+    );
     return this.things.slice(first).filter((thing) => thing.kind !== "clear");
   }
 
@@ -102,7 +105,8 @@ class Sheet {
     if (!stroke) return;
     event.preventDefault();
     const passed = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
-    for (const each of passed.length > 0 ? passed : [event]) this.lengthen(stroke, this.place(each));
+    for (const each of passed.length > 0 ? passed : [event])
+      this.lengthen(stroke, this.place(each));
     this.onchange();
   }
 
@@ -118,13 +122,16 @@ class Sheet {
   // The keyboard: arrows move the pen, Space puts it down and lifts it.
 
   key(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
+      event.key
+    ];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === " ") {
       if (this.pen.down) this.liftPen();
       else this.lowerPen();
     } else if (step) {
-      const { pen } = this, within = (v) => Math.min(Math.max(v, 0), SHEET);
+      const { pen } = this,
+        within = (v) => Math.min(Math.max(v, 0), SHEET);
       pen.x = within(pen.x + step[0] * KEY_STEP);
       pen.y = within(pen.y + step[1] * KEY_STEP);
       if (pen.down) {
@@ -137,7 +144,11 @@ class Sheet {
   }
 
   lowerPen() {
-    this.pen.down = { kind: "stroke", points: [{ x: this.pen.x, y: this.pen.y }], width: this.penWidth };
+    this.pen.down = {
+      kind: "stroke",
+      points: [{ x: this.pen.x, y: this.pen.y }],
+      width: this.penWidth,
+    };
     this.add(this.pen.down);
     this.showPen();
     announce("pen down");
@@ -195,7 +206,9 @@ const MOST_PIXELS = 16e6; // that every browser can put on a canvas
 async function inkOfFile(file) {
   const picture = await createImageBitmap(file);
   const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (picture.width * picture.height)));
-  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.floor(side * scale)));
+  const [width, height] = [picture.width, picture.height].map((side) =>
+    Math.max(1, Math.floor(side * scale)),
+  );
   const canvas = element("canvas", { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0, width, height);
@@ -205,9 +218,11 @@ async function inkOfFile(file) {
 
 // The ink as the image it would be without preparation: SIDE x SIDE means of equal squares.
 function unprepared(ink) {
-  const square = SHEET / SIDE, image = new Uint8Array(SIDE * SIDE);
+  const square = SHEET / SIDE,
+    image = new Uint8Array(SIDE * SIDE);
   image.forEach((_, at) => {
-    const top = Math.floor(at / SIDE) * square, left = (at % SIDE) * square;
+    const top = Math.floor(at / SIDE) * square,
+      left = (at % SIDE) * square;
     let sum = 0;
     for (let i = 0; i < square; i++)
       for (let j = 0; j < square; j++) sum += ink.values[(top + i) * SHEET + left + j];

@@ -5,7 +5,8 @@ const MOST_TERMS = 512; // of a sum that are all shown; of more, the largest
 
 // What the values of a layer are called. view: {shape, words, classes or null}
 function nameOf({ shape, classes }, place) {
-  const [height, width, channels] = shape, map = place % channels;
+  const [height, width, channels] = shape,
+    map = place % channels;
   if (height * width === 1) return classes ? `class ${classes[map]}` : `unit ${map + 1}`;
   const cell = Math.floor(place / channels);
   return `map ${map + 1}, row ${Math.floor(cell / width) + 1}, column ${(cell % width) + 1}`;
@@ -22,14 +23,20 @@ class Explanation {
       },
     });
     const close = element("button", { type: "button", class: "close", onclick: onclose }, "Close");
-    this.panel = element("section", { class: "explanation" }, element("header", {}, this.title, close), this.body);
+    this.panel = element(
+      "section",
+      { class: "explanation" },
+      element("header", {}, this.title, close),
+      this.body,
+    );
   }
 
   // Returns the places of the inputs that take part.
   show(title, explained, before) {
     this.title.textContent = title;
     const places = explained.groups.flatMap(({ terms }) => terms.map(({ from }) => from));
-    const { start } = explained, parts = [];
+    const { start } = explained,
+      parts = [];
     if (start) parts.push(line(start.words, start.value));
     for (const group of inMaps(explained.groups, before)) parts.push(...groupParts(group));
     parts.push(line(`= ${explained.words}`, explained.value, "sum"));
@@ -46,7 +53,8 @@ class Explanation {
 
 // A sum over all values of maps is shown map by map, though it is taken place by place.
 function inMaps(groups, before) {
-  const [height, width, channels] = before.shape, [{ columns, terms }] = groups;
+  const [height, width, channels] = before.shape,
+    [{ columns, terms }] = groups;
   const whole = groups.length === 1 && columns === 0 && terms.length === height * width * channels;
   if (!whole || height * width === 1) return groups;
   return Array.from({ length: channels }, (_, map) => ({
@@ -57,7 +65,8 @@ function inMaps(groups, before) {
 }
 
 function groupParts({ words, columns, terms, sum }) {
-  const parts = [], most = largestOf(terms.map(({ value }) => value));
+  const parts = [],
+    most = largestOf(terms.map(({ value }) => value));
   let shown = terms;
   if (terms.length > MOST_TERMS) {
     shown = [...terms].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, MOST_TERMS);

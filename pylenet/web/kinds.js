@@ -55,7 +55,9 @@ class Conv2D {
     this.links = this.linksOf(node.settings.connections);
     this.kernel = this.fullKernel(tensors.kernel);
     this.words = withActivation(
-      `convolution ${this.rows.window}×${this.columns.window}`, this.activation);
+      `convolution ${this.rows.window}×${this.columns.window}`,
+      this.activation,
+    );
   }
 
   // Whether input channel c feeds filter f: [c * filters + f]
@@ -71,7 +73,8 @@ class Conv2D {
   fullKernel(stored) {
     const full = new Float32Array(this.rows.window * this.columns.window * this.links.length);
     let next = 0;
-    for (let i = 0; i < full.length; i++) if (this.links[i % this.links.length]) full[i] = stored[next++];
+    for (let i = 0; i < full.length; i++)
+      if (this.links[i % this.links.length]) full[i] = stored[next++];
     return full;
   }
 
@@ -81,8 +84,11 @@ class Conv2D {
       values: this.kernel,
       perRow: this.channels > 1 ? this.filterCount : 0,
       words: (tile) => {
-        const channel = Math.floor(tile / this.filterCount), filter = tile % this.filterCount;
-        return `weight of map ${filter + 1}` + (this.channels > 1 ? ` for input map ${channel + 1}` : "");
+        const channel = Math.floor(tile / this.filterCount),
+          filter = tile % this.filterCount;
+        return (
+          `weight of map ${filter + 1}` + (this.channels > 1 ? ` for input map ${channel + 1}` : "")
+        );
       },
     };
   }
@@ -95,9 +101,12 @@ class Conv2D {
 
   forward(x) {
     const { rows, columns, channels, filterCount, kernel, height, width, bias } = this;
-    const input = this.padded(x), y = new Float32Array(height * width * filterCount);
-    const sums = new Float32Array(filterCount), activation = this.activation.of;
-    const down = columns.padded * channels, tap = channels * filterCount;
+    const input = this.padded(x),
+      y = new Float32Array(height * width * filterCount);
+    const sums = new Float32Array(filterCount),
+      activation = this.activation.of;
+    const down = columns.padded * channels,
+      tap = channels * filterCount;
     let next = 0;
     for (let row = 0; row < height; row++) {
       for (let column = 0; column < width; column++) {
@@ -122,7 +131,8 @@ class Conv2D {
 
   explain(x, place) {
     const { rows, columns, channels, filterCount, kernel } = this;
-    const filter = place % filterCount, cell = Math.floor(place / filterCount);
+    const filter = place % filterCount,
+      cell = Math.floor(place / filterCount);
     const top = Math.floor(cell / this.width) * rows.stride - rows.before;
     const left = (cell % this.width) * columns.stride - columns.before;
     let sum = this.bias[filter];
@@ -131,11 +141,13 @@ class Conv2D {
       const terms = [];
       for (let i = 0; i < rows.window; i++) {
         for (let j = 0; j < columns.window; j++) {
-          const row = top + i, column = left + j;
+          const row = top + i,
+            column = left + j;
           const inside = row >= 0 && row < rows.size && column >= 0 && column < columns.size;
           const from = inside ? (row * columns.size + column) * channels + channel : -1;
           const value = inside ? x[from] : 0;
-          const weight = kernel[((i * columns.window + j) * channels + channel) * filterCount + filter];
+          const weight =
+            kernel[((i * columns.window + j) * channels + channel) * filterCount + filter];
           const product = float32(value * weight);
           sum = float32(sum + product);
           terms.push({ words: [show(value), `× ${show(weight)}`], value: product, from });
@@ -169,7 +181,8 @@ class Dense {
   }
 
   forward(x) {
-    const { inputs, units, kernel } = this, activation = this.activation.of;
+    const { inputs, units, kernel } = this,
+      activation = this.activation.of;
     const y = this.bias.slice();
     for (let i = 0, w = 0; i < inputs; i++, w += units) {
       const value = x[i];
@@ -183,7 +196,8 @@ class Dense {
     let sum = this.bias[place];
     const terms = [];
     for (let i = 0; i < this.inputs; i++) {
-      const weight = this.kernel[i * this.units + place], product = float32(x[i] * weight);
+      const weight = this.kernel[i * this.units + place],
+        product = float32(x[i] * weight);
       sum = float32(sum + product);
       terms.push({ words: [show(x[i]), `× ${show(weight)}`], value: product, from: i });
     }
@@ -213,10 +227,12 @@ class Pool2D {
   // The places of the inputs in the window of the output at `place`, row by row.
   windowAt(place) {
     const { rows, columns, channels } = this;
-    const channel = place % channels, cell = Math.floor(place / channels);
+    const channel = place % channels,
+      cell = Math.floor(place / channels);
     const top = Math.floor(cell / this.width) * rows.stride - rows.before;
     const left = (cell % this.width) * columns.stride - columns.before;
-    const right = Math.min(left + columns.window, columns.size), places = [];
+    const right = Math.min(left + columns.window, columns.size),
+      places = [];
     for (let row = Math.max(top, 0); row < Math.min(top + rows.window, rows.size); row++)
       for (let column = Math.max(left, 0); column < right; column++)
         places.push((row * columns.size + column) * channels + channel);
@@ -226,14 +242,19 @@ class Pool2D {
   forward(x) {
     const y = new Float32Array(sizeOf(this.node.output));
     this.windows = this.windows || Array.from(y, (_, place) => this.windowAt(place).places);
-    for (let place = 0; place < y.length; place++) y[place] = this.pool(x, this.windows[place], place);
+    for (let place = 0; place < y.length; place++)
+      y[place] = this.pool(x, this.windows[place], place);
     return y;
   }
 
   explain(x, place) {
     const { places, columns } = this.windowAt(place);
     const terms = places.map((from) => ({ words: [], value: x[from], from }));
-    return { start: null, groups: [{ words: "", columns, terms }], ...this.explained(x, places, place) };
+    return {
+      start: null,
+      groups: [{ words: "", columns, terms }],
+      ...this.explained(x, places, place),
+    };
   }
 }
 
@@ -250,7 +271,8 @@ class MaxPool2D extends Pool2D {
 
   pool(x, places) {
     let best = x[places[0]];
-    for (let i = 1; i < places.length; i++) best = best === best ? larger(best, x[places[i]]) : best;
+    for (let i = 1; i < places.length; i++)
+      best = best === best ? larger(best, x[places[i]]) : best;
     return best;
   }
 
@@ -270,7 +292,8 @@ class AveragePool2D extends Pool2D {
   }
 
   explained(x, places) {
-    const sum = windowSum(x, places), steps = [];
+    const sum = windowSum(x, places),
+      steps = [];
     steps.push({ words: `divided by ${places.length}`, value: this.pool(x, places) });
     return { words: `sum of ${places.length}`, value: sum, steps };
   }
@@ -299,8 +322,10 @@ class Subsampling2D extends Pool2D {
   }
 
   explained(x, places, place) {
-    const channel = place % this.channels, value = this.scaled(x, places, place);
-    const factor = show(this.coefficient[channel]), bias = show(this.bias[channel]);
+    const channel = place % this.channels,
+      value = this.scaled(x, places, place);
+    const factor = show(this.coefficient[channel]),
+      bias = show(this.bias[channel]);
     const steps = [{ words: `times the coefficient ${factor}, plus the bias ${bias}`, value }];
     steps.push(...activated(this.activation, value));
     return { words: `sum of ${places.length}`, value: windowSum(x, places), steps };
@@ -321,7 +346,13 @@ class Pointwise {
   explain(x, place) {
     const terms = [{ words: [], value: x[place], from: place }];
     const steps = [{ words: this.how(place), value: this.at(x[place], place) }];
-    return { start: null, groups: [{ words: "", columns: 0, terms }], words: "value", value: x[place], steps };
+    return {
+      start: null,
+      groups: [{ words: "", columns: 0, terms }],
+      words: "value",
+      value: x[place],
+      steps,
+    };
   }
 }
 
@@ -382,8 +413,10 @@ class BatchNormalization extends Pointwise {
 
   how(place) {
     const channel = place % this.channels;
-    return `times ${show(this.factor[channel])}, plus ${show(this.summand[channel])}: ` +
-      "what mean, variance, gamma and beta of this map come to";
+    return (
+      `times ${show(this.factor[channel])}, plus ${show(this.summand[channel])}: ` +
+      "what mean, variance, gamma and beta of this map come to"
+    );
   }
 }
 
@@ -395,15 +428,18 @@ class ZeroPadding2D {
   }
 
   forward(x) {
-    const { input, output, settings } = this.node, [top, , left] = settings.padding;
+    const { input, output, settings } = this.node,
+      [top, , left] = settings.padding;
     return pad(x, input, output[0], output[1], top, left);
   }
 
   explain(x, place) {
-    const { input, output, settings } = this.node, [top, , left] = settings.padding;
+    const { input, output, settings } = this.node,
+      [top, , left] = settings.padding;
     const [height, width, channels] = input;
     const cell = Math.floor(place / channels);
-    const row = Math.floor(cell / output[1]) - top, column = (cell % output[1]) - left;
+    const row = Math.floor(cell / output[1]) - top,
+      column = (cell % output[1]) - left;
     const inside = row >= 0 && row < height && column >= 0 && column < width;
     const from = inside ? (row * width + column) * channels + (place % channels) : -1;
     const value = inside ? x[from] : 0;
@@ -431,7 +467,8 @@ class Softmax {
   }
 
   parts(x) {
-    let top = x[0], sum = 0;
+    let top = x[0],
+      sum = 0;
     for (let i = 1; i < x.length; i++) top = x[i] > top ? x[i] : top;
     const powers = x.map((value) => exp(float32(value - top)));
     for (const power of powers) sum = float32(sum + power);
@@ -466,7 +503,9 @@ class RBF {
     this.node = node;
     this.words = "distances from the codes";
     this.filters = null;
-    this.codes = node.settings.codes.map((code) => Array.from(code, (sign) => (sign === "+" ? 1 : -1)));
+    this.codes = node.settings.codes.map((code) =>
+      Array.from(code, (sign) => (sign === "+" ? 1 : -1)),
+    );
   }
 
   forward(x) {
@@ -483,18 +522,26 @@ class RBF {
   explain(x, place) {
     let sum = 0;
     const terms = Array.from(x, (value, from) => {
-      const code = this.codes[place][from], difference = float32(value - code);
+      const code = this.codes[place][from],
+        difference = float32(value - code);
       sum = multiplyAdd(difference, difference, sum);
       const words = [`(${show(value)}`, code > 0 ? "− 1)²" : "+ 1)²"];
       return { words, value: float32(difference * difference), from };
     });
     const words = `sum of ${x.length} squares, the distance from the code of this class`;
-    return { start: null, groups: [{ words: "", columns: 0, terms }], words, value: sum, steps: [] };
+    return {
+      start: null,
+      groups: [{ words: "", columns: 0, terms }],
+      words,
+      value: sum,
+      steps: [],
+    };
   }
 }
 
 const KINDS = {
-  activation: (node) => (node.settings.activation[0] === "softmax" ? new Softmax(node) : new Activation(node)),
+  activation: (node) =>
+    node.settings.activation[0] === "softmax" ? new Softmax(node) : new Activation(node),
   average_pool2d: (node) => new AveragePool2D(node),
   batch_normalization: (node, tensors) => new BatchNormalization(node, tensors),
   conv2d: (node, tensors) => new Conv2D(node, tensors),

@@ -33,8 +33,10 @@ function start(networks) {
   const seen = new Maps({
     shape: [SIDE, SIDE, 1],
     largest: 5 * SIDE,
-    label: "what the networks see, 28 by 28 pixels. Arrow keys go from pixel to pixel, Enter explains one.",
-    describe: (place, value) => `row ${Math.floor(place / SIDE) + 1}, column ${(place % SIDE) + 1}: ${value}`,
+    label:
+      "what the networks see, 28 by 28 pixels. Arrow keys go from pixel to pixel, Enter explains one.",
+    describe: (place, value) =>
+      `row ${Math.floor(place / SIDE) + 1}, column ${(place % SIDE) + 1}: ${value}`,
     onchoose: (place) => choosePixel(place),
   });
   seen.layout(5 * SIDE);
@@ -58,12 +60,17 @@ function start(networks) {
   // How a pixel goes into each network.
   function explainPixel() {
     const lines = networks.map((network) => {
-      const { divisor, scale, offset } = network.pixels, pixel = pixels ? pixels[chosenPixel] : 0;
+      const { divisor, scale, offset } = network.pixels,
+        pixel = pixels ? pixels[chosenPixel] : 0;
       const divided = divisor === 1 ? "" : ` / ${divisor}`;
       const rest = offset === 0 ? "" : ` + ${wholeNumber(float32(offset))}`;
       const scaled = scale === 1 ? "" : ` × ${wholeNumber(float32(scale))}`;
-      return element("p", {}, `${network.name} takes ${pixel}${divided}${scaled}${rest} = `,
-        element("b", {}, wholeNumber(network.scaledPixel(pixel))));
+      return element(
+        "p",
+        {},
+        `${network.name} takes ${pixel}${divided}${scaled}${rest} = `,
+        element("b", {}, wholeNumber(network.scaledPixel(pixel))),
+      );
     });
     find("pixel").replaceChildren(...lines);
     seen.mark([chosenPixel], "chosen");
@@ -72,7 +79,8 @@ function start(networks) {
   // What is drawn as SIDE x SIDE pixels: a test digit alone on the sheet as it is.
   function look() {
     if (sheet.shown.length === 0) return null;
-    const digit = sheet.alone("digit"), picture = sheet.alone("picture");
+    const digit = sheet.alone("digit"),
+      picture = sheet.alone("picture");
     if (digit) return digit.pixels;
     const prepare = find("prepare").checked;
     if (picture && prepare) return fitted(picture.ink);
@@ -118,18 +126,25 @@ function start(networks) {
     const best = result && network.ranking(result)[0];
     const how = result && network.outputs === "probabilities" ? percent(result[best]) : "";
     const answer = result ? network.classes[best] : "–";
-    return element("div", {}, element("b", { class: answer.length > 2 ? "long" : undefined }, answer),
-      element("small", {}, network.name, element("br"), how));
+    return element(
+      "div",
+      {},
+      element("b", { class: answer.length > 2 ? "long" : undefined }, answer),
+      element("small", {}, network.name, element("br"), how),
+    );
   }
 
   // Test digits
 
   data.labels.forEach((label, index) => {
-    const name = data.classes[label], picture = inkPicture(images[index], SIDE, SIDE, 1);
+    const name = data.classes[label],
+      picture = inkPicture(images[index], SIDE, SIDE, 1);
     picture.setAttribute("aria-hidden", "true");
     const load = () => sheet.add({ kind: "digit", pixels: images[index], instead: true });
     const title = `test image ${index + 1}: ${name}`;
-    find("digits").append(element("button", { type: "button", title, "aria-label": title, onclick: load }, picture));
+    find("digits").append(
+      element("button", { type: "button", title, "aria-label": title, onclick: load }, picture),
+    );
   });
   find("test").hidden = data.labels.length === 0;
 
@@ -196,7 +211,10 @@ function start(networks) {
   new ResizeObserver(fit).observe(find("networks"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", layout);
   // Printed in light colours.
-  for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
+  for (const [event, printing] of [
+    ["beforeprint", true],
+    ["afterprint", false],
+  ]) {
     window.addEventListener(event, () => {
       document.documentElement.classList.toggle("printing", printing);
       layout();
@@ -211,10 +229,13 @@ function start(networks) {
     const wrong = networks.filter((network) => !network.isAsExpected(images));
     const exact = networks.every((network) => network.exact);
     const names = wrong.map(({ name }) => name).join(" and ");
-    find("check").textContent = wrong.length > 0
-      ? `This browser does not compute as pylenet does (${names}): do not trust what the page shows.`
-      : `Self-check passed: ${images.length} images gave ` +
-        (exact ? `the very bits that pylenet ${data.version} gave.` : `what pylenet ${data.version} gave, to 4 digits.`);
+    find("check").textContent =
+      wrong.length > 0
+        ? `This browser does not compute as pylenet does (${names}): do not trust what the page shows.`
+        : `Self-check passed: ${images.length} images gave ` +
+          (exact
+            ? `the very bits that pylenet ${data.version} gave.`
+            : `what pylenet ${data.version} gave, to 4 digits.`);
     find("check").classList.toggle("failed", wrong.length > 0);
     if (wrong.length > 0) find("check").setAttribute("role", "alert");
     return wrong.length === 0;
@@ -223,7 +244,8 @@ function start(networks) {
 
   // For the browser's console. image: 784 pixels from 0 to 255, row by row; rgba: a picture's bytes.
   return {
-    predict: (image) => Object.fromEntries(networks.map((network) => [network.name, network.predict(image)])),
+    predict: (image) =>
+      Object.fromEntries(networks.map((network) => [network.name, network.predict(image)])),
     prepare: prepared,
     seen: () => pixels,
     latencies,

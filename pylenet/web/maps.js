@@ -11,9 +11,15 @@ const opaque = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8
 function choosePalette() {
   const style = getComputedStyle(document.documentElement);
   const [low, zero, high] = ["--low", "--zero", "--high"].map((name) =>
-    style.getPropertyValue(name).trim().match(/[0-9a-f]{2}/gi).map((byte) => parseInt(byte, 16)));
+    style
+      .getPropertyValue(name)
+      .trim()
+      .match(/[0-9a-f]{2}/gi)
+      .map((byte) => parseInt(byte, 16)),
+  );
   palette = palette.map((_, i) => {
-    const share = Math.abs(i - STEPS) / STEPS, end = i < STEPS ? low : high;
+    const share = Math.abs(i - STEPS) / STEPS,
+      end = i < STEPS ? low : high;
     return opaque(zero.map((from, c) => Math.round(from + (end[c] - from) * share)));
   });
   greys = greys.map((_, i) => opaque([i, i, i]));
@@ -60,7 +66,8 @@ class Maps {
 
   // How many maps stand in a row and how large a value is, in `room` CSS pixels.
   layout(room) {
-    const { height, width, count, gap } = this, cell = gap === 0 ? 13 : 44;
+    const { height, width, count, gap } = this,
+      cell = gap === 0 ? 13 : 44;
     const least = gap === 0 ? cell : Math.min(8, Math.max(2, Math.floor(cell / width)));
     const most = Math.max(1, Math.floor((room + gap * least) / ((width + gap) * least)));
     let columns = this.perRow;
@@ -68,8 +75,11 @@ class Maps {
       const rows = Math.ceil(count / Math.min(count, most));
       columns = Math.ceil(count / rows);
     }
-    const across = columns * (width + gap) - gap, rows = Math.ceil(count / columns);
-    const scale = Math.floor(Math.min(room / across, gap === 0 ? 16 : Math.max(least, this.largest / width)));
+    const across = columns * (width + gap) - gap,
+      rows = Math.ceil(count / columns);
+    const scale = Math.floor(
+      Math.min(room / across, gap === 0 ? 16 : Math.max(least, this.largest / width)),
+    );
     this.columns = columns;
     this.scale = Math.max(1, scale);
     this.across = across;
@@ -98,7 +108,11 @@ class Maps {
 
   partsOf(place) {
     const cell = Math.floor(place / this.count);
-    return { map: place % this.count, row: Math.floor(cell / this.width), column: cell % this.width };
+    return {
+      map: place % this.count,
+      row: Math.floor(cell / this.width),
+      column: cell % this.width,
+    };
   }
 
   placeOf({ map, row, column }) {
@@ -110,7 +124,8 @@ class Maps {
     const box = this.canvas.getBoundingClientRect();
     const x = Math.floor(((event.clientX - box.left) / box.width) * this.across);
     const y = Math.floor(((event.clientY - box.top) / box.height) * this.down);
-    const column = x % (this.width + this.gap), row = y % (this.height + this.gap);
+    const column = x % (this.width + this.gap),
+      row = y % (this.height + this.gap);
     const across = Math.floor(x / (this.width + this.gap));
     const map = Math.floor(y / (this.height + this.gap)) * this.columns + across;
     const inside = x >= 0 && y >= 0 && column < this.width && row < this.height && map < this.count;
@@ -146,11 +161,14 @@ class Maps {
   }
 
   tell(place) {
-    this.readout.textContent = place < 0 || this.values === null ? "" : this.describe(place, this.values[place]);
+    this.readout.textContent =
+      place < 0 || this.values === null ? "" : this.describe(place, this.values[place]);
   }
 
   key(event) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[
+      event.key
+    ];
     if (event.key !== "Enter" && event.key !== " " && !step) return;
     event.preventDefault();
     if (!step) {
@@ -167,7 +185,9 @@ class Maps {
   // From one value to the one beside it, over the gaps between maps.
   neighbour(place, [down, right]) {
     const parts = this.partsOf(place);
-    let row = parts.row + down, column = parts.column + right, { map } = parts;
+    let row = parts.row + down,
+      column = parts.column + right,
+      { map } = parts;
     if (column < 0 || column >= this.width) {
       map += right;
       column = (column + this.width) % this.width;
@@ -193,7 +213,8 @@ class Maps {
     }
     this.marks.replaceChildren();
     for (const [map, { top, bottom, left, right }] of boxes) {
-      const height = bottom - top + 1, width = right - left + 1;
+      const height = bottom - top + 1,
+        width = right - left + 1;
       if (kind === "window" && height * width === this.height * this.width) continue;
       const corner = this.pixelOf(this.placeOf({ map, row: top, column: left }));
       const mark = element("span", { class: kind });

@@ -4,7 +4,8 @@
 const SIDE = 28; // of the images
 
 function bytesOf(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
+  const text = atob(base64),
+    bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
@@ -15,7 +16,8 @@ async function floatsOf(base64) {
   const stream = new Blob([bytesOf(base64)]).stream();
   const inflated = stream.pipeThrough(new DecompressionStream("deflate-raw"));
   const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
-  const bytes = new Uint8Array(planes.length), count = planes.length / 4;
+  const bytes = new Uint8Array(planes.length),
+    count = planes.length / 4;
   for (let i = 0; i < bytes.length; i++) bytes[i] = planes[(i % 4) * count + (i >> 2)];
   return new Float32Array(bytes.buffer);
 }
@@ -23,7 +25,8 @@ async function floatsOf(base64) {
 // Images packed as they are in the page: a zero is followed by how many zeros there are.
 function imagesOf(base64) {
   const images = [];
-  let image = new Uint8Array(SIDE * SIDE), next = 0;
+  let image = new Uint8Array(SIDE * SIDE),
+    next = 0;
   const packed = bytesOf(base64);
   for (let i = 0; i < packed.length; i++) {
     if (packed[i] === 0) next += packed[++i];
@@ -95,6 +98,7 @@ class Network {
         const wanted = this.expected[index * this.classes.length + i];
         if (this.exact) return Object.is(value, wanted);
         return Math.abs(value - wanted) <= 1e-4 * Math.max(1, Math.abs(wanted));
-      }));
+      }),
+    );
   }
 }

@@ -21,7 +21,8 @@ function wholeNumber(value) {
   return String(Number(value.toPrecision(9))).replace(/-/g, MINUS);
 }
 
-const percent = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(1)} %` : String(value));
+const percent = (value) =>
+  Number.isFinite(value) ? `${(100 * value).toFixed(1)} %` : String(value);
 
 // element("p", {class: "hint", hidden: true, onclick: f}, "text", child, ...)
 function element(tag, attributes = {}, ...children) {

@@ -1,19 +1,27 @@
 // Pictures of digits made to look like MNIST's, in the whole numbers of pylenet.utils.prepare_digits;
 // docs/data.md has the steps that the comments name. A plane is {values, height, width}, row by row.
 
-const BOX = 20, CENTRE = 14; // the digit's longer side, and where its centre of mass comes
+const BOX = 20,
+  CENTRE = 14; // the digit's longer side, and where its centre of mass comes
 const LONGEST = 400; // side of a picture that is looked at in full
-const FAINTEST = 13, NOISE = 6, SPECK = 16;
+const FAINTEST = 13,
+  NOISE = 6,
+  SPECK = 16;
 
 const floorDivide = (a, b) => Math.floor(a / b);
 const planeOf = (height, width) => ({ values: new Float64Array(height * width), height, width });
 
 // Step 1. rgba: bytes, as a canvas has them.
 function greyOf(rgba, height, width) {
-  const plane = planeOf(height, width), { values } = plane;
-  let shown = 0, alphas = 0;
+  const plane = planeOf(height, width),
+    { values } = plane;
+  let shown = 0,
+    alphas = 0;
   for (let i = 0; i < values.length; i++) {
-    const red = rgba[4 * i], green = rgba[4 * i + 1], blue = rgba[4 * i + 2], alpha = rgba[4 * i + 3];
+    const red = rgba[4 * i],
+      green = rgba[4 * i + 1],
+      blue = rgba[4 * i + 2],
+      alpha = rgba[4 * i + 3];
     values[i] = floorDivide(299 * red + 587 * green + 114 * blue + 500, 1000);
     shown += values[i] * alpha;
     alphas += alpha;
@@ -30,14 +38,16 @@ function greyOf(rgba, height, width) {
 function reduced(grey) {
   const factor = Math.ceil(Math.max(grey.height, grey.width) / LONGEST);
   if (factor <= 1) return grey;
-  const rows = Math.min(factor, grey.height), columns = Math.min(factor, grey.width);
+  const rows = Math.min(factor, grey.height),
+    columns = Math.min(factor, grey.width);
   const small = planeOf(floorDivide(grey.height, rows), floorDivide(grey.width, columns));
   const area = rows * columns;
   for (let row = 0; row < small.height; row++) {
     for (let column = 0; column < small.width; column++) {
       let sum = 0;
       for (let i = row * rows; i < (row + 1) * rows; i++)
-        for (let j = column * columns; j < (column + 1) * columns; j++) sum += grey.values[i * grey.width + j];
+        for (let j = column * columns; j < (column + 1) * columns; j++)
+          sum += grey.values[i * grey.width + j];
       small.values[row * small.width + column] = floorDivide(2 * sum + area, 2 * area);
     }
   }
@@ -54,7 +64,11 @@ const columnOf = ({ values, height, width }, column) =>
 
 // The first and last row, and the first and last column.
 const borderOf = (plane) => [
-  rowOf(plane, 0), rowOf(plane, plane.height - 1), columnOf(plane, 0), columnOf(plane, plane.width - 1)];
+  rowOf(plane, 0),
+  rowOf(plane, plane.height - 1),
+  columnOf(plane, 0),
+  columnOf(plane, plane.width - 1),
+];
 
 // Step 3.
 function paperOf(grey) {
@@ -65,7 +79,8 @@ function paperOf(grey) {
 
 // Step 4: the picture without the light that falls from one side.
 function evenlyLit(grey) {
-  const { height, width } = grey, [top, bottom, left, right] = borderOf(grey).map(medianOf);
+  const { height, width } = grey,
+    [top, bottom, left, right] = borderOf(grey).map(medianOf);
   const lit = planeOf(height, width);
   const shade = (difference, place, size) =>
     floorDivide(difference * (2 * place - size + 1), 2 * Math.max(size - 1, 1));
@@ -82,7 +97,8 @@ function evenlyLit(grey) {
 // Steps 3 to 6: how much each pixel differs from the paper; null where there is no ink.
 function inkOf(grey) {
   let { paper, noise } = paperOf(grey);
-  const lit = evenlyLit(grey), other = paperOf(lit);
+  const lit = evenlyLit(grey),
+    other = paperOf(lit);
   if (2 * other.noise < noise) {
     grey = lit;
     ({ paper, noise } = other);
@@ -101,7 +117,8 @@ function inkOf(grey) {
 // Step 7. Pieces are found by walking from pixel to pixel.
 function withoutSpecks(ink) {
   const { values, height, width } = ink;
-  const piece = new Int32Array(values.length), masses = [0]; // of each pixel, its piece: from 1 on
+  const piece = new Int32Array(values.length),
+    masses = [0]; // of each pixel, its piece: from 1 on
   const waiting = [];
   for (let start = 0; start < values.length; start++) {
     if (values[start] === 0 || piece[start] !== 0) continue;
@@ -110,7 +127,9 @@ function withoutSpecks(ink) {
     piece[start] = number;
     waiting.push(start);
     while (waiting.length > 0) {
-      const at = waiting.pop(), row = floorDivide(at, width), column = at % width;
+      const at = waiting.pop(),
+        row = floorDivide(at, width),
+        column = at % width;
       masses[number] += values[at];
       for (let i = Math.max(row - 1, 0); i <= Math.min(row + 1, height - 1); i++) {
         for (let j = Math.max(column - 1, 0); j <= Math.min(column + 1, width - 1); j++) {
@@ -129,18 +148,25 @@ function withoutSpecks(ink) {
 // Step 8: how much of each of `size` pixels each of `cells` new ones covers: [{first, parts}].
 function coverOf(size, cells) {
   return Array.from({ length: cells }, (_, cell) => {
-    const first = floorDivide(cell * size, cells), parts = [];
+    const first = floorDivide(cell * size, cells),
+      parts = [];
     for (let pixel = first; pixel * cells < (cell + 1) * size; pixel++)
-      parts.push(Math.min((cell + 1) * size, (pixel + 1) * cells) - Math.max(cell * size, pixel * cells));
+      parts.push(
+        Math.min((cell + 1) * size, (pixel + 1) * cells) - Math.max(cell * size, pixel * cells),
+      );
     return { first, parts };
   });
 }
 
 function boxOf({ values, height, width }) {
-  let top = height, bottom = -1, left = width, right = -1;
+  let top = height,
+    bottom = -1,
+    left = width,
+    right = -1;
   values.forEach((value, at) => {
     if (value === 0) return;
-    const row = floorDivide(at, width), column = at % width;
+    const row = floorDivide(at, width),
+      column = at % width;
     top = Math.min(top, row);
     bottom = Math.max(bottom, row);
     left = Math.min(left, column);
@@ -155,8 +181,10 @@ function fitted(ink) {
   if (box.height <= 0) return null;
   const longer = Math.max(box.height, box.width);
   const side = (size) => Math.max(1, floorDivide(2 * BOX * size + longer, 2 * longer));
-  const height = side(box.height), width = side(box.width);
-  const rows = coverOf(box.height, height), columns = coverOf(box.width, width);
+  const height = side(box.height),
+    width = side(box.width);
+  const rows = coverOf(box.height, height),
+    columns = coverOf(box.width, width);
   const sums = [];
   for (const row of rows) {
     for (const column of columns) {
@@ -175,8 +203,14 @@ function fitted(ink) {
     const place = floorDivide((2 * CENTRE + 1) * total - 2 * moment, 2 * total);
     return Math.min(Math.max(place, 0), SIDE - size);
   };
-  const top = start(values.reduce((sum, v, i) => sum + v * floorDivide(i, width), 0), height);
-  const left = start(values.reduce((sum, v, i) => sum + v * (i % width), 0), width);
+  const top = start(
+    values.reduce((sum, v, i) => sum + v * floorDivide(i, width), 0),
+    height,
+  );
+  const left = start(
+    values.reduce((sum, v, i) => sum + v * (i % width), 0),
+    width,
+  );
   const digit = new Uint8Array(SIDE * SIDE);
   values.forEach((v, i) => (digit[(top + floorDivide(i, width)) * SIDE + left + (i % width)] = v));
   return digit;
