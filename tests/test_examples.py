@@ -15,6 +15,8 @@ import pylenet
 ROOT = Path(__file__).parents[1]
 KERAS_SCRIPT = ROOT / "examples" / "keras_script.py"
 OWN_DIGITS = ROOT / "examples" / "own_digits.py"
+# One of each kind: functional, batches of a generator, callbacks; the others run the same code.
+KERAS_SCRIPTS = ("functional_features", "generator", "callbacks")
 FEW_IMAGES = """
 from pylenet.datasets import mnist
 load_data = mnist.load_data
@@ -43,6 +45,20 @@ def test_the_keras_script_runs_and_learns(mnist, run_python):
     *epochs, last = done.stdout.splitlines()
     assert len(epochs) == 20
     assert float(last.removeprefix("test accuracy ")) > 0.6
+
+
+# The scripts of examples/keras
+
+
+@sanitizer.minutes
+@pytest.mark.parametrize("name", KERAS_SCRIPTS)
+def test_a_keras_script_runs_in_pylenet_and_learns(name, mnist):
+    command = [sys.executable, str(ROOT / "examples" / "keras" / "run.py"), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=sanitizer.seconds(300))
+    assert done.returncode == 0, done.stderr
+    row = done.stdout.splitlines()[-1].split()
+    assert row[:2] == [name, "pylenet"]
+    assert float(row[3]) > 0.7
 
 
 # Looking inside
