@@ -194,6 +194,18 @@ model = Sequential([InputLayer(shape=(784,)), Reshape((28, 28, 1)), Conv2D(4, 5,
 model.compile("adam", "sparse_categorical_crossentropy")
 model.fit(x.reshape(-1, 784), y)
 """,
+    "regularizers and constraints": """
+import keras
+from keras import regularizers
+from keras.constraints import MaxNorm
+from keras.layers import Dense, Flatten
+from keras.models import Sequential
+model = Sequential([Flatten(input_shape=(28, 28, 1)),
+                    Dense(16, kernel_regularizer=regularizers.l2(1e-3), activation="relu"),
+                    Dense(10, kernel_constraint=MaxNorm(2), activation="softmax")])
+model.compile("adam", "sparse_categorical_crossentropy")
+model.fit(x, y)
+""",
     "weights of classes and samples, one output": COMPILED
     + """
 import numpy as np
