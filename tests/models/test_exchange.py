@@ -25,7 +25,12 @@ def normalized():
     )
 
 
-def train(model, x, y, exchange=None, threads=1, batch_size=32, parameters=None):
+SGD = {"kind": "sgd", "weight_decay": 0.0, "momentum": 0.9, "nesterov": False}
+
+
+def train(
+    model, x, y, exchange=None, threads=1, batch_size=32, parameters=None, optimizer=SGD, **rules
+):
     """An epoch of SGD with momentum on a copy of the parameters or on these; and metrics."""
     parameters = model.parameters.copy() if parameters is None else parameters
     losses, correct = model.network.train(
@@ -35,8 +40,8 @@ def train(model, x, y, exchange=None, threads=1, batch_size=32, parameters=None)
         np.arange(len(x)),
         batch_size=batch_size,
         loss=_core.LossKind.CROSS_ENTROPY_FROM_LOGITS,
-        optimizer={"kind": "sgd", "weight_decay": 0.0, "momentum": 0.9, "nesterov": False},
-        slots=[_core.zeros(parameters.size)],
+        optimizer=optimizer,
+        slots=[_core.zeros(parameters.size) for _ in range(1 + ("ema_momentum" in optimizer))],
         iterations=np.zeros(1, np.int64),
         learning_rates=np.full(-(-len(x) // batch_size), 0.1, np.float32),
         augmentation=None,
@@ -44,6 +49,7 @@ def train(model, x, y, exchange=None, threads=1, batch_size=32, parameters=None)
         epoch=1,
         exchange=exchange,
         threads=threads,
+        **rules,
     )
     return parameters, losses, correct
 
@@ -105,6 +111,43 @@ def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, 
         assert_same_bits(parameters, alone[0])
         np.testing.assert_array_equal(losses, alone[1])
         np.testing.assert_array_equal(correct, alone[2])
+
+
+def test_ranks_clip_average_penalise_and_constrain_alike(isa):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(80, 8, 7, 2)).astype(np.float32), np.arange(80) % 4
+    model = compiled(small)
+    options = {
+        "optimizer": SGD | {"global_clipnorm": 0.5, "ema_momentum": 0.9},
+        "weights": rng.uniform(0, 2, 80).astype(np.float32),
+        "regularizers": [(0, 54, 0.01, 0.02)],
+        "constraints": [((0, 1, 18, 3), (0.0, 0.5, 1.0))],
+    }
+    alone = train(model, x, y, **options)
+    assert np.any(alone[0] != train(model, x, y)[0])
+    others, found = Others(2, model.network.lanes), [None] * 2
+    models = [compiled(small) for _ in range(2)]
+
+    def work(rank):
+        found[rank] = train(models[rank], x, y, others.exchange(rank), 1 + rank, **options)
+
+    workers = [threading.Thread(target=work, args=[rank]) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for parameters, losses, correct in found:
+        assert_same_bits(parameters, alone[0])
+        np.testing.assert_array_equal(losses, alone[1])
+        np.testing.assert_array_equal(correct, alone[2])
+
+
+def test_ranks_refuse_to_tell_outputs_of_which_each_has_a_share():
+    model = compiled(small)
+    x, y = np.zeros((32, 8, 7, 2), np.float32), np.arange(32) % 4
+    outputs = np.zeros((32, 4), np.float32)
+    with pytest.raises(ValueError, match="outputs must be None with an exchange"):
+        train(model, x, y, (0, 1, lambda *records: None), outputs=outputs)
 
 
 def test_an_exchange_that_fails_ends_the_step_before_any_weight_has_changed(threads):
