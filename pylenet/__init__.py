@@ -18,7 +18,7 @@ except ImportError as error:
 import sys
 from typing import TYPE_CHECKING
 
-from . import _missing, augmentation, initializers, layers, losses, metrics, models, optimizers
+from . import _missing, augmentation, initializers, layers, losses, models, optimizers
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
 from .layers import Input
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         callbacks,
         constraints,
         datasets,
+        metrics,
         ops,
         preprocessing,
         regularizers,
@@ -74,6 +75,7 @@ _LAZY = [
     "callbacks",
     "constraints",
     "datasets",
+    "metrics",
     "ops",
     "preprocessing",
     "regularizers",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._callback import Values
 from ..losses import Loss, MaximumAPosteriori
-from ..metrics import Metric
 from ._inputs import Labelled
+
+if TYPE_CHECKING:
+    from ..metrics import Metric
 
 
 class Chosen(NamedTuple):

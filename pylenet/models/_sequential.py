@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _core, _random, _threads, losses, optimizers
-from .. import metrics as metrics_module
 from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._missing import takes_old_arguments
 from .._progress import ProgressLogger, checked_verbose
@@ -24,6 +23,7 @@ from ._stack import LayerStack
 
 if TYPE_CHECKING:  # imported where they are used
     from ..constraints import Constraint
+    from ..metrics import Metric
     from ..regularizers import Regularizer
     from ._batches import Batches
     from ._graph import Prefix, Tensor
@@ -100,7 +100,7 @@ class Sequential(LayerStack):
         self._metrics = chosen
 
     @property
-    def metrics(self) -> list[metrics_module.Metric]:
+    def metrics(self) -> list[Metric]:
         """What compile was told to measure besides the loss."""
         return [metric for metric, _ in self._metrics]
 
@@ -111,9 +111,11 @@ class Sequential(LayerStack):
 
     def metrics_config(self) -> dict[str, Any]:
         """What compile was told of metrics, as JSON values."""
+        from ..metrics import serialize
+
         kinds = {"metrics": False, "weighted_metrics": True}
         return {
-            kind: [metrics_module.serialize(m) for m, weighted in self._metrics if weighted == own]
+            kind: [serialize(m) for m, weighted in self._metrics if weighted == own]
             for kind, own in kinds.items()
         }
 
@@ -918,4 +920,8 @@ def _split(data: Labelled | Batches, share: float) -> tuple[Labelled, Labelled]:
 def _chosen(name: str, metrics: Any, weighted: bool) -> list[Chosen]:
     if isinstance(metrics, (str, bytes)) or not isinstance(metrics or [], Sequence):
         raise TypeError(f"{name} must be a list, as ['accuracy'], got {metrics!r}")
-    return [Chosen(metrics_module.get(metric), weighted) for metric in metrics or ()]
+    if not metrics:
+        return []
+    from ..metrics import get  # not needed to import the package
+
+    return [Chosen(get(metric), weighted) for metric in metrics]
