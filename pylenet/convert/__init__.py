@@ -50,12 +50,28 @@ SAFETENSORS = Format("a safetensors file", (".safetensors",))
 KERAS = Format(
     "a Keras file (.keras)",
     (".keras",),
-    "load it with Keras, and call model.set_weights(keras_model.get_weights())",
+    module="keras",
+    reads=BOTH,
+    writes=MODEL,
+    packages=("h5py",),
+    extra="keras",
+)
+KERAS_WEIGHTS = Format(  # by name alone: what these have in them is HDF5
+    "a Keras file of weights (.weights.h5)",
+    (".weights.h5",),
+    module="keras_weights",
+    writes=WEIGHTS,
+    packages=("h5py",),
+    extra="keras",
 )
 HDF5 = Format(
     "a Keras HDF5 file",
     (".h5", ".hdf5"),
-    "load it with Keras, and call model.set_weights(keras_model.get_weights())",
+    module="keras_h5",
+    reads=BOTH,
+    writes=BOTH,
+    packages=("h5py",),
+    extra="keras",
 )
 ONNX = Format(
     "an ONNX model",
@@ -95,7 +111,7 @@ JSON = Format(
 )
 GZIP = Format("gzip data", (".gz",), "unpack it first")
 FORMATS = (
-    *(SAFETENSORS, KERAS, HDF5, ONNX, TORCH),
+    *(SAFETENSORS, KERAS, KERAS_WEIGHTS, HDF5, ONNX, TORCH),
     *(PICKLE, TFLITE, NPZ, SAVED_MODEL, JSON, GZIP),
 )
 

@@ -11,9 +11,18 @@ if TYPE_CHECKING:
     from ._functional import Model
     from ._lenet import lenet5_classic, lenet5_modern
     from ._lenet1998 import lenet5_1998
-    from ._saving import load_model
+    from ._saving import load_model, model_from_json, save_model
 
-__all__ = ["Model", "Sequential", "lenet5_1998", "lenet5_classic", "lenet5_modern", "load_model"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "lenet5_1998",
+    "lenet5_classic",
+    "lenet5_modern",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 _LAZY = {  # imported when first used
     "Model": "_functional",
@@ -21,6 +30,8 @@ _LAZY = {  # imported when first used
     "lenet5_classic": "_lenet",
     "lenet5_modern": "_lenet",
     "load_model": "_saving",
+    "model_from_json": "_saving",
+    "save_model": "_saving",
 }
 
 

@@ -117,6 +117,42 @@ def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     convert.reader(path, form, "weights").read_weights(model, path)
 
 
+def to_json(model: Sequential, **options: Any) -> str:
+    """The model without weights, as Keras 3's JSON."""
+    from ..convert import _keras_config
+
+    return json.dumps(_keras_config.model_config(model, strict=False), **options)
+
+
+def model_from_json(json_string: str) -> Sequential:
+    """A new model, with new weights, of what `to_json` gave, of pylenet or of Keras 2 or 3.
+
+    It is compiled as the text says, if that says it. Raises ValueError where the text is no JSON of
+    a model, its layers are no chain, or one of them is not in pylenet.
+    """
+    try:
+        config = json.loads(_check.text("json_string", json_string))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"json_string must be the JSON of a model: {error}") from error
+    return model_from_config(config)
+
+
+def model_from_config(config: Any) -> Sequential:
+    """The same of an object, not a text."""
+    from ..convert import _keras_config
+
+    try:
+        config = json.loads(json.dumps(config))  # tuples as lists, and nothing but JSON
+        modern = isinstance(config, dict) and "keras_version" not in config
+        version = 3 if modern else int(str(config["keras_version"]).partition(".")[0])
+        found = _keras_config.described(config, version)
+        model = _keras_config.built(found, None)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"config is no model that can be made here: {error}") from error
+    _keras_config.compiled(model, config.get("compile_config"))
+    return model
+
+
 def _target(filepath: object, overwrite: bool) -> Path:
     path = _path(filepath)
     if not path.parent.is_dir():

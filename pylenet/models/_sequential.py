@@ -449,6 +449,31 @@ class Sequential(LayerStack):
 
         load_weights(self, filepath)
 
+    def to_json(self, **options: Any) -> str:
+        """The layers and how it is compiled, without weights, as Keras 3 writes them.
+
+        For `models.model_from_json`, or Keras's. options: of json.dumps.
+        """
+        from ._saving import to_json
+
+        return to_json(self, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """Name and layers with their arguments, as Keras's."""
+        from ..convert import _keras_config
+
+        return _keras_config.sequential_config(self, strict=False)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """A new model, with new weights, of what `get_config` gave, of ours or of a Keras model.
+
+        Raises ValueError where the layers are no chain, or one of them is not in pylenet.
+        """
+        from ._saving import model_from_config
+
+        return model_from_config({"class_name": cls.__name__, "config": config})
+
     if not TYPE_CHECKING:  # else any attribute would pass for one
 
         def __getattr__(self, name: str) -> Any:

@@ -283,6 +283,11 @@ class LayerStack(Layered):
         flat = self.network.snapshot(self.parameters)
         return {name: view.copy() for name, view in self.named_weights(flat).items()}
 
+    def names_of(self, layer: Layer) -> list[str]:
+        """A layer's names in `named_weights`, in its order."""
+        (placed,) = (placed for placed in self._built() if placed.layer is layer)
+        return [f"{layer.name}.{tensor.name}" for tensor in placed.tensors]
+
     def trainable_names(self) -> set[str]:
         """Of `named_weights`, those that an optimizer has state for."""
         return {
