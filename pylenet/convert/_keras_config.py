@@ -319,7 +319,7 @@ def _layer(class_name: Any, config: Json, version: int) -> Layer:
     known, arguments = cls._parameters(), {}
     for key, value in config.items():
         key = RENAMED.get(class_name, {}).get(key, key)
-        if key in ("name", "trainable"):
+        if key in ("name", "trainable") or ANY in NEUTRAL.get(key, ()):
             continue
         if key in known:
             kind = key.rpartition("_")[2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,17 +160,14 @@ def read_groups(reader: Reader, group: Any) -> list[tuple[str, Weights]]:
     names = reader.texts(group, "layer_names")
     if names is None:
         raise ValueError("it has no list of layers")
-    mirrored = reader.text(group, "backend") == "theano"
+    upright = _upright(reader, group)
     found = []
     for name in names:
         own = reader.child(group, name)
         if own is None:
             raise ValueError(f"layer {name!r} is not in it")
-        weights = []
-        for path in reader.texts(own, "weight_names") or []:
-            values = reader.weight(reader.child(own, path), path)
-            # Theano's convolutions mirror their kernels.
-            weights.append(values[::-1, ::-1] if mirrored and values.ndim == 4 else values)
+        paths = reader.texts(own, "weight_names") or []
+        weights = [upright(reader.weight(reader.child(own, path), path)) for path in paths]
         found.append((name, weights))
     return found
 
@@ -181,7 +178,15 @@ def read_groups_state(reader: Reader) -> list[NDArray[Any]] | None:
     if group is None:
         return None
     names = reader.texts(group, "weight_names") or []
-    return [reader.array(reader.child(group, name), name) for name in names]
+    upright = _upright(reader, reader.child(reader.root, "model_weights"))
+    return [upright(reader.array(reader.child(group, name), name)) for name in names]
+
+
+def _upright(reader: Reader, group: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What turns a kernel of the back end that wrote `group`: Theano's convolutions mirror them."""
+    if reader.text(group, "backend") != "theano":
+        return lambda values: values
+    return lambda values: values[::-1, ::-1] if values.ndim == 4 else values
 
 
 def _write_texts(group: Any, name: str, texts: list[str]) -> None:

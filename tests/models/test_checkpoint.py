@@ -1,12 +1,13 @@
 """ModelCheckpoint in a training: what it writes, and what it refuses before the first epoch."""
 
+import numpy as np
 import pytest
 from nets import compiled, samples, state, tiny
 from tolerance import assert_same_bits
 
-from pylenet import callbacks
+from pylenet import callbacks, layers
 from pylenet.callbacks import ModelCheckpoint
-from pylenet.models import load_model
+from pylenet.models import Sequential, load_model
 
 
 def train(*given, model=None, epochs=2, **options):
@@ -30,6 +31,13 @@ class Untouched(callbacks.Callback):
 def test_an_ending_that_cannot_be_written_is_refused_by_the_constructor(name):
     with pytest.raises(ValueError, match=r"filepath must end in .safetensors"):
         ModelCheckpoint(name)
+
+
+@pytest.mark.parametrize("name", ["best.h5", "best.keras", "best.weights.h5"])
+def test_a_missing_package_is_named_by_the_constructor(name, monkeypatch):
+    monkeypatch.setattr("pylenet.convert._missing", lambda packages: "h5py" if packages else None)
+    with pytest.raises(ImportError, match=r"pip install .pylenet\[keras\]. \(h5py is missing"):
+        ModelCheckpoint(name, save_weights_only=name.endswith("weights.h5"))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,25 @@ def test_a_folder_in_its_place_is_refused_before_the_first_epoch(tmp_path):
     (tmp_path / "best").mkdir()
     with pytest.raises(ValueError, match="filepath must be a file, got the folder"):
         train(ModelCheckpoint(tmp_path / "best"), Untouched())
+
+
+def test_a_layer_that_the_format_does_not_have_is_refused_before_the_first_epoch(tmp_path):
+    pytest.importorskip("h5py")
+    model = Sequential([layers.Dense(3, "scaled_tanh", input_shape=(4,))])
+    model.compile("sgd", "mse")
+    x, y = samples(24, (4,), 3)
+    with pytest.raises(ValueError, match="activation 'scaled_tanh', which Keras has not"):
+        model.fit(x, np.eye(3)[y], callbacks=[ModelCheckpoint(tmp_path / "m.keras"), Untouched()])
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.weights.h5", "w.h5"])
+def test_keras_s_formats_are_written_by_their_endings(name, tmp_path):
+    pytest.importorskip("h5py")
+    alone = name != "m.keras" and name != "m.h5"
+    model = train(ModelCheckpoint(tmp_path / name, save_weights_only=alone))
+    other = tiny()
+    other.load_weights(tmp_path / name)
+    assert_same_bits(state(other), state(model))
 
 
 # What is written
