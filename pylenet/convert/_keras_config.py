@@ -131,14 +131,16 @@ def compile_config(model: Sequential, strict: bool) -> Json | None:
     """How the model is compiled; None where it is not, or (if strict) not in a way Keras has."""
     if model.optimizer is None or model.loss is None:
         return None
-    metrics_ = config_of(model)["compile"]["metrics"]
+    told = config_of(model)["compile"]
     try:
         return {
             "optimizer": _optimizer_config(model.optimizer, strict),
             "loss": _loss_config(model.loss, strict),
             "loss_weights": None,
-            "metrics": [_metric_config(metric, model.loss) for metric in metrics_],
-            "weighted_metrics": None,
+            **{
+                kind: [_metric_config(metric) for metric in told[kind]] or None
+                for kind in ("metrics", "weighted_metrics")
+            },
         }
     except ValueError as error:
         warn(f"model {model.name!r} is saved without how it is compiled: {error}")
@@ -200,14 +202,11 @@ def _loss_config(loss: Loss, strict: bool) -> Json:
     return _object("keras.losses", class_name, loss.get_config())
 
 
-def _metric_config(metric: Any, loss: Loss) -> Any:
-    """A metric of `config_of`: Keras's name for it, or an object."""
-    if isinstance(metric, dict):
-        return _object("keras.metrics", metric["class_name"], metric["config"])
-    if metric in ("accuracy", "acc"):
+def _metric_config(metric: Any) -> Any:
+    """A metric of `config_of`: a name, which Keras has too, or an object."""
+    if isinstance(metric, str):
         return metric
-    sparse = "Sparse" if loss.takes_labels else ""
-    return _object("keras.metrics", f"{sparse}CategoricalAccuracy", {"name": metric})
+    return _object("keras.metrics", metric["class_name"], metric["config"])
 
 
 # Reading
@@ -285,14 +284,13 @@ def compiled(model: Sequential, config: Any) -> bool:
         return False
     try:
         optimizer, loss = _optimizer(given), _loss(config["loss"])
-        names = list(_metrics(config.get("metrics")))
+        plain, weighted = config.get("metrics"), config.get("weighted_metrics")
         try:
-            model.compile(optimizer, loss, metrics=names)
-        except (ValueError, TypeError):
-            if not names:
-                raise
+            found = [list(_metrics(given)) for given in (plain, weighted)]
+            model.compile(optimizer, loss, metrics=found[0], weighted_metrics=found[1])
+        except (ValueError, TypeError, KeyError) as error:
             model.compile(optimizer, loss)
-            warn(f"model {model.name!r} is loaded without its metrics, {names}")
+            warn(f"model {model.name!r} is loaded without its metrics: {error}")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         warn(f"model {model.name!r} is loaded without being compiled: {error}")
         return False
@@ -503,17 +501,11 @@ def _metrics(given: Any) -> Iterator[Any]:
         if name in ("accuracy", "acc") or given["class_name"] == "MeanMetricWrapper":
             yield name
         else:
-            known = metrics_class(given["class_name"])
+            known = metrics.Metric.members.get(given["class_name"])
+            if known is None:
+                raise ValueError(f"metric {given['class_name']!r} is not there")
             kept = {k: v for k, v in (config or {}).items() if k in known._parameters()}
             yield known.from_config(kept)
     else:
         for value in given.values() if isinstance(given, dict) else given or ():
             yield from _metrics(value)
-
-
-def metrics_class(name: Any) -> type[Any]:
-    """The class of a metric by its name. Raises ValueError where there is none."""
-    found = getattr(metrics, str(name), None)
-    if not isinstance(found, type) or not hasattr(found, "_parameters"):
-        raise ValueError(f"metric {name!r} is not there")
-    return found

@@ -16,7 +16,7 @@ h5py = pytest.importorskip("h5py")
 from nets import compiled, peak_memory, samples, small, state, tiny  # noqa: E402
 from tolerance import assert_same_bits  # noqa: E402
 
-from pylenet import layers, losses, optimizers  # noqa: E402
+from pylenet import layers, losses, metrics, optimizers  # noqa: E402
 from pylenet.models import (  # noqa: E402
     Sequential,
     lenet5_1998,
@@ -189,6 +189,24 @@ def test_a_model_comes_back_from_json_and_config(build):
         assert [layer.get_config() for layer in other.layers] == [
             layer.get_config() for layer in model.layers
         ]
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_metrics_come_back_through_keras_s_formats(suffix, tmp_path):
+    model = small()
+    own = [metrics.CategoricalAccuracy(name="right"), metrics.Precision(thresholds=0.25), "mse"]
+    model.compile("adam", "categorical_crossentropy", metrics=own, weighted_metrics=["acc"])
+    model.save(tmp_path / f"m{suffix}")
+    assert load_model(tmp_path / f"m{suffix}").metrics_config() == model.metrics_config()
+
+
+def test_a_metric_that_pylenet_does_not_have_is_left_out_with_a_warning(tmp_path):
+    model = compiled(small, "adam", metrics=["accuracy"])
+    text = model.to_json().replace('"accuracy"', '{"class_name": "MeanIoU", "config": {}}')
+    with pytest.warns(UserWarning, match="without its metrics: metric 'MeanIoU' is not there"):
+        other = model_from_json(text)
+    assert other.metrics_names == ["loss"]
+    assert type(other.optimizer).__name__ == "Adam"
 
 
 def test_json_says_how_a_model_is_compiled():
