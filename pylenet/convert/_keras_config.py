@@ -39,7 +39,7 @@ CHECKED_LATER = {"BatchNormalization": ("axis",)}  # once the input's rank is kn
 KINDS = ("initializer", "regularizer", "constraint")  # arguments that end so are objects of these
 UNKNOWN_TO_KERAS = ("RBF", "Subsampling2D")
 SCALED = ("scaled_tanh",)  # activations unknown to Keras
-SCHEDULES = ("CosineDecay", "PiecewiseConstantDecay")
+SCHEDULES = ("EpochwiseConstant", "OneCycle")  # unknown to Keras
 OPTIMIZER_NEUTRAL = {"decay": (0, 0.0), "jit_compile": (ANY,), "is_legacy_optimizer": (ANY,)}
 LOSS_NEUTRAL = {
     "reduction": ("sum_over_batch_size", "auto", "mean", "sum_over_batch_size_mean"),
@@ -188,7 +188,7 @@ def _optimizer_config(optimizer: Optimizer, strict: bool) -> Json:
         raise ValueError("Keras does not have the optimizer SDLM")
     rate = config["learning_rate"]
     if isinstance(rate, dict):
-        if strict and rate["class_name"] not in SCHEDULES:
+        if strict and rate["class_name"] in SCHEDULES:
             raise ValueError(f"Keras does not have the schedule {rate['class_name']}")
         name, arguments = rate["class_name"], rate["config"]
         config["learning_rate"] = _object("keras.optimizers.schedules", name, arguments)
