@@ -24,7 +24,7 @@ DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that a model is the same byte
 
 def read_model(path: Path, compile: bool) -> Sequential:
     """The model, compiled as the file says where that is wanted. ValueError where it is damaged."""
-    title = f"{str(path)!r} is no Keras file that can be read here"
+    title = f"{str(path)!r} is a Keras file (.keras) that cannot be loaded"
     members = _members(path, title, METADATA, CONFIG, WEIGHTS)
     with _hdf5.opened(members[WEIGHTS], title) as reader:
         version = int(str(json.loads(members[METADATA])["keras_version"]).partition(".")[0])

@@ -14,7 +14,7 @@ __all__ = ["check_model", "model_bytes", "read_model", "read_weights", "weights_
 
 def read_model(path: Path, compile: bool) -> Sequential:
     """The model, compiled as the file says where that is wanted. ValueError where it is damaged."""
-    with _hdf5.opened(path, f"{str(path)!r} is no Keras model that can be read here") as reader:
+    with _hdf5.opened(path, f"{str(path)!r} is a Keras HDF5 file that cannot be loaded") as reader:
         text = reader.text(reader.root, "model_config")
         if text is None:
             raise ValueError("it has no architecture (weights alone are for load_weights)")

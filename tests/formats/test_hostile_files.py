@@ -85,7 +85,7 @@ def test_a_file_that_a_package_is_missing_for_is_named_with_the_extra_that_has_i
 def test_a_file_of_another_format_is_a_value_error_that_names_it(title, tmp_path, capsys):
     path = tmp_path / "file"
     path.write_bytes(OTHERS[title])
-    with pytest.raises(ValueError, match=rf"file' is {title}: "):
+    with pytest.raises(ValueError, match=rf"file' is {title}( that cannot be loaded)?: "):
         load_model(path)
     assert capsys.readouterr().out == ""
 
@@ -102,7 +102,7 @@ def test_a_zip_of_another_format_is_a_value_error_that_names_it(title, member, t
     path = tmp_path / "file"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(member, b"...")
-    with pytest.raises(ValueError, match=rf"file' is {title}: "):
+    with pytest.raises(ValueError, match=rf"file' is {title}( that cannot be loaded)?: "):
         load_model(path)
 
 
@@ -288,7 +288,7 @@ CONFIGS = {
     "no class": without("layers", 0, "class_name"),
     "no config": without("layers", 0, "config"),
     **{f"compile {v!r}": config_with("compile", value=v) for v in (3, "abc", [], {})},
-    "loss": config_with("compile", "loss", value="hinge"),
+    "loss": config_with("compile", "loss", value="ctc"),
     "loss kind": config_with("compile", "loss", value=3),
     "loss argument": config_with("compile", "loss", "config", value={"reduction": "sum"}),
     "optimizer": config_with("compile", "optimizer", "class_name", value="os.system"),

@@ -463,12 +463,12 @@ def archive_of(tmp_path, **members):
     [
         ({"metadata_json": None}, "There is no item named 'metadata.json'"),
         ({"model_weights_h5": None}, "There is no item named 'model.weights.h5'"),
-        ({"model_weights_h5": b""}, "no Keras file"),
+        ({"model_weights_h5": b""}, "cannot be loaded"),
         ({"model_weights_h5": bytes(2**26)}, "larger than a file of this size can mean"),
         ({"config_json": b" " * 2**26}, "larger than a file of this size can mean"),
-        ({"config_json": b"[" * 10_000}, "no Keras file"),
-        ({"config_json": b"{}"}, "no Keras file"),
-        ({"metadata_json": b'{"keras_version": "x"}'}, "no Keras file"),
+        ({"config_json": b"[" * 10_000}, "cannot be loaded"),
+        ({"config_json": b"{}"}, "cannot be loaded"),
+        ({"metadata_json": b'{"keras_version": "x"}'}, "cannot be loaded"),
     ],
     ids=lambda value: "" if isinstance(value, str) else min(value),
 )
