@@ -223,6 +223,37 @@ plot_model(model, to_file="model.png", show_shapes=True)
 }
 
 
+WITH_H5PY = {
+    ".h5 and .keras": COMPILED
+    + """
+from keras.callbacks import ModelCheckpoint
+from keras.models import load_model
+checkpoint = ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True, verbose=1)
+model.fit(x, y, epochs=2, validation_split=0.25, callbacks=[checkpoint])
+load_model("best.keras").evaluate(x, y)
+model.save("model.h5", overwrite=True)
+assert (load_model("model.h5").predict(x) == model.predict(x)).all()
+""",
+    "save_weights and load_weights": COMPILED
+    + """
+model.fit(x, y, epochs=1)
+model.save_weights("model.weights.h5")
+other = net()
+other.load_weights("model.weights.h5")
+assert (other.predict(x) == model.predict(x)).all()
+""",
+    "to_json and model_from_json": COMPILED
+    + """
+from keras.models import model_from_json
+text = model.to_json()
+model.save_weights("old.h5")
+again = model_from_json(text)
+again.load_weights("old.h5")
+assert (again.predict(x) == model.predict(x)).all()
+""",
+}
+
+
 def run(script, folder, monkeypatch):
     monkeypatch.chdir(folder)
     images, labels = digits(64)
@@ -236,6 +267,12 @@ def run(script, folder, monkeypatch):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_runs_with_its_imports_changed(name, tmp_path, monkeypatch):
     run(SCRIPTS[name], tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", WITH_H5PY)
+def test_a_script_with_keras_s_files_runs(name, tmp_path, monkeypatch):
+    pytest.importorskip("h5py")
+    run(WITH_H5PY[name], tmp_path, monkeypatch)
 
 
 def test_only_import_lines_are_changed():
