@@ -19,6 +19,7 @@ Connections = Sequence[Sequence[int]]
 Codes = Sequence[str] | NDArray[Any]
 LONGEST = 2**26  # of a window, a stride or a sample's values; C++ has the same bounds
 IMAGES = (np.dtype(np.uint8), *FLOATS)
+LARGE = 2**16  # values of one image: such an output is computed where it stays, not copied
 
 
 def array(name: str, value: Any, dtypes: tuple[np.dtype[Any], ...] = IMAGES) -> NDArray[Any]:

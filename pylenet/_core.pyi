@@ -81,6 +81,9 @@ class Network:
         x: NDArray[Any],
         threads: int,
     ) -> None: ...
+    def predict_one(
+        self, parameters: NDArray[np.float32], x: NDArray[Any]
+    ) -> NDArray[np.float32]: ...
     def evaluate(
         self,
         parameters: NDArray[np.float32],

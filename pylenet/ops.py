@@ -9,6 +9,7 @@ argument and ValueError for the wrong shape or value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -207,6 +208,8 @@ def activation_backward(dy: NDArray[Any], x: NDArray[Any], name: str) -> Floats:
 def _forward(layer: layers.Layer, x: NDArray[Any], **weights: NDArray[Any] | None) -> Floats:
     """The layer's outputs with these weights; a bias that is missing is zero."""
     placed, network, parameters = _load(layer, x, weights)
+    if len(x) == 1 and math.prod(placed.output_shape) >= _arrays.LARGE:
+        return network.predict_one(parameters, x).reshape(1, *placed.output_shape)
     y = np.empty((len(x), *placed.output_shape), np.float32)
     network.predict(y, parameters, x, _threads.asked_for())
     return y

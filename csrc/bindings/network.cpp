@@ -26,12 +26,14 @@
 namespace pylenet {
 namespace {
 
-py::array zeros(std::size_t size) {
-  auto memory = aligned_zeros<float>(size);
+// The first `size` floats of the memory, which it owns.
+py::array vector_of(AlignedArray<float> memory, std::size_t size) {
   float* data = memory.release();
   const py::capsule owner(data, [](void* p) { AlignedDelete()(p); });
   return py::array_t<float>({py::ssize_t(size)}, {py::ssize_t(sizeof(float))}, data, owner);
 }
+
+py::array zeros(std::size_t size) { return vector_of(aligned_zeros<float>(size), size); }
 
 std::tuple<int, int, int> hwc(Shape s) { return {s.height, s.width, s.channels}; }
 Shape shape_of(std::tuple<int, int, int> hwc) {
@@ -116,6 +118,20 @@ void predict(const Network& network, const py::object& y, const py::object& para
     if (pass.inside()) return work(none);
   }
   interruptible(network, false, work);
+}
+
+// The outputs of one image, in new memory in which a large output is computed right away.
+py::array predict_one(const Network& network, const py::object& parameters, const py::array& x) {
+  const float* p = parameters_of(network, parameters);
+  const ImageView view = image_view("x", x, network.input());
+  if (x.shape(0) != 1)
+    throw py::value_error("x must hold one image, got " + std::to_string(x.shape(0)));
+  const std::size_t outputs = size_of(network.output());
+  auto y = aligned_memory<float>(outputs + kSlack);
+  interruptible(network, false, [&](Interrupt& interrupt, GilReleased&) {
+    network.predict_one(y.get(), p, view, interrupt);
+  });
+  return vector_of(std::move(y), outputs);
 }
 
 // One weight for each image, or null for None.
@@ -538,6 +554,7 @@ void bind_network(py::module_& m) {
       .def("assign", &assign, py::arg("parameters"), py::arg("values"))
       .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
            py::arg("threads"))
+      .def("predict_one", &predict_one, py::arg("parameters"), py::arg("x"))
       .def("evaluate", &evaluate, py::arg("parameters"), py::arg("x"), py::arg("y"),
            py::arg("loss"), py::arg("threads"), py::arg("weights") = py::none(),
            py::arg("outputs") = py::none())

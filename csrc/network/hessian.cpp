@@ -75,7 +75,7 @@ std::size_t Network::check_hessian(Loss loss) const {
 void Network::hessian(float* hessian, const float* parameters, const ImageView& x,
                       const std::int64_t* order, std::int64_t count, Loss loss,
                       const RandomAffine* augmentation, int threads, Interrupt& interrupt) const {
-  const Plan& plan = *single_;
+  const Plan& plan = both_ways_->single;
   const int layers = layers_before(loss), parts = int(parts_.size());
   const std::size_t square_floats = aligned_floats(check_hessian(loss)) + kSlack;
   const auto squared = aligned_zeros<float>(parameter_floats_);
@@ -83,7 +83,7 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
   const int groups = int(std::min(count, kHessianSlab));
   threads = team_size(threads, groups, 3 * cost(plan));
   const auto squares = aligned_zeros<float>(threads * square_floats);
-  const Lease workspace(*this, plan, {threads, true, groups, 0, bool(augmentation)});
+  const Lease workspace(*this, plan, {threads, groups, 0, bool(augmentation)});
   run_team(threads, [&](const Member& member) {
     const auto worker_with = [&](const float* weights) {
       return Worker{*this, plan, weights, *workspace, interrupt, member, std::size_t(groups)};

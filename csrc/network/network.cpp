@@ -41,12 +41,16 @@ Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, f
     for (int part = 0; part < layers_[i]->parts(); part++) parts_.emplace_back(i, part);
   }
   first_trainable_ = parts_.empty() ? int(layers_.size()) : int(parts_.front().first);
-  lanes_ = std::make_unique<Plan>(isa_.lanes, input_, layers_);
-  single_ = std::make_unique<Plan>(isa_.single, input_, layers_);
+  const auto plans = [&](Ways ways) {
+    return std::make_unique<Plans>(
+        Plans{{isa_.lanes, input_, layers_, ways}, {isa_.single, input_, layers_, ways}});
+  };
+  forward_ = plans(Ways::kForward);
+  both_ways_ = plans(Ways::kBoth);
 }
 
 std::size_t Network::bytes_per_thread() const {
-  return std::max(lanes_->floats, single_->floats) * sizeof(float);
+  return std::max(both_ways_->lanes.floats, both_ways_->single.floats) * sizeof(float);
 }
 
 int Network::layers_before(Loss loss) const {

@@ -88,10 +88,18 @@ class Network {
 
   // y [image][h][w][c].
   void predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
-               int threads, Interrupt& interrupt) const;
+               int threads, Interrupt& interrupt) const {
+    predict_into(y, false, parameters, x, count, threads, interrupt);
+  }
+  // The same of one image, y being aligned and with room for kSlack floats behind it: where it is
+  // large it is computed there, and is in memory once.
+  void predict_one(float* y, const float* parameters, const ImageView& x,
+                   Interrupt& interrupt) const {
+    predict_into(y, true, parameters, x, 1, 1, interrupt);
+  }
   // What that costs, in multiply-adds of vectors.
   double predict_cost(std::int64_t count) const {
-    const Plan& plan = plan_for(count);
+    const Plan& plan = plan_for(count, *forward_);
     return plan.groups_of(count) * (cost(plan) + double(size_of(input_)));
   }
 
@@ -135,20 +143,26 @@ class Network {
   struct Trainer;
   struct HessianWorker;
 
+  struct Plans {
+    Plan lanes, single;  // for many images, for one
+  };
   // Few images are computed one by one: a group costs as much as if it were full.
-  const Plan& plan_for(std::int64_t images) const {
-    return images * 2 <= lanes() ? *single_ : *lanes_;
+  const Plan& plan_for(std::int64_t images, const Plans& plans) const {
+    return images * 2 <= lanes() ? plans.single : plans.lanes;
   }
   // Of a forward pass on one group, in multiply-adds of vectors; backward costs about twice as
   // much.
   double cost(const Plan& plan) const {
     return plan.kernels.lanes > 1 ? cost_ : cost_ * kSingleCost;
   }
+  void predict_into(float* y, bool roomy, const float* parameters, const ImageView& x,
+                    std::int64_t count, int threads, Interrupt& interrupt) const;
   // Calls use(worker, first image, the group's images) for each group, after `layers` layers.
+  // output: where the output is to lie; null for its place in the buffer.
   template <class Use>
   void forward_groups(const Plan& plan, Workspace& workspace, const float* parameters,
                       const ImageView& x, std::int64_t count, int layers, int threads,
-                      Interrupt& interrupt, Use use) const;
+                      Interrupt& interrupt, float* output, Use use) const;
 
   // Throws std::invalid_argument where there is no Hessian; returns the largest input of its
   // layers.
@@ -169,7 +183,7 @@ class Network {
   std::size_t parameter_floats_ = 0;
   std::vector<int> barriers_;                       // layers that begin a segment
   std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
-  std::unique_ptr<const Plan> lanes_, single_;      // for many images, for one
+  std::unique_ptr<const Plans> forward_, both_ways_;
   mutable Gate gate_;
   std::mutex& mutex_ = fork_safe_mutex();
   mutable std::vector<std::unique_ptr<Workspace>> idle_;  // kept for the next call

@@ -12,24 +12,15 @@ std::size_t Plan::reserve(std::size_t floats_wanted) {
   return start;
 }
 
-Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
+Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways)
     : kernels(kernels), places(layers.size()) {
-  const std::size_t lanes = kernels.lanes;
-  const Shape output_shape = layers.empty() ? input : layers.back()->out;
+  const int lanes = kernels.lanes;
   std::size_t forward_scratch = 0, backward_scratch = 0;
-
-  output = reserve(size_of(input) * lanes);
-  for (std::size_t i = 0; i < layers.size(); i++) {
-    const Layer& layer = *layers[i];
-    const bool overwrite = layer.in_place() && (i == 0 || !layers[i - 1]->needs_output());
-    places[i].x = output;
-    if (!overwrite) output = reserve(size_of(layer.out) * lanes);
-    places[i].y = output;
-    forward_scratch = std::max(forward_scratch, layer.forward_scratch(int(lanes)));
-    backward_scratch = std::max(backward_scratch, layer.backward_scratch(int(lanes)));
+  for (const auto& layer : layers) {
+    forward_scratch = std::max(forward_scratch, layer->forward_scratch(lanes));
+    backward_scratch = std::max(backward_scratch, layer->backward_scratch(lanes));
     RecordFloats offsets{};
-    const RecordFloats wanted =
-        layer.frozen() ? RecordFloats{0, 0} : layer.record_floats(int(lanes));
+    const RecordFloats wanted = layer->frozen() ? RecordFloats{0, 0} : layer->record_floats(lanes);
     for (std::size_t k = 0; k < wanted.size(); k++) {
       offsets[k] = record_floats;
       record_floats += aligned_floats(wanted[k]);
@@ -37,19 +28,54 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers)
     record_sizes_.push_back(wanted);
     record_offsets_.push_back(offsets);
     shared_offsets_.push_back(shared_floats);
-    shared_floats += aligned_floats(layer.shared_floats());
+    shared_floats += aligned_floats(layer->shared_floats());
   }
   // A loss needs flat output and works in lanes, whatever the layout.
+  const Shape output_shape = layers.empty() ? input : layers.back()->out;
   if (output_shape.height * output_shape.width == 1)
     forward_scratch = std::max(forward_scratch, 2 * size_of(output_shape) * kSlack);
+  if (ways == Ways::kForward)
+    place_forward(input, layers, forward_scratch);
+  else
+    place_both_ways(input, layers, forward_scratch, backward_scratch);
+}
 
-  // Last comes what only the way back needs: scratch grows into it, and gradients take turns in two
-  // places.
-  scratch = reserve(forward_scratch);
-  forward_floats = floats;
-  floats = scratch;
+void Plan::place_forward(Shape input, const Layers& layers, std::size_t scratch_floats) {
+  std::size_t sizes[2] = {size_of(input), 0};
+  int turn = 0;
+  for (const auto& layer : layers) {
+    if (!layer->in_place()) turn = 1 - turn;
+    sizes[turn] = std::max(sizes[turn], size_of(layer->out));
+  }
+  const Shape output_shape = layers.empty() ? input : layers.back()->out;
+  output_may_lie_elsewhere = sizes[turn] == size_of(output_shape);
+  std::size_t starts[2];
+  starts[1 - turn] = reserve(sizes[1 - turn] * kernels.lanes);
+  scratch = reserve(scratch_floats);
+  output = output_gradient = starts[turn] = reserve(sizes[turn] * kernels.lanes);
+  turn = 0;
+  for (std::size_t i = 0; i < layers.size(); i++) {
+    places[i].x = starts[turn];
+    if (!layers[i]->in_place()) turn = 1 - turn;
+    places[i].y = starts[turn];
+    places[i].dy = places[i].dx = 0;
+  }
+}
+
+void Plan::place_both_ways(Shape input, const Layers& layers, std::size_t forward_scratch,
+                           std::size_t backward_scratch) {
+  const std::size_t lanes = kernels.lanes;
+  output = reserve(size_of(input) * lanes);
+  for (std::size_t i = 0; i < layers.size(); i++) {
+    const Layer& layer = *layers[i];
+    const bool overwrite = layer.in_place() && (i == 0 || !layers[i - 1]->needs_output());
+    places[i].x = output;
+    if (!overwrite) output = reserve(size_of(layer.out) * lanes);
+    places[i].y = output;
+  }
+  // Last comes what only the way back needs: gradients take turns in two places.
   scratch = reserve(std::max(forward_scratch, backward_scratch));
-  std::size_t sizes[2] = {size_of(output_shape), 0};
+  std::size_t sizes[2] = {layers.empty() ? size_of(input) : size_of(layers.back()->out), 0};
   int turn = 0;
   for (std::size_t i = layers.size(); i-- > 0;) {
     if (layers[i]->in_place()) continue;

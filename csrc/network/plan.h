@@ -1,5 +1,8 @@
 // Where everything of one group lies in a buffer, and everything of a step in the records: decided
 // once for each of the two layouts, when the network is built.
+//
+// For both ways all that layers give is kept. For the way forward alone it takes turns in two
+// places, as gradients do on the way back.
 #pragma once
 
 #include <memory>
@@ -18,18 +21,24 @@ struct Place {
   std::size_t x, y, dy, dx;
 };
 
+enum class Ways { kForward, kBoth };
+
 class Plan {
  public:
-  Plan(const Kernels& kernels, Shape input, const Layers& layers);
+  Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways);
 
   const Kernels& kernels;
 
-  std::vector<Place> places;                     // [layer]
-  std::size_t output, output_gradient, scratch;  // like a place's
-  std::size_t forward_floats = 0;                // of a buffer that nothing goes back through
-  std::size_t floats = 0;                        // of a buffer for both ways
-  std::size_t record_floats = 0;                 // of one group's records, all layers'
-  std::size_t shared_floats = 0;                 // of what groups share, all layers'
+  std::vector<Place> places;      // [layer]; forward alone there are no dy and dx
+  std::size_t output, scratch;    // like a place's
+  std::size_t output_gradient;    // the same, for both ways
+  std::size_t floats = 0;         // of a buffer
+  std::size_t record_floats = 0;  // of one group's records, all layers'
+  std::size_t shared_floats = 0;  // of what groups share, all layers'
+
+  // Forward alone the output's place is the last of the buffer. Where nothing larger takes turns
+  // with the output it may lie elsewhere, and the buffer then ends where it would begin.
+  bool output_may_lie_elsewhere = false;
 
   // The records of one layer among those of all, which have room for `groups`.
   Records records(float* all, std::size_t groups, std::size_t layer) const;
@@ -44,6 +53,9 @@ class Plan {
 
  private:
   std::size_t reserve(std::size_t floats_wanted);
+  void place_forward(Shape input, const Layers& layers, std::size_t scratch_floats);
+  void place_both_ways(Shape input, const Layers& layers, std::size_t forward_scratch,
+                       std::size_t backward_scratch);
 
   std::vector<RecordFloats> record_sizes_;    // [layer] floats of one group
   std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before

@@ -8,9 +8,9 @@ namespace pylenet {
 template <class Use>
 void Network::forward_groups(const Plan& plan, Workspace& workspace, const float* parameters,
                              const ImageView& x, std::int64_t count, int layers, int threads,
-                             Interrupt& interrupt, Use use) const {
+                             Interrupt& interrupt, float* output, Use use) const {
   run_team(threads, [&](const Member& member) {
-    const Worker worker{*this, plan, parameters, workspace, interrupt, member};
+    const Worker worker{*this, plan, parameters, workspace, interrupt, member, 0, output};
     worker.for_each_group(0, count, nullptr, double(size_of(input_)),
                           [&](int, const GroupImages& images) {
                             worker.pack(x, images);
@@ -20,29 +20,33 @@ void Network::forward_groups(const Plan& plan, Workspace& workspace, const float
   });
 }
 
-void Network::predict(float* y, const float* parameters, const ImageView& x, std::int64_t count,
-                      int threads, Interrupt& interrupt) const {
-  const Plan& plan = plan_for(count);
+void Network::predict_into(float* y, bool roomy, const float* parameters, const ImageView& x,
+                           std::int64_t count, int threads, Interrupt& interrupt) const {
+  const Plan& plan = plan_for(count, *forward_);
   const int layers = int(layers_.size());
   threads = team_size(threads, plan.groups_of(count), cost(plan));
-  const Lease workspace(*this, plan, {threads});
+  Lease::Wanted wanted{threads};
+  wanted.output_elsewhere = roomy && plan.kernels.lanes == 1 && plan.output_may_lie_elsewhere;
+  const Lease workspace(*this, plan, wanted);
   forward_groups(plan, *workspace, parameters, x, count, layers, threads, interrupt,
+                 wanted.output_elsewhere ? y : nullptr,
                  [&](const Worker& worker, const GroupImages& images) {
-                   plan.kernels.unpack(y + images.first * size_of(output()), worker.input(layers),
-                                       images.count, output());
+                   if (!wanted.output_elsewhere)
+                     plan.kernels.unpack(y + images.first * size_of(output()), worker.input(layers),
+                                         images.count, output());
                  });
 }
 
 void Network::evaluate(double* loss, std::int64_t* correct, float* outputs, const float* parameters,
                        const ImageView& x, std::int64_t count, const Targets& targets, Loss which,
                        int threads, Interrupt& interrupt) const {
-  const Plan& plan = plan_for(count);
+  const Plan& plan = plan_for(count, *forward_);
   const int layers = layers_before(which);
   threads = team_size(threads, plan.groups_of(count), cost(plan));
   Lease::Wanted wanted{threads};
   wanted.loss_images = count;
   const Lease workspace(*this, plan, wanted);
-  forward_groups(plan, *workspace, parameters, x, count, layers, threads, interrupt,
+  forward_groups(plan, *workspace, parameters, x, count, layers, threads, interrupt, nullptr,
                  [&](const Worker& worker, const GroupImages& images) {
                    worker.loss(nullptr, &workspace->losses[images.first],
                                &workspace->correct[images.first], targets, images, which, layers,
@@ -59,7 +63,7 @@ void Network::evaluate(double* loss, std::int64_t* correct, float* outputs, cons
 
 void Network::distort(float* y, const ImageView& x, const std::int64_t* order, std::int64_t count,
                       const RandomAffine& augmentation, int threads, Interrupt& interrupt) const {
-  const Plan& plan = plan_for(count);
+  const Plan& plan = plan_for(count, *forward_);
   const double work = kPixelCost * double(size_of(input_));
   threads = team_size(threads, plan.groups_of(count), work);
   Lease::Wanted wanted{threads};
@@ -69,7 +73,8 @@ void Network::distort(float* y, const ImageView& x, const std::int64_t* order, s
     const Worker worker{*this, plan, nullptr, *workspace, interrupt, member};
     worker.for_each_group(0, count, order, work, [&](int, const GroupImages& images) {
       worker.pack(x, images, &augmentation);
-      plan.kernels.unpack(y + images.first * size_of(input_), worker.buffer, images.count, input_);
+      plan.kernels.unpack(y + images.first * size_of(input_), worker.input(0), images.count,
+                          input_);
     });
   });
 }
@@ -77,11 +82,11 @@ void Network::distort(float* y, const ImageView& x, const std::int64_t* order, s
 void Network::gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
                        const ImageView& dy, std::int64_t count, int threads,
                        Interrupt& interrupt) const {
-  const Plan& plan = plan_for(count);
+  const Plan& plan = plan_for(count, *both_ways_);
   const int layers = int(layers_.size()), parts = int(parts_.size());
   const int slab_groups = plan.groups_of(std::min(count, kSlab));
   threads = team_size(threads, slab_groups, 3 * cost(plan));
-  const Lease workspace(*this, plan, {threads, true, slab_groups});
+  const Lease workspace(*this, plan, {threads, slab_groups});
   run_team(threads, [&](const Member& member) {
     const Worker worker{
         *this, plan, parameters, *workspace, interrupt, member, std::size_t(slab_groups)};

@@ -52,9 +52,9 @@ double peak_flops(int threads, double seconds) {
 
 StepTimes Network::profile(const float* parameters, const ImageView& x, std::int64_t count,
                            const Targets& targets, Loss loss, int repeats) const {
-  const Plan& plan = plan_for(count);
+  const Plan& plan = plan_for(count, *both_ways_);
   const int layers = layers_before(loss);
-  const Lease workspace(*this, plan, {1, true, 1, std::size_t(count)});
+  const Lease workspace(*this, plan, {1, 1, std::size_t(count)});
   Interrupt never([] { return false; });
   Team alone(1);
   const Member member{alone, 0, 1};

@@ -215,12 +215,11 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   const bool segments = !barriers_.empty();
   const std::int64_t largest = std::min<std::int64_t>(
       {call.batch_size, call.count, segments ? std::int64_t(call.batch_size) : kSlab});
-  const Plan& plan = plan_for(largest);
+  const Plan& plan = plan_for(largest, *both_ways_);
   const int groups = plan.groups_of(largest);
   threads = team_size(threads, groups, 3 * cost(plan));
-  const Lease workspace(
-      *this, plan,
-      {threads, true, groups, std::size_t(largest), bool(call.augmentation), segments});
+  const Lease workspace(*this, plan,
+                        {threads, groups, std::size_t(largest), bool(call.augmentation), segments});
   Update update(isa_, call.optimizer, call.regularizers, call.constraints, call.parameters,
                 workspace->gradient.data.get(), trained_tensors(), int(parts_.size()));
   std::int64_t done = 0;  // thread 0 counts

@@ -54,11 +54,11 @@ class Network::Lease {
  public:
   struct Wanted {
     int threads;
-    bool backward = false;        // whether anything goes back
-    int record_groups = 0;        // of how many groups the records are kept at once
-    std::size_t loss_images = 0;  // of how many images the losses are kept
-    bool frames = false;          // whether images are distorted
-    bool segments = false;        // whether the groups of several segments are kept
+    int record_groups = 0;          // of how many groups the records are kept at once
+    std::size_t loss_images = 0;    // of how many images the losses are kept
+    bool frames = false;            // whether images are distorted
+    bool segments = false;          // whether the groups of several segments are kept
+    bool output_elsewhere = false;  // whether the output lies in other memory
   };
 
   Lease(const Network& network, const Plan& plan, const Wanted& wanted) : network_(network) {
@@ -71,7 +71,7 @@ class Network::Lease {
     }
     if (!workspace_) workspace_ = std::make_unique<Workspace>();
     Workspace& w = *workspace_;
-    reserve(w.threads, wanted.threads, wanted.backward ? plan.floats : plan.forward_floats);
+    reserve(w.threads, wanted.threads, wanted.output_elsewhere ? plan.output : plan.floats);
     if (wanted.frames)
       reserve(w.frames, wanted.threads,
               framed_floats(network.input_) * plan.kernels.lanes + kSlack);
@@ -134,6 +134,7 @@ struct Network::Worker {
   Interrupt& interrupt;
   const Member& member;
   std::size_t record_groups = 0;  // there is room for so many; without room no records are kept
+  float* output = nullptr;        // forward alone: where the output lies; null for the buffer
 
   float* buffer = workspace.threads[member.thread].data.get();
   const TrainingImages* training = nullptr;  // the buffer's, in a step of training
@@ -167,7 +168,11 @@ struct Network::Worker {
   // What layer `layer` is given; the network's output where there is no such layer.
   float* input(int layer) const {
     const auto& places = plan.places;
-    return buffer + (layer < int(places.size()) ? places[layer].x : plan.output);
+    return at(layer < int(places.size()) ? places[layer].x : plan.output);
+  }
+  // What lies at a place of the plan.
+  float* at(std::size_t place) const {
+    return output && place == plan.output ? output : buffer + place;
   }
   float* output_gradient() const { return buffer + plan.output_gradient; }
   float* input_gradient() const {
@@ -183,17 +188,18 @@ struct Network::Worker {
             const RandomAffine* augmentation = nullptr) const {
     const Network& n = network;
     if (augmentation)
-      plan.kernels.pack_affine(buffer, workspace.frames[member.thread].data.get(), x, images.index,
-                               images.count, n.input_, n.scale_, n.offset_, *augmentation);
+      plan.kernels.pack_affine(input(0), workspace.frames[member.thread].data.get(), x,
+                               images.index, images.count, n.input_, n.scale_, n.offset_,
+                               *augmentation);
     else
-      plan.kernels.pack(buffer, x, images.index, images.count, n.input_, n.scale_, n.offset_);
+      plan.kernels.pack(input(0), x, images.index, images.count, n.input_, n.scale_, n.offset_);
   }
 
   void forward(std::size_t i) const {
     const Layer& layer = *network.layers_[i];
     const Place& place = plan.places[i];
-    const float* x = buffer + place.x;
-    float* y = buffer + place.y;
+    const float* x = at(place.x);
+    float* y = at(place.y);
     if (layer.in_place() && x != y)
       std::memcpy(y, x, size_of(layer.out) * plan.kernels.lanes * sizeof(float));
     layer.forward(call(i, 0), y, x);

@@ -23,12 +23,18 @@ struct AlignedDelete {
 template <class T>
 using AlignedArray = std::unique_ptr<T[], AlignedDelete>;
 
-// Zeroed. Throws std::bad_alloc.
+// Anything may be in it. Throws std::bad_alloc.
+template <class T>
+AlignedArray<T> aligned_memory(std::size_t n) {
+  return AlignedArray<T>(static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(kAlign))));
+}
+
+// The same, zeroed.
 template <class T>
 AlignedArray<T> aligned_zeros(std::size_t n) {
-  void* p = ::operator new(n * sizeof(T), std::align_val_t(kAlign));
-  std::memset(p, 0, n * sizeof(T));
-  return AlignedArray<T>(static_cast<T*>(p));
+  auto memory = aligned_memory<T>(n);
+  std::memset(memory.get(), 0, n * sizeof(T));
+  return memory;
 }
 
 }  // namespace pylenet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check, _core
+from .. import _arrays, _check, _core
 from .._arrays import Shape
 from .._configurable import short_name
 from ..layers import Input, Layer
@@ -211,6 +211,7 @@ class LayerStack(Layered):
         network = self._network
         if network is None:
             self._samples_a_call = _samples_a_call(self.layers)
+            self._output_is_large = math.prod(self._output_shape()) >= _arrays.LARGE
             # Two threads that plan at once go on with the same one.
             network = vars(self).setdefault("_network", self.graph.network(self._frozen))
         return network

@@ -1,9 +1,12 @@
 """Predicting: any layout, any batch, any thread the same bits; memory; images that do not fit."""
 
+import os
+import sys
 import threading
 
 import numpy as np
 import pytest
+import sanitizer
 from nets import (
     LAYOUTS,
     LENETS,
@@ -18,7 +21,17 @@ from nets import (
 from tolerance import FEW_ULPS, assert_close, assert_same_bits
 
 import pylenet
-from pylenet.layers import AveragePooling2D, Dense, Flatten, Rescaling
+from pylenet.layers import (
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Rescaling,
+    ZeroPadding2D,
+)
 from pylenet.models import Sequential
 
 # Predicting
@@ -187,6 +200,81 @@ def test_scaled_pixels_are_warned_of_in_a_later_call_of_many_images_too(method):
 def test_a_lenet_does_not_warn_of_blank_images_nor_other_models_of_scaled_ones():
     LENETS["classic"]().predict(np.zeros((2, 28, 28)))
     Sequential([Flatten(input_shape=(28, 28)), Dense(2)]).predict(np.ones((2, 28, 28)))
+
+
+# Stacks whose output is large for one image: it may lie where it is computed.
+LARGE = {
+    "convolution": lambda: [Conv2D(5, 3)],
+    "padded, activated": lambda: [Conv2D(4, 3, padding="same", activation="tanh")],
+    "rescaled in place": lambda: [Rescaling(2.0, 1.0), Conv2D(4, 3), Rescaling(0.5, -1.0)],
+    "rescaled alone": lambda: [Conv2D(5, 1), Rescaling(0.5), Activation("sigmoid")],
+    "three": lambda: [Conv2D(4, 3), Conv2D(3, 3, activation="relu"), Conv2D(4, 3)],
+    "a larger one before it": lambda: [Conv2D(4, 2), Conv2D(9, 2), Conv2D(4, 3), Conv2D(4, 1)],
+    "normalized": lambda: [Conv2D(4, 3), BatchNormalization(), Activation("relu")],
+    "flat": lambda: [AveragePooling2D(2, 1), ZeroPadding2D(100), Flatten()],
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_one_image_s_large_output_is_that_of_the_image_among_others(name, isa):
+    model = Sequential([Input((180, 170, 3)), *LARGE[name]()])
+    x = np.random.default_rng(0).normal(size=(20, 180, 170, 3)).astype(np.float32)
+    expected = model.predict(x)
+    assert expected[0].size >= 2**16
+    for k in (0, 19):
+        one = model.predict(x[k : k + 1])
+        assert_same_bits(one, expected[k : k + 1])
+        assert one.flags.writeable
+        assert one.flags.c_contiguous
+        assert_same_bits(model.predict_on_batch(x[k : k + 1]), one)
+        assert_same_bits(model.predict(x[k : k + 1, ::-1][:, ::-1]), one)
+
+
+def test_an_op_s_large_output_of_one_image_is_that_of_the_image_among_others(isa):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(17, 70, 60, 3)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 3, 17)).astype(np.float32)
+    expected = pylenet.ops.conv2d(x, kernel)
+    assert expected[0].size >= 2**16
+    assert_same_bits(pylenet.ops.conv2d(x[3:4], kernel), expected[3:4])
+
+
+@pytest.mark.parametrize("images", [0, 2])
+def test_the_call_for_one_image_takes_no_other_number(images):
+    model = tiny()
+    x = np.zeros((images, 4), np.float32)
+    with pytest.raises(ValueError, match=f"x must hold one image, got {images}"):
+        model.network.predict_one(model.parameters, x)
+
+
+PEAK = """
+import numpy as np
+import pylenet
+from pylenet.layers import Conv2D, Input, MaxPooling2D
+from nets import peak_memory
+
+model = pylenet.Sequential([Input((1000, 1000, 1)), *{layers}])
+x = np.ones((1, 1000, 1000, 1), np.float32)
+before = peak_memory()
+model.predict(x)
+print(peak_memory() - before)
+"""
+
+
+@sanitizer.own_memory
+@pytest.mark.parametrize(
+    ("layers", "most"),  # values of the largest layer's input and output
+    [
+        ("[Conv2D(16, 3)]", 1000**2 + 16 * 998**2),
+        ("[Conv2D(8, 3), Conv2D(8, 3, activation='relu')]", 8 * (998**2 + 996**2)),
+        ("[Conv2D(16, 3, activation='relu'), MaxPooling2D(2)]", 16 * (998**2 + 499**2)),
+    ],
+)
+def test_a_large_image_takes_little_more_memory_than_its_largest_layer(layers, most, run_python):
+    code = PEAK.format(layers=layers)
+    done = run_python(code, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 1.5 * 4 * most
 
 
 def test_images_are_never_copied_whole():

@@ -90,6 +90,8 @@ def calls(case, batch, place):
         if len(shape) == 3:
             images = place(np.abs(x).astype(dtype))
             yield network.distort(images, order, drawn, THREADS)
+    if batch == 1:
+        yield network.predict_one(p, x)
     values = network.evaluate(p, x, rows, loss, THREADS)
     yield np.array(values, np.float32)
     if outputs > 1:
