@@ -5,13 +5,16 @@ All but the last use a data set of a few hundred bytes, an empty home folder and
 
 import gzip
 import hashlib
+import io
 import multiprocessing
 import os
+import re
 import socket
 import struct
 import sys
 import tracemalloc
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -354,8 +357,19 @@ def test_one_bit_in_any_array_of_an_npz_is_damage_that_names_the_array(world, da
     arrays = {key: a.copy() for key, a in zip(keys, ARRAYS.values(), strict=True)}
     arrays[keys[damaged]].flat[-1] ^= 1
     (world / "bad.npz").write_bytes(npz(arrays))
-    message = rf"bad\.npz\[{keys[damaged]}\] is damaged: expected sha256"
-    with pytest.raises(ValueError, match=message):
+    where = re.escape(f"{world / 'bad.npz'}[{keys[damaged]}]")
+    with pytest.raises(ValueError, match=f"^{where} is damaged: expected sha256"):
+        mnist.load_data(world / "bad.npz")
+
+
+def test_an_array_of_an_npz_that_ends_early_is_truncated(world):
+    with zipfile.ZipFile(io.BytesIO(npz())) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    with zipfile.ZipFile(world / "bad.npz", "w") as cut:
+        for name, data in members.items():
+            cut.writestr(name, data[:-3] if name == "x_test.npy" else data)
+    where = re.escape(f"{world / 'bad.npz'}[x_test]")
+    with pytest.raises(ValueError, match=f"^{where} is truncated: expected 60 bytes, found 57"):
         mnist.load_data(world / "bad.npz")
 
 
@@ -693,6 +707,7 @@ BAD_FOLDERS = {
         {"train_labels": idx(np.zeros(2, np.uint8))},
         "holds 3 images, but .* 2 label",
     ),
+    "other width": ({"test_images": idx(np.zeros((2, 4, 7), np.uint8))}, "expected one size"),
     "other size": ({"test_images": idx(np.zeros((2, 6, 4), np.uint8))}, "expected one size"),
     "huge promise": (
         {"train_images": bytes([0, 0, 8, 3]) + struct.pack(">3I", *[0xFFFFFFFF] * 3)},

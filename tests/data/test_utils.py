@@ -166,6 +166,14 @@ def test_an_initializer_keeps_its_seed_in_config_and_repr():
     assert repr(initializer) == "HeNormal(seed=5)"
 
 
+@pytest.mark.parametrize("cls", [initializers.GlorotNormal, initializers.HeNormal])
+def test_normal_weights_are_cut_off_at_two_deviations_of_what_is_cut(cls):
+    variance = {initializers.GlorotNormal: 2 / 800, initializers.HeNormal: 2 / 500}[cls]
+    largest = np.abs(cls(seed=1)((500, 300))).max()
+    uncut = variance**0.5 / 0.87962566103423978
+    assert 1.99 * uncut < largest <= 2 * uncut * (1 + 1e-6)
+
+
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
 @pytest.mark.parametrize("distribution", ["truncated_normal", "untruncated_normal", "uniform"])
 def test_variance_scaling_has_the_variance_of_its_fan(mode, distribution):

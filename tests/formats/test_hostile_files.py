@@ -366,3 +366,17 @@ def test_a_loaded_model_does_not_hold_on_to_its_file(tmp_path):
     assert_same_bits(loaded.predict(x), model.predict(x))
     path.unlink()
     assert_same_bits(loaded.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_weights_of_the_right_shapes_in_another_type_are_refused(dtype, saved):
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    _, path = saved
+    with safe_open(path, framework="numpy") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    weights["dense.bias"] = weights["dense.bias"].astype(dtype)
+    message = f"'dense.bias' must be float32, got {np.dtype(dtype)}"
+    refused(path, save(weights, metadata), message)

@@ -125,13 +125,14 @@ def test_threads_that_save_under_one_name_leave_one_of_their_files_whole(tmp_pat
 
 def test_what_a_killed_process_left_is_swept_away_after_a_day(tmp_path):
     old, new, other = (tmp_path / name for name in (".m.0.tmp", ".m.1.tmp", ".n.0.tmp"))
-    for path in (old, new, other):
+    own = tmp_path / ".m.notes"  # the user's own
+    for path in (old, new, other, own):
         path.write_text("torn")
-    for path in (old, other):
+    for path in (old, other, own):
         os.utime(path, (time.time() - 90_000,) * 2)
     model = tiny()
     model.save(tmp_path / "m")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".m.1.tmp", ".n.0.tmp", "m"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".m.1.tmp", ".m.notes", ".n.0.tmp", "m"]
     assert_same_bits(state(load_model(tmp_path / "m")), state(model))
 
 

@@ -98,6 +98,15 @@ def test_a_built_optimizer_refuses_a_model_of_another_size(optimizer):
         optimizer.build(4)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(), Adam()], ids=["no slots", "slots"])
+def test_a_built_optimizer_refuses_another_model_of_the_same_size(optimizer):
+    first, second = object(), object()
+    optimizer.build(3, first)
+    optimizer.build(3, first)
+    with pytest.raises(ValueError, match="serves another model already"):
+        optimizer.build(3, second)
+
+
 def test_slots_of_two_optimizers_and_of_two_names_are_separate_arrays():
     one, two = Adam(), Adam()
     one.build(2)

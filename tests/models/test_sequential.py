@@ -184,6 +184,7 @@ def test_a_layer_that_does_not_fit_changes_nothing():
     with pytest.raises(ValueError, match="put a Flatten before it"):
         model.add(layer)
     assert len(model.layers) == 1
+    assert layer.name is None
     assert_same_bits(tuple(model.get_weights()), tuple(former))
     model.add(Flatten())
     model.add(layer)
@@ -427,6 +428,9 @@ def test_a_sigmoid_under_a_loss_of_probabilities_is_warned_of_once_where_it_is_u
     assert warning.filename == __file__
     model.fit(x, y, verbose=0)  # a second warning would be an error
     model.evaluate(x, y)
+    model.compile("sgd", loss)
+    with pytest.warns(UserWarning, match="takes probabilities"):
+        model.evaluate(x, y)
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,23 @@ def test_a_read_that_comes_while_a_writer_waits_goes_after_it(images, long_read)
     pytest.fail("in ten tries no prediction saw what a writer before it had waited to write")
 
 
+def test_weights_are_not_set_while_a_call_reads_them():
+    """They are written when it has ended, not while it computes with those before."""
+    model = pylenet.Sequential([pylenet.layers.Dense(64, input_shape=(512,))])
+    zeros = [np.zeros((512, 64)), np.zeros(64)]
+    model.set_weights(zeros)
+    x, y = np.broadcast_to(np.float32(1), (100_000, 512)), np.ones((100_000, 64), np.float32)
+    threads = 1
+    reader = threading.Thread(target=model.network.predict, args=(y, model.parameters, x, threads))
+    reader.start()
+    while y[0, 0] == 1:  # until it has begun
+        time.sleep(0)
+    model.set_weights([w + 1 for w in zeros])
+    reader.join()
+    assert not y.any()
+    assert (model.predict(x[:1]) == 513).all()
+
+
 def test_weights_are_set_while_readers_keep_coming(trained):
     """Four threads, so that there is always one inside: each ends after a thousand calls."""
     model, x, _ = trained
