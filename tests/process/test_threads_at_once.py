@@ -321,6 +321,16 @@ def test_other_threads_go_on_while_one_is_inside_c(use, threads, monkeypatch):
     assert any(gained)
 
 
+def test_sixteen_images_take_so_long_that_others_go_on_meanwhile(monkeypatch):
+    with another_thread(monkeypatch) as gained:
+        model = LENETS["modern"]()
+        for _ in range(10_000):  # a busy machine may not let the other thread run at once
+            model.predict(X[:16])
+            if any(gained):
+                break
+    assert any(gained)
+
+
 def test_predicting_one_image_takes_less_time_than_to_let_others_go_on(threads, monkeypatch):
     with another_thread(monkeypatch) as gained:
         model = LENETS["modern"]()
