@@ -534,14 +534,14 @@ BINDINGS = [
 MODELS = [
     Mutant(
         "pylenet/models/_sequential.py",
-        "kept = int(len(x) * (1 - share))",
-        "kept = int(len(x) * share)",
+        "kept = int(samples * (1 - share))",
+        "kept = int(samples * share)",
         "tests/models/test_training.py tests/models/test_sequential.py",
     ),
     Mutant(
         "pylenet/models/_sequential.py",
-        "return (x[:kept], y[:kept]), (x[kept:], y[kept:])",
-        "return (x, y), (x[kept:], y[kept:])",
+        "return data.part(slice(kept)), data.part(slice(kept, None))",
+        "return data, data.part(slice(kept, None))",
         "tests/models/test_training.py tests/models/test_sequential.py",
     ),
     Mutant(
@@ -552,7 +552,7 @@ MODELS = [
     ),
     Mutant(
         "pylenet/models/_sequential.py",
-        "            self._prepare_optimizer(images, order)\n",
+        "            self._prepare_optimizer(data, order)\n",
         "",
         "tests/models/test_hessian.py",
     ),
