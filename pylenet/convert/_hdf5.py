@@ -1,13 +1,16 @@
 """HDF5 files, read with care: what a file says of itself bounds neither memory nor other files.
 
-Links that lead out of the file, data in other files and virtual data are refused, and no more is
-read than `limit` says.
+The HDF5 library ends its process on some damaged files, so a process of its own reads the file and
+hands back what is in it: `_hdf5_content.py`. Links that lead out of the file, data in other files
+and virtual data are refused, and no more is read than `limit` says.
 """
 
 from __future__ import annotations
 
 import io
-import math
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _hdf5_content
+
 LARGEST_RATIO = 16  # of what is read to the file's size: more is no compression of weights
 SMALL = 2**20  # bytes that any file may hold
+SECONDS = 60  # for a small file
+BYTES_PER_SECOND = 2**20  # the least, of a large one
+MEMORY = 2**28  # bytes that the HDF5 library may map besides what the file holds
+SCRIPT = _hdf5_content.__file__
+
+Node = dict[str, Any]  # a record of _hdf5_content.write, the bytes of an array under "values"
 
 
 def limit(size: int) -> int:
@@ -26,40 +37,37 @@ def limit(size: int) -> int:
 
 
 class Reader:
-    """An open file and how many bytes may still be read of it."""
+    """The content of a file."""
 
-    def __init__(self, file: Any, size: int) -> None:
-        self.root, self.left = file, limit(size)
+    def __init__(self, content: bytes) -> None:
+        self._nodes = _parsed(content)
+        self.root = self._node(0)
 
-    def child(self, group: Any, name: str) -> Any:
+    def child(self, group: Node | None, name: str) -> Node | None:
         """The group or dataset at this path below `group`, None where there is none."""
-        import h5py
-
         for part in name.split("/"):
-            if not isinstance(group, h5py.Group):
+            links = {} if group is None else group.get("links", {})
+            if part not in links:
                 return None
-            link = group.get(part, getlink=True)
+            link = links[part]
             if link is None:
-                return None
-            if not isinstance(link, h5py.HardLink):
                 raise ValueError(f"{name!r} is a link to elsewhere")
-            group = group[part]
+            group = self._node(link) if isinstance(link, int) else _whole(link)
         return group
 
-    def array(self, dataset: Any, name: str) -> NDArray[Any]:
+    def names(self, group: Node) -> list[str]:
+        """Of the members of a group, in the order of their names."""
+        return sorted(group.get("links", ()))
+
+    def array(self, dataset: Node | None, name: str) -> NDArray[Any]:
         """The numbers of a dataset, as the file has them."""
-        import h5py
-
-        if not isinstance(dataset, h5py.Dataset):
+        if dataset is None or "dtype" not in dataset:
             raise ValueError(f"{name!r} must be an array")
-        if dataset.external or dataset.is_virtual:
-            raise ValueError(f"{name!r} has its values in another file")
-        if dataset.dtype.kind not in "fiu" or dataset.shape is None:
-            raise ValueError(f"{name!r} must hold numbers, got {dataset.dtype}")
-        self._count(math.prod(dataset.shape) * dataset.dtype.itemsize, name)
-        return np.asarray(dataset[()])
+        values: NDArray[Any] = np.frombuffer(dataset["values"], np.dtype(dataset["dtype"]))
+        shape: list[int] = dataset["shape"]
+        return values.reshape(shape)
 
-    def weight(self, dataset: Any, name: str) -> NDArray[np.float32]:
+    def weight(self, dataset: Node | None, name: str) -> NDArray[np.float32]:
         """The same as float32."""
         values = self.array(dataset, name)
         if values.dtype.kind != "f":
@@ -67,58 +75,113 @@ class Reader:
         with np.errstate(over="ignore"):
             return values.astype(np.float32)
 
-    def text(self, group: Any, name: str) -> str | None:
+    def text(self, group: Node | None, name: str) -> str | None:
         """An attribute that is a text, None where there is none."""
-        values = self._attribute(group, name)
-        return None if values is None else _text(values, name)
+        value = _attribute(group, name)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{name!r} must be a text, got a list")
+        return value
 
-    def texts(self, group: Any, name: str) -> list[str] | None:
+    def texts(self, group: Node | None, name: str) -> list[str] | None:
         """An attribute that is a list of texts, in pieces name0, name1, ... where it is long."""
-        whole = self._attribute(group, name)
+        whole = _attribute(group, name)
         if whole is not None:
-            return [_text(value, name) for value in np.atleast_1d(whole)]
-        pieces: list[Any] = []
-        while (piece := self._attribute(group, f"{name}{len(pieces)}")) is not None:
-            pieces.append(piece)
-        texts = [_text(value, name) for piece in pieces for value in np.atleast_1d(piece)]
+            return [whole] if isinstance(whole, str) else whole
+        texts: list[str] = []
+        pieces = 0
+        while (piece := _attribute(group, f"{name}{pieces}")) is not None:
+            texts += [piece] if isinstance(piece, str) else piece
+            pieces += 1
         return texts if pieces else None
 
-    def _attribute(self, group: Any, name: str) -> Any:
-        import h5py
-
-        if name not in group.attrs:
-            return None
-        attribute = h5py.h5a.open(group.id, name.encode())
-        self._count(math.prod(attribute.shape or ()) * attribute.dtype.itemsize, name)
-        return group.attrs[name]
-
-    def _count(self, size: int, name: str) -> None:
-        self.left -= size
-        if self.left < 0:
-            raise ValueError(f"{name!r} is larger than a file of this size can mean")
+    def _node(self, number: int) -> Node:
+        return _whole(self._nodes[number])
 
 
-def _text(value: Any, name: str) -> str:
-    if isinstance(value, bytes):
-        return value.decode()
-    if not isinstance(value, str):
-        raise ValueError(f"{name!r} must be a text, got {type(value).__name__}")
+def _whole(node: Node) -> Node:
+    """The same, unless it says why it could not be read."""
+    if "error" in node:
+        raise ValueError(node["error"])
+    return node
+
+
+def _attribute(group: Node | None, name: str) -> str | list[str] | None:
+    if group is None:
+        raise ValueError(f"it has no group with the attribute {name!r}")
+    value: str | list[str] | dict[str, str] | None = group["attributes"].get(name)
+    if isinstance(value, dict):
+        raise ValueError(value["error"])
     return value
+
+
+def _parsed(content: bytes) -> list[Node]:
+    """All records. ValueError where they are not whole."""
+    stream, view = io.BytesIO(content), memoryview(content)
+    nodes: list[Node] = []
+    for line in iter(stream.readline, b""):
+        node = json.loads(line)
+        if "end" in node:
+            return nodes
+        if "size" in node:
+            start = stream.tell()
+            node["values"] = view[start : stream.seek(start + node["size"])]
+        nodes.append(node)
+    raise ValueError("the HDF5 library could not read it to its end")
 
 
 @contextmanager
 def opened(source: Path | bytes, title: str) -> Iterator[Reader]:
     """The file, or the bytes of one; ValueError, beginning with `title`, for all that is wrong."""
-    import h5py
-
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    content = _content(data, title)
     try:
-        with h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as file:
-            yield Reader(file, size)
+        yield Reader(content)
     except (ValueError, TypeError, LookupError, OSError, RuntimeError, RecursionError) as error:
         raise ValueError(f"{title}: {error}") from error
-    except (AttributeError, OverflowError, MemoryError) as error:  # of a config, or of h5py
+    except (AttributeError, OverflowError, MemoryError) as error:  # of a config
         raise ValueError(f"{title}: {error!r}") from error
+
+
+def _content(data: bytes, title: str) -> bytes:
+    """What `_hdf5_content.write` says of the file, by a process of its own where one can start."""
+    most = limit(len(data))
+    if _is_python(sys.executable):
+        memory = MEMORY + len(data) + 4 * most
+        folders = [folder for folder in sys.path if isinstance(folder, str)]
+        given = {"path": folders, "most": most, "memory": memory}
+        seconds = SECONDS + len(data) / BYTES_PER_SECOND
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", SCRIPT],
+                input=json.dumps(given).encode() + b"\n" + data,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=seconds,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # of Windows
+            )
+        except subprocess.TimeoutExpired:
+            raise ValueError(
+                f"{title}: the HDF5 library did not read it within {seconds:.0f} s"
+            ) from None
+        except (FileNotFoundError, PermissionError):  # sys.executable cannot be started at all
+            pass
+        else:
+            if done.returncode == 0:
+                return done.stdout
+            if done.returncode != _hdf5_content.NO_LIBRARY:
+                raise ValueError(
+                    f"{title}: it is damaged, and ended the process that read it with exit code "
+                    f"{done.returncode}"
+                )
+    out = io.BytesIO()
+    _hdf5_content.write(data, most, out.write)
+    return out.getvalue()
+
+
+def _is_python(executable: str | None) -> bool:
+    """Whether this starts Python, and not the program that Python is embedded or packed in."""
+    name = Path(executable or "").name.lower()
+    return name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
 
 
 def written(write: Any) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from .._warn import warn
 from ..layers import Layer
 from ..models._sequential import Sequential
 from ..optimizers import Optimizer
-from ._hdf5 import Reader, opened
+from ._hdf5 import Node, Reader
 from ._keras_config import Entry, keras_name
 
 Weights = list[NDArray[np.float32]]
@@ -85,7 +84,7 @@ def read_tree(reader: Reader, entries: Sequence[Entry]) -> dict[str, Weights]:
 def read_tree_state(reader: Reader) -> list[NDArray[Any]] | None:
     """The optimizer's variables; None where there are none."""
     group = reader.child(reader.root, "optimizer/vars")
-    if group is None or not len(group):
+    if group is None or not reader.names(group):
         return None
     return [reader.array(values, name) for name, values in _members(reader, group, "optimizer")]
 
@@ -96,29 +95,28 @@ def _named_group(parent: Any, name: str, title: str) -> Any:
     return group
 
 
-def _members(reader: Reader, group: Any, path: str) -> list[tuple[str, Any]]:
+def _members(reader: Reader, group: Node, path: str) -> list[tuple[str, Any]]:
     """Of a group with members 0, 1, ..., in this order."""
-    count = len(group)
+    count = len(reader.names(group))
     members = [(f"{path}/{n}", reader.child(group, str(n))) for n in range(count)]
     if any(member is None for _, member in members):
-        raise ValueError(f"{path!r} must have members 0 to {count - 1}, got {sorted(group)}")
+        raise ValueError(f"{path!r} must have members 0 to {count - 1}, got {reader.names(group)}")
     return members
 
 
-def _numbered(reader: Reader, group: Any, path: str) -> Weights:
+def _numbered(reader: Reader, group: Node, path: str) -> Weights:
     return [reader.weight(member, name) for name, member in _members(reader, group, path)]
 
 
-def set_tree(model: Sequential, source: Path | bytes, title: str) -> None:
+def set_tree(model: Sequential, reader: Reader) -> None:
     """Set weights, and the state of the optimizer of a compiled model, from a file of this layout.
 
-    ValueError, which begins with `title`, where it does not fit the model; then nothing is set.
+    ValueError where it does not fit the model; then nothing is set.
     """
     entries = [Entry(type(one).__name__, str(one.name), one) for one in model.layers]
-    with opened(source, title) as reader:
-        weights = read_tree(reader, entries)
-        assign(model, [(layer, weights[str(layer.name)]) for layer in model.layers])
-        restore(model, read_tree_state(reader), True)
+    weights = read_tree(reader, entries)
+    assign(model, [(layer, weights[str(layer.name)]) for layer in model.layers])
+    restore(model, read_tree_state(reader), True)
 
 
 # Keras 2
@@ -155,7 +153,7 @@ def write_groups_state(
         group[path] = values
 
 
-def read_groups(reader: Reader, group: Any) -> list[tuple[str, Weights]]:
+def read_groups(reader: Reader, group: Node | None) -> list[tuple[str, Weights]]:
     """The weights of each layer, with its name, in the file's order."""
     names = reader.texts(group, "layer_names")
     if names is None:
@@ -182,7 +180,7 @@ def read_groups_state(reader: Reader) -> list[NDArray[Any]] | None:
     return [upright(reader.array(reader.child(group, name), name)) for name in names]
 
 
-def _upright(reader: Reader, group: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def _upright(reader: Reader, group: Node | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """What turns a kernel of the back end that wrote `group`: Theano's convolutions mirror them."""
     if reader.text(group, "backend") != "theano":
         return lambda values: values

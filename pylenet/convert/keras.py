@@ -45,7 +45,8 @@ def read_weights(model: Sequential, path: Path) -> None:
     """Set the weights of a model of the same layers."""
     title = f"{str(path)!r} has no weights for this model"
     members = _members(path, title, WEIGHTS)
-    _keras_weights.set_tree(model, members[WEIGHTS], title)
+    with _hdf5.opened(members[WEIGHTS], title) as reader:
+        _keras_weights.set_tree(model, reader)
 
 
 def model_bytes(model: Sequential) -> bytes:

@@ -35,16 +35,14 @@ def read_model(path: Path, compile: bool) -> Sequential:
 
 def read_weights(model: Sequential, path: Path) -> None:
     """Set the weights of a model of the same layers, from either layout."""
-    title = f"{str(path)!r} has no weights for this model"
-    with _hdf5.opened(path, title) as reader:
+    with _hdf5.opened(path, f"{str(path)!r} has no weights for this model") as reader:
         groups = reader.child(reader.root, "model_weights") or reader.root
-        legacy = "layer_names" in groups.attrs or "layer_names0" in groups.attrs
-        if legacy:
-            found = _keras_weights.read_groups(reader, groups)
-            pairs = _keras_weights.in_order(model, (weights for _, weights in found))
-            _keras_weights.assign(model, pairs)
-    if not legacy:
-        _keras_weights.set_tree(model, path, title)
+        if reader.texts(groups, "layer_names") is None:
+            _keras_weights.set_tree(model, reader)
+            return
+        found = _keras_weights.read_groups(reader, groups)
+        pairs = _keras_weights.in_order(model, (weights for _, weights in found))
+        _keras_weights.assign(model, pairs)
 
 
 def model_bytes(model: Sequential) -> bytes:
