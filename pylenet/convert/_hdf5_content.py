@@ -34,7 +34,8 @@ def write(source: bytes, most: int, out: Callable[[bytes], Any]) -> None:
     A group: {"links": {name: number, or null for a link that is not to an object of this file, or
     {"error"}}}. An array: {"dtype", "shape", "size"}, and then `size` bytes. Both have
     "attributes": {name: a text, a list of texts, or {"error"}}. What cannot be read is {"error":
-    why}. The last line is {"end": how many objects}; without it the content is not whole.
+    why}. Names that are not UTF-8 are left out. The last line is {"end": how many objects}; without
+    it the content is not whole.
     """
     import h5py
 
@@ -71,9 +72,9 @@ class _Content:
     def _record(self, one: Any, name: str) -> tuple[dict[str, Any], bytes]:
         import h5py
 
-        attributes = {key: self._texts(one, key) for key in one.attrs}
+        attributes = {key: self._texts(one, key) for key in one.attrs if isinstance(key, str)}
         if isinstance(one, h5py.Group):
-            links = {key: self._number(one, key) for key in one}
+            links = {key: self._number(one, key) for key in one if isinstance(key, str)}
             return {"links": links, "attributes": attributes}, b""
         if not isinstance(one, h5py.Dataset):
             raise ValueError(f"{name!r} is neither a group nor an array")

@@ -160,6 +160,7 @@ def test_what_is_not_of_use_may_be_anything(path):
     expected = state(load_model(path))
     with h5py.File(path, "r+") as file:
         file["elsewhere"] = h5py.ExternalLink("nowhere.h5", "/x")
+        file.create_group(b"\xff")  # no UTF-8
         file["type"] = np.dtype("f4")
         file["records"] = np.zeros(2, [("a", "f4")])
         file.create_dataset("huge", (10**6, 10**6), "f4")
