@@ -163,9 +163,13 @@ NETS = {
         cross_entropy_from_logits,
     ),
     "flat-linear": (lambda: [Dense(4)], "mse", squared_error),
+    "flat-logits": (lambda: [Dense(4)], CATEGORICAL, cross_entropy_from_logits),
 }
 # Their targets are no labels: each class is wanted a little.
-SOFT = {"squares", "squares-of-softmax", "flat-linear", "clipped-probabilities", "clipped-sigmoids"}
+SOFT = {
+    *("squares", "squares-of-softmax", "flat-linear", "flat-logits"),
+    *("clipped-probabilities", "clipped-sigmoids"),
+}
 BATCH = 19
 
 

@@ -284,6 +284,12 @@ def test_epochs_without_improvement_at_the_end_of_a_fit_do_not_count_in_the_next
     assert epochs_run(callback, "val_loss", [3, 3, 3, 3, 3]) == 3
 
 
+def test_epochs_worse_than_the_baseline_do_not_count_in_the_next_fit():
+    callback = EarlyStopping(patience=3, baseline=0.5)
+    assert epochs_run(callback, "val_loss", [1, 1]) == 2
+    assert epochs_run(callback, "val_loss", [3, 3, 3, 3, 3]) == 3
+
+
 def test_a_later_fit_without_the_quantity_restores_no_weights_of_an_earlier_one():
     callback = EarlyStopping(restore_best_weights=True)
     fit(callback, [{"val_loss": 1.0}])

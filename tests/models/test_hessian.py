@@ -201,11 +201,12 @@ def test_a_model_without_this_hessian_is_refused(layers, loss, message):
         model.fit(x, y, verbose=0)
 
 
-def test_average_pooling_over_cut_off_windows_is_refused():
+@pytest.mark.parametrize("size", [(3, 3), (3, 4), (4, 3)], ids=str)
+def test_average_pooling_over_cut_off_windows_is_refused(size):
     layers = [Conv2D(2, 1), AveragePooling2D(2, padding="same"), Flatten(), Dense(3)]
-    model = compiled(lambda: Sequential([Input((3, 3, 1)), *layers]), "sdlm", LOGITS)
+    model = compiled(lambda: Sequential([Input((*size, 1)), *layers]), "sdlm", LOGITS)
     with pytest.raises(ValueError, match="average pooling over windows that are cut off"):
-        model.train_on_batch(np.zeros((2, 3, 3, 1)), [0, 1])
+        model.train_on_batch(np.zeros((2, *size, 1)), [0, 1])
 
 
 def test_over_distances_it_begins_at_the_least_upper_bound_of_second_derivatives():

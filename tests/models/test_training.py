@@ -23,7 +23,12 @@ from tolerance import EPS, FMA, assert_same_bits
 import pylenet
 from pylenet import _core, callbacks, optimizers
 from pylenet.layers import (
+    BatchNormalization,
+    Conv2D,
     Dense,
+    Flatten,
+    Input,
+    Subsampling2D,
 )
 from pylenet.models import Sequential
 from pylenet.utils import set_random_seed
@@ -54,6 +59,19 @@ def test_a_batch_may_be_larger_than_the_data(batch_size):
     model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
     stepwise.train_on_batch(x, y)
     assert_same_bits(state(model), state(stepwise))
+
+
+@pytest.mark.parametrize(
+    "first", [Conv2D(5, 3), Subsampling2D(2), BatchNormalization()], ids=lambda x: type(x).__name__
+)
+def test_what_lies_between_weights_in_memory_stays_zero(first):
+    """It is updated, and looked at for NaN, with the weights."""
+    model = compiled(lambda: Sequential([Input((9, 9, 3)), first, Flatten(), Dense(5, "softmax")]))
+    x, y = samples(40, (9, 9, 3), 5)
+    for n in (40, 17, 3, 1):  # a smaller batch finds in memory what a larger one left
+        model.train_on_batch(x[:n], y[:n])
+    weights = model.get_weights()
+    assert np.count_nonzero(model.parameters) == sum(map(np.count_nonzero, weights))
 
 
 def test_the_default_batch_is_32():

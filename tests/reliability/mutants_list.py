@@ -662,7 +662,7 @@ MODELS = [
         "pylenet/initializers.py",
         "np.abs(values) > 2",
         "np.abs(values) > 3",
-        "tests/models tests/data/test_utils.py -k initial",
+        "tests/data/test_utils.py tests/models -k 'initial or weights_are'",
     ),
     Mutant(
         "pylenet/models/_graph.py",
