@@ -107,6 +107,13 @@ def test_two_layers_of_a_model_drop_different_values():
     assert np.mean((own[0] == 0) != (own[1] == 0)) > 0.15
 
 
+def test_a_seed_of_one_s_own_is_the_same_stream_wherever_the_layer_stands():
+    seeds = [5, 0, 0]
+    seen = Seen((6, 5, 3), 16, *(Dropout(0.25, seed=seed) for seed in seeds))
+    own = [factors((6, 5, 3), 0.25, seed, range(16)) for seed in seeds]
+    check(seen.of_batch(), own[0] * own[1] * own[2])
+
+
 # A training without a seed of its own
 
 
@@ -141,9 +148,8 @@ def test_set_random_seed_makes_a_training_reproducible_and_another_one_different
     assert np.any(found[0] != found[2])
 
 
-@pytest.mark.parametrize("own", [0, 1])
-def test_a_seed_of_one_s_own_makes_every_training_drop_the_same(own):
-    found = [state(trained(seed, drawn)) for seed, drawn in ((own, 3), (own, 4), (2, 3))]
+def test_a_seed_of_one_s_own_makes_every_training_drop_the_same():
+    found = [state(trained(seed, drawn)) for seed, drawn in ((1, 3), (1, 4), (2, 3))]
     assert_same_bits(found[0], found[1])
     assert np.any(found[0] != found[2])
 
