@@ -162,6 +162,11 @@ NETS = {
         SPARSE,
         cross_entropy_from_logits,
     ),
+    "window-as-large-as-its-image": (
+        lambda: [Conv2D(3, 2), Conv2D(6, (5, 4), activation="tanh"), Flatten(), Dense(4)],
+        SPARSE,
+        cross_entropy_from_logits,
+    ),
     "flat-linear": (lambda: [Dense(4)], "mse", squared_error),
     "flat-logits": (lambda: [Dense(4)], CATEGORICAL, cross_entropy_from_logits),
 }

@@ -320,7 +320,7 @@ LAYERS = [
         "csrc/layers/conv2d.cpp",
         "      clear_gaps(own);\n",
         "",
-        "tests/kinds/test_float64.py tests/kinds/test_bits.py tests/kinds/test_order.py -k Conv2D",
+        "tests/models/test_training.py",
     ),
     Mutant(
         "csrc/layers/conv2d.cpp",
@@ -341,9 +341,9 @@ LAYERS = [
         "tests/kinds/test_float64.py tests/kinds/test_bits.py tests/kinds/test_order.py -k Dense",
     ),
     Mutant(
-        "csrc/layers/shape.cpp",
-        "    if (dx) call.kernels.unflatten(dx, dy, in);\n",
-        "    if (dx) call.kernels.flatten(dx, dy, in);\n",
+        "csrc/layers/dense.cpp",
+        "    if (!flat()) kernels.unflatten(dx, flat_dx, in);\n",
+        "    if (!flat()) std::memcpy(dx, flat_dx, size_of(in) * kernels.lanes * sizeof(float));\n",
         "tests/models/test_graph.py tests/kernels/test_network_gradients.py tests/kinds/test_networks.py",
     ),
     Mutant(
