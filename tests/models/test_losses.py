@@ -81,6 +81,15 @@ def test_training_computes_rows_of_logits_far_apart_as_the_function_does(loss, b
     np.testing.assert_allclose(model.get_weights()[1], -gradient, rtol=1e-5)
 
 
+def test_training_computes_large_logits_as_the_function_does(isa):
+    model = Sequential([Dense(2, input_shape=(2,))])
+    model.compile(SGD(1.0), losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.set_weights([np.eye(2), np.zeros(2)])
+    x = np.array([[0.0, 1e4], [1e4, 0.0]])
+    assert model.evaluate(x, [1, 0]) == 0
+    assert model.evaluate(x, [0, 0]) == 5000
+
+
 def test_soft_labels_weigh_every_class():
     values = losses.categorical_crossentropy([[0.25, 0.75]], [[0.5, 0.5]])
     np.testing.assert_allclose(values, [math.log(2)], rtol=1e-6)
