@@ -80,7 +80,7 @@ class BackupAndRestore(Callback):
         from .models._saving import config_of
 
         model = config_of(self.model)
-        for name in ("name", "data_name", "class_names", "light_border"):
+        for name in ("name", *self.model.facts()):
             del model[name]
         compiled = model.pop("compile")
         training = {**model, **compiled, **self.model.training_state.identity()}

@@ -53,6 +53,8 @@ def draw(options: argparse.Namespace) -> None:
     """Write the page of the models, and say where it is."""
     models = _load(options.models)
     place = _output.checked_file("--out", options.out)
+    if any(place == Path(path).resolve() for path in options.models):
+        raise ValueError(f"--out must be no MODEL, whose place the page would take, got {place}")
     text = web.page(models, *_test_images(options, next(iter(models.values())))).encode()
     _files.write_whole(place, text)
     print(f"{options.out}: {' and '.join(models)}, {len(text):,} bytes. Open it in a browser.")

@@ -34,10 +34,9 @@ SECTIONS = ("functions", "training_info")
 def model_of(proto: Any, folder: Path) -> Sequential:
     """The model of a ModelProto whose external tensors lie in `folder`, or below it."""
     model = _model_of(proto, folder)
-    told = {entry.key: entry.value for entry in proto.metadata_props}
-    if proto.producer_name == OWN:  # the two that `_onnx_writer.py` tells
-        model.data_name = json.loads(told.get("data_name", "null"))
-        model.class_names = json.loads(told.get("class_names", "null"))
+    if proto.producer_name == OWN:  # others may have props of these names
+        told = {entry.key: entry.value for entry in proto.metadata_props}
+        model.set_facts({name: json.loads(told[name]) for name in model.facts() if name in told})
     return model
 
 

@@ -58,8 +58,8 @@ def proto_of(model: Sequential) -> Any:
         producer_name="pylenet",
         producer_version=__version__,
     )
-    told = {"data_name": model.data_name, "class_names": model.class_names}
-    helper.set_model_props(proto, {k: json.dumps(v) for k, v in told.items() if v is not None})
+    facts = model.facts().items()
+    helper.set_model_props(proto, {k: json.dumps(v) for k, v in facts if v is not None})
     checker.check_model(proto)
     return proto
 

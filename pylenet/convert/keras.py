@@ -14,6 +14,7 @@ from . import _hdf5, _keras_config, _keras_weights
 __all__ = ["check_model", "model_bytes", "read_model", "read_weights"]
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+OWN = "pylenet"  # where the metadata has what Keras's files have no place for
 LARGEST_TEXT = 2**24  # bytes of a JSON member
 ZIP_ERRORS = (
     *(ValueError, RuntimeError, LookupError, OSError, EOFError, OverflowError),
@@ -27,7 +28,8 @@ def read_model(path: Path, compile: bool) -> Sequential:
     title = f"{str(path)!r} is a Keras file (.keras) that cannot be loaded"
     members = _members(path, title, METADATA, CONFIG, WEIGHTS)
     with _hdf5.opened(members[WEIGHTS], title) as reader:
-        version = int(str(json.loads(members[METADATA])["keras_version"]).partition(".")[0])
+        metadata = json.loads(members[METADATA])
+        version = int(str(metadata["keras_version"]).partition(".")[0])
         config = json.loads(members[CONFIG])
         found = _keras_config.described(config, version)
         weights = _keras_weights.read_tree(reader, found.entries)
@@ -38,6 +40,7 @@ def read_model(path: Path, compile: bool) -> Sequential:
             _keras_weights.assign(model, pairs)
         if compile and _keras_config.compiled(model, config.get("compile_config")):
             _keras_weights.restore(model, _keras_weights.read_tree_state(reader), True)
+        model.set_facts(metadata.get(OWN, {}))
     return model
 
 
@@ -53,7 +56,8 @@ def model_bytes(model: Sequential) -> bytes:
     """The whole file. Raises ValueError where Keras has no such layer."""
     config = _keras_config.model_config(model, strict=True)
     weights = _hdf5.written(lambda file: _keras_weights.write_tree(file, model))
-    texts = {METADATA: {"keras_version": _keras_weights.VERSION}, CONFIG: config}
+    metadata = {"keras_version": _keras_weights.VERSION, OWN: model.facts()}
+    texts = {METADATA: metadata, CONFIG: config}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, value in texts.items():

@@ -11,6 +11,8 @@ from . import _hdf5, _keras_config, _keras_weights
 
 __all__ = ["check_model", "model_bytes", "read_model", "read_weights", "weights_bytes"]
 
+OWN = "pylenet"  # the attribute with what Keras's files have no place for
+
 
 def read_model(path: Path, compile: bool) -> Sequential:
     """The model, compiled as the file says where that is wanted. ValueError where it is damaged."""
@@ -30,6 +32,7 @@ def read_model(path: Path, compile: bool) -> Sequential:
             given = training.get("optimizer_config") or {}
             side_by_side = version >= 3 or "use_ema" in given.get("config", {})
             _keras_weights.restore(model, _keras_weights.read_groups_state(reader), side_by_side)
+        model.set_facts(json.loads(reader.text(reader.root, OWN) or "{}"))
     return model
 
 
@@ -54,6 +57,7 @@ def model_bytes(model: Sequential) -> bytes:
     def write(file: Any) -> None:
         file.attrs["backend"] = "tensorflow"
         file.attrs["keras_version"] = _keras_weights.VERSION
+        file.attrs[OWN] = json.dumps(model.facts())
         file.attrs["model_config"] = json.dumps(config)
         if compiled is not None:
             training = _keras_config.legacy(compiled)

@@ -302,9 +302,7 @@ def config_of(model: Sequential) -> dict[str, Any]:
         "input_shape": model.input_shape[1:],
         "layers": [serialize(layer) for layer in model.layers],
         "compile": compiled,
-        "data_name": model.data_name,
-        "class_names": model.class_names,
-        "light_border": model.light_border,
+        **model.facts(),
     }
 
 
@@ -332,8 +330,7 @@ def _from_config(
         _compile(
             model, compiled, {n: shape for n, shape in shapes.items() if _is_state(n)}, compile
         )
-    model.data_name, model.class_names = config.get("data_name"), config.get("class_names")
-    model.light_border = _check.boolean("light_border", config.get("light_border", False))
+    model.set_facts(config)
     return model
 
 

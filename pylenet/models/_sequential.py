@@ -147,6 +147,19 @@ class Sequential(LayerStack):
             )
         self._class_names = tuple(_check.text("class_names", name) for name in names)
 
+    def facts(self) -> dict[str, Any]:
+        """What a file tells of a model besides its layers, its weights and how it is trained."""
+        return {
+            "data_name": self.data_name,
+            "class_names": self.class_names,
+            "light_border": self.light_border,
+        }
+
+    def set_facts(self, facts: Mapping[str, Any]) -> None:
+        """As a file tells them; what it does not tell is as in a new model."""
+        self.data_name, self.class_names = facts.get("data_name"), facts.get("class_names")
+        self.light_border = _check.boolean("light_border", facts.get("light_border", False))
+
     @takes_old_arguments
     def fit(
         self,

@@ -200,6 +200,15 @@ def test_metrics_come_back_through_keras_s_formats(suffix, tmp_path):
     assert load_model(tmp_path / f"m{suffix}").metrics_config() == model.metrics_config()
 
 
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_what_the_classes_are_called_comes_back_through_keras_s_formats(suffix, tmp_path):
+    model = lenet5_modern()
+    model.class_names, model.data_name = list("abcdefghij"), "letters"
+    model.light_border = True
+    model.save(tmp_path / f"m.{suffix}")
+    assert load_model(tmp_path / f"m.{suffix}").facts() == model.facts()
+
+
 def test_a_metric_that_pylenet_does_not_have_is_left_out_with_a_warning(tmp_path):
     model = compiled(small, "adam", metrics=["accuracy"])
     text = model.to_json().replace('"accuracy"', '{"class_name": "MeanIoU", "config": {}}')
