@@ -101,7 +101,6 @@ def test_what_is_no_model_file_is_refused_before_anything_is_written(tmp_path, c
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("default")  # the command tells it on stderr
 def test_a_page_does_not_take_the_place_of_its_model(tmp_path, capsys):
     model = save(tmp_path, "small", models.lenet5_modern())
     (tmp_path / "link").symlink_to(model)
@@ -112,6 +111,7 @@ def test_a_page_does_not_take_the_place_of_its_model(tmp_path, capsys):
     assert Path(model).read_bytes() == before
 
 
+@pytest.mark.filterwarnings("default")  # the command tells it on stderr
 def test_a_model_of_unknown_data_has_no_test_images_and_says_so(tmp_path, capsys):
     model = models.lenet5_modern()
     model.data_name = "folder letters (sha256 01234567)"
