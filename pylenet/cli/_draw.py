@@ -53,7 +53,7 @@ def draw(options: argparse.Namespace) -> None:
     """Write the page of the models, and say where it is."""
     models = _load(options.models)
     place = _output.checked_file("--out", options.out)
-    if any(place == Path(path).resolve() for path in options.models):
+    if place.exists() and any(place.samefile(path) for path in options.models or [DEFAULT]):
         raise ValueError(f"--out must be no MODEL, whose place the page would take, got {place}")
     text = web.page(models, *_test_images(options, next(iter(models.values())))).encode()
     _files.write_whole(place, text)
