@@ -281,7 +281,7 @@ KERNELS = [
         "csrc/kernels/single/layout.h",
         "                     (shape.channels == 1 || images.channel_stride == sizeof(T));",
         "                     images.channel_stride != 0;",
-        "tests/data/test_arrays.py tests/kinds/test_bits.py",
+        "tests/models/test_targets.py tests/data/test_arrays.py",
     ),
     Mutant(
         "csrc/kernels/affine.h",
@@ -422,7 +422,7 @@ LAYERS = [
         "csrc/network/plan.cpp",
         "2 * size_of(output_shape) * kSlack);",
         "size_of(output_shape) * kSlack);",
-        "tests/kernels/test_network_gradients.py tests/kinds/test_networks.py",
+        "tests/models/test_losses.py tests/kernels/test_network_gradients.py",
     ),
     Mutant(
         "csrc/network/predict.cpp",
