@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 # Arguments of Keras 1 and 2: `_keras/_old.py` says what they are today.
 _NAMES = (
-    "W_constraint W_regularizer amsgrad axis b_constraint b_regularizer batch_input_shape "
+    "W_constraint W_regularizer alpha amsgrad axis b_constraint b_regularizer batch_input_shape "
     "beta_init bias border_mode class_mode decay dim_ordering epsilon gamma_init init input "
     "lr max_q_size max_queue_size nb_col nb_epoch nb_filter nb_row nb_worker output "
     "output_dim p period pickle_safe sample_weight_mode show_accuracy sigma subsample "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ _IGNORED = (
 )
 # Arguments: a name of today, or a function of the value that gives today's arguments.
 ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
+    "alpha": "negative_slope",
     "W_constraint": "kernel_constraint",
     "W_regularizer": "kernel_regularizer",
     "b_constraint": "bias_constraint",
@@ -62,30 +63,37 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
 }
 # Arguments that are told together with others, or that one value of is old, or all there is here.
 TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "axis", "epsilon"}
+# Where one of these is given, a convolution's second and third argument are rows and columns.
+_OF_KERAS_1 = (
+    "W_constraint W_regularizer b_constraint b_regularizer bias border_mode dim_ordering init "
+    "nb_filter subsample"
+)
 
 
 def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, Arguments]:
     """Arguments in today's names, for a function or a class, with a warning that names them.
 
-    A name that the function has is left as it is, and so is one that nobody knows.
+    A name that the function has is left as it is, and so is one that nobody knows. Raises TypeError
+    where an argument is given by its old name and by today's.
     """
     own = _parameters(function)
+    call = f"{function.__qualname__.removesuffix('.__init__')}()"
     new: Arguments = {}
     said: list[str] = []
     for name, value in given.items():
         entry = ARGUMENTS.get(name)
-        if name in own or entry is None:
+        if name in own or entry is None or (isinstance(entry, str) and entry not in own):
             new[name] = value
-        elif isinstance(entry, str):
-            new[entry] = value
-            said.append(f"{name}= is {entry}= today")
-        else:
-            new |= (found := entry(value))
-            said.append(f"{name}= is {', '.join(found)}= today" if found else f"{name}= is no more")
+            continue
+        found = {entry: value} if isinstance(entry, str) else entry(value)
+        _refuse_twice(call, name, found, given)
+        new |= found
+        said.append(f"{name}= is {', '.join(found)}= today" if found else f"{name}= is no more")
     if {"nb_row", "nb_col"} <= new.keys() - own.keys():
+        _refuse_twice(call, "nb_row", ["kernel_size"], given)
         new["kernel_size"] = new.pop("nb_row"), new.pop("nb_col")
         said.append("nb_row=, nb_col= are kernel_size= today")
-    elif said and "kernel_size" in own and _are_integers(args[1:3]):
+    elif "kernel_size" in own and given.keys() & _OF_KERAS_1.split() and _are_integers(args[1:3]):
         args = (args[0], args[1:3], *args[3:])
         said.append("the two sizes of a kernel are one pair today")
     if new.get("decay") is not None and "decay" not in own and "learning_rate" in own:
@@ -100,14 +108,22 @@ def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, 
         del new["epsilon"]
         said.append("epsilon=None is no more: leave it out")
     if "epsilon" in new and "epsilon" not in own and "min_delta" in own:
+        _refuse_twice(call, "epsilon", ["min_delta"], given)
         new["min_delta"] = new.pop("epsilon")
         said.append("epsilon= is min_delta= today")
     if "data_format" in new and "data_format" not in own and new["data_format"] != "channels_first":
         del new["data_format"]  # it is the only one there is
     if said:
-        names = f"{function.__qualname__.removesuffix('.__init__')}()"
-        warn_once(f"{names} got names of Keras 1 or 2: {'; '.join(said)}")
+        warn_once(f"{call} got names of Keras 1 or 2: {'; '.join(said)}")
     return args, new
+
+
+def _refuse_twice(call: str, old: str, today: Iterable[str], given: Collection[str]) -> None:
+    for name in today:
+        if name in given:
+            raise TypeError(
+                f"{call} must get {name}= alone, got {old}= as well, its name in Keras 1 or 2"
+            )
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
@@ -164,24 +180,30 @@ def fit_generator(
     model: Sequential,
     generator: Any,
     steps_per_epoch: int | None = None,
-    epochs: int = 1,
+    epochs: int | None = None,
     verbose: int | str = 1,
     callbacks: Any = None,
     validation_data: Any = None,
     validation_steps: int | None = None,
     *,
+    nb_epoch: int | None = None,
     samples_per_epoch: int | None = None,
     nb_val_samples: int | None = None,
     **others: Any,
 ) -> Any:
     """fit on what gives batches. Keras 1 counted the samples of an epoch, not its steps."""
+    if nb_epoch is not None:
+        _refuse_twice(
+            "fit_generator()", "nb_epoch", ["epochs"], () if epochs is None else ["epochs"]
+        )
+        epochs = nb_epoch
     if samples_per_epoch is not None:
         generator, steps_per_epoch = _steps(generator, samples_per_epoch)
     if nb_val_samples is not None:
         validation_data, validation_steps = _steps(validation_data, nb_val_samples)
     return model.fit(
         generator,
-        epochs=others.pop("nb_epoch", epochs),
+        epochs=1 if epochs is None else epochs,
         verbose=verbose,
         callbacks=callbacks,
         steps_per_epoch=steps_per_epoch,

@@ -41,7 +41,8 @@ def load_csv(
         label_column: name or index of the column of labels, None for a file without. "inferred"
             takes one that the header calls label, class, target, y or digit; else the first, if the
             others make a square image; else none, if all do.
-        header: whether the first row holds names; None: if any of it is no number.
+        header: whether the first row holds names; None: if none of it is a number, or some
+            of it is such a name of a column of labels.
         image_size: (height, width); None: a square image, or (N, columns) where the number of
             columns is no square.
         delimiter: what stands between values.
@@ -99,7 +100,8 @@ class _Rows:
         fields = [field.strip().strip('"') for field in first.strip().split(delimiter)]
         self.columns = len(fields)
         if header is None:
-            header = not all(map(_is_number, fields))
+            named = any(field.lower().lstrip("# ") in _LABELS for field in fields)
+            header = named or not any(map(_is_number, fields))
         self.names = fields if header else None
         self._lines = lines if header else chain([first], lines)
 

@@ -45,6 +45,7 @@ FORMS = {
     "whole floats": (text([[f"{v}.0" for v in row] for row in WITH_LABELS]), {}),
     "spaces": (text(WITH_LABELS, between=", "), {}),
     "gzip": (gzip.compress(text(WITH_LABELS).encode()), {}),
+    "a header of a label and numbers": (text(WITH_LABELS, ["label", *map(str, range(16))]), {}),
     "a header of numbers": (text(WITH_LABELS, map(str, range(17))), {"header": True}),
     "image_size": (text(WITH_LABELS), {"image_size": (4, 4)}),
 }
@@ -102,6 +103,7 @@ WRONG = {
     "text": ("1,2\n3,A\n", {"label_column": 0}, "must hold numbers.*'A'.*rows counted from 1"),
     "missing": ("1,2\n3,\n", {"label_column": 0}, "must hold numbers"),
     "ragged": ("1,2\n3\n", {"label_column": 0}, "must hold numbers, as many in each row"),
+    "empty cell in row 1": ("1,,3,4,5\n1,2,3,4,5\n", {}, "must hold numbers"),
     "shorter than its header": ("label,a,b\n1,2\n", {}, "rows of 3 values, got 2 in row 1"),
     "fraction": ("1,2\n.5,3\n", {"label_column": 0}, "label_column of .* integer labels, got 0.5"),
     "negative": ("1,2\n-1,3\n", {"label_column": 0}, "must hold labels >= 0, got -1"),

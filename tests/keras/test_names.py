@@ -256,7 +256,16 @@ def test_every_old_argument_is_looked_out_for():
             lambda: layers.MaxPooling2D(pool_size=(2, 2), border_mode="valid", dim_ordering="tf"),
             lambda: layers.MaxPooling2D(2),
         ),
+        (
+            lambda: layers.Conv2D(6, 5, 2, batch_input_shape=(None, 28, 28, 1)),
+            lambda: layers.Conv2D(6, 5, 2, input_shape=(28, 28, 1)),
+        ),
+        (
+            lambda: layers.Conv2D(6, 5, 2, bias=False),
+            lambda: layers.Conv2D(6, (5, 2), use_bias=False),
+        ),
         (lambda: layers.Dropout(p=0.3), lambda: layers.Dropout(0.3)),
+        (lambda: layers.LeakyReLU(alpha=0.1), lambda: layers.LeakyReLU(negative_slope=0.1)),
         (
             lambda: optimizers.SGD(lr=0.1, momentum=0.9, decay=0.0),
             lambda: optimizers.SGD(0.1, momentum=0.9),
@@ -277,6 +286,44 @@ def test_old_arguments_are_today_s_with_one_warning(old, today):
         found = old()
     assert len([w for w in caught if "()" in str(w.message)]) == 1
     assert repr(found) == repr(today())
+
+
+@pytest.mark.parametrize(
+    ("call", "old", "today"),
+    [
+        (lambda: optimizers.SGD(lr=0.5, learning_rate=0.1), "lr", "learning_rate"),
+        (
+            lambda: layers.Conv2D(6, 5, padding="valid", border_mode="same"),
+            "border_mode",
+            "padding",
+        ),
+        (lambda: layers.Conv2D(6, kernel_size=5, nb_row=5, nb_col=5), "nb_row", "kernel_size"),
+        (
+            lambda: layers.Flatten(input_shape=(4,), batch_input_shape=(None, 4)),
+            "batch_input_shape",
+            "input_shape",
+        ),
+        (
+            lambda: callbacks.ReduceLROnPlateau(epsilon=0.1, min_delta=0.2),
+            "epsilon",
+            "min_delta",
+        ),
+        (lambda: compiled(tiny).fit(X, Y, nb_epoch=1, epochs=3), "nb_epoch", "epochs"),
+        (
+            lambda: compiled(tiny).fit_generator([(X, Y)], nb_epoch=1, epochs=3),
+            "nb_epoch",
+            "epochs",
+        ),
+    ],
+)
+def test_an_argument_by_its_old_and_its_new_name_is_an_error(call, old, today, silent):
+    with pytest.raises(TypeError, match=rf"must get {today}= alone, got {old}= as well"):
+        call()
+
+
+def test_an_old_name_of_what_there_is_not_is_an_error_that_names_it():
+    with pytest.raises(TypeError, match="'alpha'"):
+        layers.Dense(3, alpha=0.1)
 
 
 def test_batch_input_shape_is_a_sample_s_shape():
