@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from ._missing import OldArguments
@@ -16,17 +16,24 @@ class Configurable(metaclass=OldArguments):
     """Base of what its constructor's arguments tell; each is an attribute of the same name.
 
     class Loss(Configurable, family="loss") begins a family: its subclasses in this package are
-    `members`, by class name, and only they can be named in a config.
+    `members`, by class name, and only they can be named in a config. not_called: names of methods
+    that training never calls, so that a class outside of this package must not define them.
     """
 
     family: ClassVar[str]  # as messages call it
     members: ClassVar[dict[str, type[Any]]]
+    not_called: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, *, family: str = "", **settings: Any) -> None:
+    def __init_subclass__(
+        cls, *, family: str = "", not_called: tuple[str, ...] = (), **settings: Any
+    ) -> None:
         super().__init_subclass__(**settings)
         if family:
-            cls.family, cls.members = family, {}
-        elif cls.__module__.startswith(f"{__package__}.") and not cls.__name__.startswith("_"):
+            cls.family, cls.members, cls.not_called = family, {}, not_called
+            return
+        if not is_own(cls):
+            refuse_methods(cls, cls.not_called)
+        elif not cls.__name__.startswith("_"):
             cls.members[cls.__name__] = cls
 
     def arguments(self) -> dict[str, Any]:
@@ -57,6 +64,21 @@ class Configurable(metaclass=OldArguments):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def is_own(cls: type[Any]) -> bool:
+    """Whether this package defines the class."""
+    return cls.__module__.startswith(f"{__package__}.")
+
+
+def refuse_methods(cls: type[Any], names: Iterable[str]) -> None:
+    """Raise TypeError where the class itself defines one of these, which would do nothing."""
+    for name in names:
+        if name in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} must not have a method {name}: training would not call it, "
+                "because C++ computes that"
+            )
 
 
 def short_name(cls: type[Any]) -> str:

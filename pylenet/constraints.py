@@ -42,7 +42,7 @@ EPSILON = 1e-7
 Norm = tuple[float, float, float]  # low, high, rate
 
 
-class Constraint(_configurable.Configurable, family="constraint"):
+class Constraint(_configurable.Configurable, family="constraint", not_called=("call", "__call__")):
     """Base class."""
 
     def plan(self, shape: Shape) -> tuple[int, int, int]:

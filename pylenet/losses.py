@@ -179,7 +179,9 @@ def maximum_a_posteriori(y_true: Any, y_pred: Any, j: float = RUBBISH) -> NDArra
     return np.asarray(pred[np.arange(len(pred)), labels] + logs, np.float32)
 
 
-class Loss(_configurable.Configurable, ABC, family="loss"):
+class Loss(
+    _configurable.Configurable, ABC, family="loss", not_called=("call", "__call__", "values")
+):
     """Base class: which loss training computes, and its mean over a batch as a call."""
 
     kind: ClassVar[str]  # also the name of its function

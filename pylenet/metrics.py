@@ -127,7 +127,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> N
     return np.asarray((larger < k) & np.isfinite(own), np.float32)
 
 
-class Metric(Configurable, ABC, family="metric"):
+class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")):
     """Base class. name: the key in the logs, made from the class's name if None."""
 
     compares_classes: ClassVar[bool] = False  # so that y_true may be labels or rows

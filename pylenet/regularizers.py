@@ -19,7 +19,9 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2", "seria
 __getattr__ = _missing.of(__name__)
 
 
-class Regularizer(_configurable.Configurable, family="regularizer"):
+class Regularizer(
+    _configurable.Configurable, family="regularizer", not_called=("call", "__call__")
+):
     """Base class: l1 * sum(abs(w)) + l2 * sum(w**2), whose slope at w = 0 is 0."""
 
     l1 = l2 = 0.0

@@ -23,7 +23,7 @@ __all__ = ["Input", "InputLayer", "Layer"]
 Settings = dict[str, Any]  # of a node: its "kind" and what C++ is to know of it
 
 
-class Layer(Configurable, family="layer"):
+class Layer(Configurable, family="layer", not_called=("call", "__call__")):
     """Base class. name: unique in its model, made from the class's name if None.
 
     input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1); or
@@ -168,10 +168,10 @@ class Layer(Configurable, family="layer"):
     def __call__(self, inputs: SymbolicTensor, *, training: bool | None = None) -> SymbolicTensor:
         """What the layer gives on an Input, or on what another layer gives, for `Model`.
 
-        training: None or False; the model says when it trains. Raises ValueError for True, and
-        where these inputs do not fit.
+        training: None or False; the model says when it trains. Raises ValueError for True, except
+        where the `call` of a class of one's own was given it, and where these inputs do not fit.
         """
-        if training:
+        if training and not getattr(inputs, "training", False):
             raise ValueError(
                 f"training must be None or False, the model says when it trains, got {training!r}"
             )
@@ -189,7 +189,9 @@ class Layer(Configurable, family="layer"):
         shape = _arrays.core_shape(input_shape)
         for node in self.nodes(input_shape):
             shape, _, _ = _core.describe(node, shape, 0)
-        return SymbolicTensor(self.public_shape(shape, input_shape), self, inputs)
+        found = SymbolicTensor(self.public_shape(shape, input_shape), self, inputs)
+        found.training = inputs.training
+        return found
 
     def nodes(self, input_shape: Shape) -> list[Settings]:
         """What C++ computes for this layer. Raises ValueError where the input does not fit."""
@@ -300,8 +302,11 @@ class SymbolicTensor:
     """What a layer gives, or what goes into a model, before there are samples: see `Model`.
 
     layer: the one that gives it, None for an Input. below: what that was called on, None for a
-    layer that a model has placed. model: the one that this is known to be of.
+    layer that a model has placed. model: the one that this is known to be of. training: whether a
+    `call` is being asked what it applies in training.
     """
+
+    training = False
 
     def __init__(
         self, shape: Shape, layer: Layer | None = None, below: SymbolicTensor | None = None

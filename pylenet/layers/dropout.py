@@ -19,6 +19,8 @@ __all__ = ["Dropout", "GaussianNoise", "SpatialDropout2D"]
 
 
 class _Drawing(Layer):
+    """Base class: predictions pass as they are."""
+
     def __init__(self, seed: int | None, **common: Any) -> None:
         super().__init__(**common)
         self.seed = None if seed is None else _check.unsigned("seed", seed, 31)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check
-from .._configurable import short_name
+from .._configurable import refuse_methods, short_name
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor
-from ._sequential import Sequential
+from ..layers.dropout import _Drawing
+from ._sequential import TRAINING_METHODS, Sequential
 from ._stack import Layered, without_batch
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor]
@@ -31,8 +33,9 @@ class Model:
 
     A class of one's own, class Net(Model), makes layers in its constructor and applies them, one
     on the other, in `call(self, inputs)`. It is a Sequential of these, as soon as the shape of its
-    input is known: by `build`, or from what it is trained on. A method that takes over Keras's
-    training, as train_step, does not exist.
+    input is known: by `build`, or from what it is trained on. `call(self, inputs, training)` is
+    asked for both: only layers as Dropout, which predictions pass as they are, may make a
+    difference. A method that takes over Keras's training, as train_step, is refused.
 
     Raises ValueError where the outputs are not of one chain of layers from `inputs` on.
     """
@@ -52,11 +55,7 @@ class Model:
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
-        for name in ("train_step", "test_step", "predict_step", "compute_loss"):
-            if name in vars(cls):
-                raise TypeError(
-                    f"{cls.__name__} must not have a method {name}: it is not supported"
-                )
+        refuse_methods(cls, TRAINING_METHODS)
 
 
 def _arguments(
@@ -81,12 +80,30 @@ class Traced(Sequential):
         """Fix the shape of one sample, as (28, 28, 1), or with Keras's leading None."""
         if not self.layers:
             source = Input(batch_shape=(None, *without_batch(input_shape)))
-            self._take(source, self.call(source))
+            self._take(source, self._applied(source))
         super().build(input_shape)
 
     def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
         """What predict gives; on what a layer gives, what `call` does."""
-        return self.call(inputs) if isinstance(inputs, SymbolicTensor) else self.predict(inputs)
+        return self._applied(inputs) if isinstance(inputs, SymbolicTensor) else self.predict(inputs)
+
+    def _applied(self, inputs: SymbolicTensor) -> Any:
+        """What `call` gives; where it takes `training`, in training."""
+        if "training" not in inspect.signature(self.call).parameters:
+            return self.call(inputs)
+        usual, trained = (_call(self.call, inputs, training) for training in (False, True))
+        if isinstance(usual, SymbolicTensor) and isinstance(trained, SymbolicTensor):
+            chains = [_steps(inputs, tensor) for tensor in (usual, trained)]
+            for tensor in chains[1]:
+                tensor.training = inputs.training
+            layers = [[tensor.layer for tensor in chain] for chain in chains]
+            if not _same_in_prediction(*layers):
+                raise ValueError(
+                    f"{type(self).__name__}.call must apply the same layers with training=True and "
+                    "training=False, but for those as Dropout, which only training uses: got "
+                    f"{layers[1]} and {layers[0]}"
+                )
+        return trained
 
     def _check_layers(self) -> None:
         pass
@@ -103,6 +120,41 @@ class Traced(Sequential):
             self.add(layer)
         for tensor in (source, *chain):
             tensor.model = self
+
+
+def _call(call: Any, inputs: SymbolicTensor, training: bool) -> Any:
+    former = inputs.training
+    inputs.training = training
+    try:
+        return call(inputs, training=training)
+    finally:
+        inputs.training = former
+
+
+def _steps(inputs: SymbolicTensor, tensor: SymbolicTensor) -> list[SymbolicTensor]:
+    """What layers gave from `inputs` on up to `tensor`."""
+    steps: list[SymbolicTensor] = []
+    step: SymbolicTensor | None = tensor
+    while step is not None and step is not inputs:
+        steps.insert(0, step)
+        step = step.below
+    return steps
+
+
+def _same_in_prediction(usual: Sequence[Any], trained: Sequence[Any]) -> bool:
+    """Whether these layers predict alike: they are the same but for those that pass values on."""
+    chains = [[layer for layer in ls if not isinstance(layer, _Drawing)] for ls in (usual, trained)]
+    return len(chains[0]) == len(chains[1]) and all(map(_are_alike, *chains))
+
+
+def _are_alike(a: Any, b: Any) -> bool:
+    """Whether they are one layer, or of one kind and config without weights, made in `call`."""
+    if a is b:
+        return True
+    if type(a) is not type(b) or not isinstance(a, Layer):
+        return False
+    has_weights = any(name.endswith("_initializer") for name in a._parameters())
+    return not has_weights and a.arguments() == b.arguments()
 
 
 def _traced(cls: type[Model]) -> type[Any]:

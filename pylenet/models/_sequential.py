@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _check, _core, _random, _threads, losses, optimizers
 from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
+from .._configurable import is_own, refuse_methods
 from .._missing import takes_old_arguments
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
@@ -34,6 +35,9 @@ FEW = 8  # samples: so few are looked at for scaled pixels only once, to save th
 
 Predicted = TypeVar("Predicted")
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
+
+
+TRAINING_METHODS = ("train_step", "test_step", "predict_step", "compute_loss")
 
 
 class Sequential(LayerStack):
@@ -59,6 +63,11 @@ class Sequential(LayerStack):
     _warned_of_border = False
     light_border = False  # whether the images that it was trained on had one, or may have had
     _looked_at_outputs = False  # whether the loss suits them; compile forgets it
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if not is_own(cls):
+            refuse_methods(cls, ("call", *TRAINING_METHODS))
 
     @takes_old_arguments
     def compile(

@@ -16,7 +16,12 @@ from .schedules import EpochwiseConstant, LearningRateSchedule
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-class Optimizer(_configurable.Configurable, ABC, family="optimizer"):
+class Optimizer(
+    _configurable.Configurable,
+    ABC,
+    family="optimizer",
+    not_called=("apply_gradients", "update_step"),
+):
     """What all optimizers share. One optimizer serves one model.
 
     learning_rate: float >= 0, or a LearningRateSchedule.

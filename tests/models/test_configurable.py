@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import pylenet
-from pylenet import initializers, layers, losses, optimizers
+from pylenet import constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from pylenet.initializers import Initializer
 from pylenet.layers import Layer
 from pylenet.losses import Loss
@@ -69,3 +69,24 @@ def test_an_argument_that_a_layer_does_not_have_is_an_error_that_names_the_layer
     needed |= {"GaussianNoise": (0.1,), "Permute": ((1,),), "Reshape": ((4,),)}
     with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected .* 'kernel_norm'"):
         Layer.members[name](*needed.get(name, ()), kernel_norm="l2")
+
+
+@pytest.mark.parametrize(
+    ("base", "method"),
+    [
+        (losses.MeanSquaredError, "call"),
+        (losses.Loss, "__call__"),
+        (losses.Huber, "values"),
+        (regularizers.L2, "__call__"),
+        (constraints.Constraint, "__call__"),
+        (metrics.MeanSquaredError, "__call__"),
+        (layers.Dense, "call"),
+        (Layer, "call"),
+        (optimizers.SGD, "update_step"),
+        (pylenet.Sequential, "call"),
+        (pylenet.Sequential, "train_step"),
+    ],
+)
+def test_a_method_that_training_would_not_call_is_refused(base, method):
+    with pytest.raises(TypeError, match=f"Mine must not have a method {method}: training would"):
+        type("Mine", (base,), {method: lambda self, *arguments: 0.0, "__module__": __name__})

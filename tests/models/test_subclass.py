@@ -149,6 +149,70 @@ def test_a_class_without_call_and_one_that_takes_over_training_are_refused():
                 pass
 
 
+class Asked(Net):
+    """Net, whose `call` asks for itself whether it is training."""
+
+    def call(self, inputs, training=None):
+        x = self.pool(activations.relu(self.conv1(inputs)))
+        x = self.hidden(self.flatten(x))
+        if training:
+            x = self.dropout(x, training=training)
+        return self.out(x)
+
+
+class Around(Net):
+    """A net in another one's `call`."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Asked()
+
+    def call(self, inputs, training):
+        return self.inner(inputs, training=training)
+
+
+@pytest.mark.parametrize("make", [Asked, Around])
+def test_a_dropout_that_is_applied_in_training_alone_is_in_the_chain(make):
+    net = trained(make)
+    assert [layer.kind for layer in net.layers].count("dropout") == 1
+    assert_same_bits(net.predict(X), trained(sequential).predict(X))
+    assert not net.outputs[0].training
+
+
+def test_what_is_left_out_in_training_is_not_in_the_chain():
+    class Late(Net):
+        def call(self, inputs, training=None):
+            x = self.flatten(inputs)
+            return self.out(x if training else self.dropout(x))
+
+    net = Late()
+    net.build((8, 7, 2))
+    assert [layer.kind for layer in net.layers] == ["flatten", "dense"]
+
+
+@pytest.mark.parametrize("other", [lambda: Dense(4, "tanh"), lambda: Dense(4, "softmax")])
+def test_a_call_that_predicts_by_other_layers_than_it_trains_is_refused(other):
+    class Two(Net):
+        def __init__(self):
+            super().__init__()
+            self.other = other()
+
+        def call(self, inputs, training=None):
+            return (self.out if training else self.other)(self.flatten(inputs))
+
+    with pytest.raises(ValueError, match="Two.call must apply the same layers with training=True"):
+        Two().build((8, 7, 2))
+
+
+def test_a_layer_that_is_always_asked_to_train_is_refused_in_call():
+    class Always(Net):
+        def call(self, inputs, training=None):
+            return self.out(self.dropout(self.flatten(inputs), training=True))
+
+    with pytest.raises(ValueError, match="training must be None or False"):
+        Always().build((8, 7, 2))
+
+
 def test_activations_apply_to_what_layers_give():
     x = Input((6,))
     y = activations.softmax(activations.leaky_relu(activations.gelu(x, True), 0.1))
