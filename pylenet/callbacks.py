@@ -266,7 +266,7 @@ class ReduceLROnPlateau(_Monitor):
     monitor, mode, min_delta: as in EarlyStopping. patience: epochs without improvement before the
     rate falls. cooldown: epochs after that which are not counted. min_lr: the rate stays there.
     verbose: 1 says what was done. The rate of the epoch is put into the logs as "learning_rate".
-    Raises TypeError in training where the rate is a schedule's.
+    Raises TypeError when a training begins where the rate is a schedule's.
     """
 
     @takes_old_arguments
@@ -287,10 +287,14 @@ class ReduceLROnPlateau(_Monitor):
         self.verbose = verbose
         self.cooldown = _check.integer("cooldown", cooldown, 0)
         self.min_lr = _check.real("min_lr", min_lr, "[0, inf)")
-        self.on_train_begin()
+        self._forget()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        super().on_train_begin()
+        super().on_train_begin(logs)
+        _ = self.model.optimizer.base_rate  # refuse a schedule now, not at the first reduction
+        self._forget()
+
+    def _forget(self) -> None:
         self.best = None
         self.wait = self.cooldown_counter = 0
 
@@ -309,10 +313,11 @@ class ReduceLROnPlateau(_Monitor):
             self.wait = 0
         elif not self.cooldown_counter:
             self.wait += 1
-            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
-                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+            rate = optimizer.base_rate
+            if self.wait >= self.patience and rate > self.min_lr:
+                optimizer.learning_rate = max(rate * self.factor, self.min_lr)
                 if self.verbose:
-                    rate = optimizer.learning_rate
+                    rate = optimizer.base_rate
                     print(f"Epoch {epoch + 1}: reducing the learning rate to {rate}")
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
@@ -338,7 +343,8 @@ class LearningRateScheduler(Callback):
 
     schedule: called as schedule(epoch, learning_rate) or schedule(epoch), by its signature;
     returns the rate, a float. verbose: 1 says what was set.
-    The rate is put into the logs as "learning_rate".
+    The rate is put into the logs as "learning_rate". Raises TypeError when a training begins where
+    the optimizer has a schedule of its own.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -348,13 +354,16 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
         self._takes_rate = _takes_two_arguments(schedule)
 
+    def on_train_begin(self, logs: Logs = None) -> None:
+        _ = self.model.optimizer.base_rate  # refuses a schedule
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
-        arguments = (epoch, optimizer.learning_rate) if self._takes_rate else (epoch,)
+        arguments = (epoch, optimizer.base_rate) if self._takes_rate else (epoch,)
         rate = self.schedule(*arguments)
         optimizer.learning_rate = _check.real(f"schedule({epoch})", rate, "[0, inf)")
         if self.verbose:
-            print(f"Epoch {epoch + 1}: setting the learning rate to {optimizer.learning_rate}")
+            print(f"Epoch {epoch + 1}: setting the learning rate to {optimizer.base_rate}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if logs is not None:

@@ -45,7 +45,10 @@ class TrainingState:
         """What must be the same where this is put back: all settings that are not state."""
         optimizer, augmentation = serialize(self.optimizer), None
         if self._rate() is not None:
-            del optimizer["config"]["learning_rate"]  # callbacks may have changed it
+            rate = optimizer["config"].pop("learning_rate")  # callbacks may have changed it
+            if isinstance(rate, dict):  # of which they changed this alone
+                del rate["config"]["initial_learning_rate"]
+                optimizer["config"]["learning_rate"] = rate
         if self.augmentation is not None:
             augmentation = self.augmentation.get_config()
             if not self.augmentation.seed_is_given:
@@ -87,7 +90,7 @@ class TrainingState:
         iterations = _check.unsigned("iterations", values["iterations"], 63)
         rate, seed = values["learning_rate"], values["augmentation_seed"]
         if self._rate() is not None:
-            rate = _check.real32("learning_rate", rate, "[0, inf)")
+            _check.real32("learning_rate", rate, "[0, inf)")
         if self.augmentation is not None:
             seed = _check.unsigned("augmentation_seed", seed, 64)
         own_seed = _check.unsigned("seed", values["seed"], 32)
@@ -105,6 +108,8 @@ class TrainingState:
         self.epoch, self.seed = epoch, own_seed
 
     def _rate(self) -> float | None:
-        """The learning rate where it is a number."""
-        rate = self.optimizer.arguments()["learning_rate"]
-        return rate if isinstance(rate, float) else None
+        """The learning rate where it is a number, or what falls by `decay` from there."""
+        try:
+            return self.optimizer.base_rate
+        except TypeError:  # a schedule
+            return None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _configurable
 from . import schedules
-from .schedules import EpochwiseConstant, LearningRateSchedule
+from .schedules import EpochwiseConstant, InverseTimeDecay, LearningRateSchedule
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -104,25 +107,50 @@ class Optimizer(
     def learning_rate(self) -> float:
         """The rate of the next step. Can be set to a number, or to a schedule.
 
-        Raises TypeError when set to a number while a schedule is in use, as Keras does.
+        Raises TypeError when set to a number while a schedule is in use, as Keras does. Only where
+        the rate falls as with Keras 2's `decay`, by InverseTimeDecay in single steps, the number
+        takes the place of its initial rate, as it did there.
         """
         return self._rate_at(self.iterations)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
         rate = _number_or_schedule(value)
-        if isinstance(self._learning_rate, LearningRateSchedule) and isinstance(rate, float):
-            raise TypeError(
-                f"learning_rate cannot be set to {rate}: this optimizer follows the schedule "
-                f"{self._learning_rate!r}; give it a number when it is constructed instead"
-            )
+        if isinstance(rate, float) and isinstance(self._learning_rate, LearningRateSchedule):
+            if not _is_decay(self._learning_rate):
+                raise TypeError(f"learning_rate cannot be set to {rate}: {self._follows()}")
+            settings = self._learning_rate.arguments() | {"initial_learning_rate": value}
+            rate = InverseTimeDecay(**settings)
         self._learning_rate = rate
 
     @property
+    def base_rate(self) -> float:
+        """The number that takes effect when learning_rate is set to it: without `decay`, the rate.
+
+        Raises TypeError while a schedule is in use, as then there is none.
+        """
+        rate = self._learning_rate
+        if isinstance(rate, float):
+            return rate
+        if not _is_decay(rate):
+            raise TypeError(f"learning_rate cannot be set in training: {self._follows()}")
+        return rate.initial_learning_rate
+
+    def _follows(self) -> str:
+        return (
+            f"this optimizer follows the schedule {self._learning_rate!r}; give it a number when "
+            "it is constructed instead"
+        )
+
+    @property
     def lr(self) -> float:
-        """learning_rate, as Keras 1 and 2 called it, with a DeprecationWarning."""
+        """learning_rate, as Keras 1 and 2 called it, with a DeprecationWarning.
+
+        Where it falls by `decay`, this is the initial rate, as it was there.
+        """
         self._warn_of_lr()
-        return self.learning_rate
+        rate = self._learning_rate
+        return self.base_rate if _is_decay(rate) else self.learning_rate
 
     @lr.setter
     def lr(self, value: float | LearningRateSchedule) -> None:
@@ -242,6 +270,11 @@ _SHARED = {
     for name, parameter in inspect.signature(Optimizer.__init__).parameters.items()
     if name not in ("self", "learning_rate", "weight_decay", "unknown")
 }
+
+
+def _is_decay(rate: float | LearningRateSchedule) -> TypeGuard[InverseTimeDecay]:
+    """Whether this is what Keras 2's argument `decay` made of a rate."""
+    return type(rate) is InverseTimeDecay and rate.decay_steps == 1 and not rate.staircase
 
 
 def _number_or_schedule(value: object) -> float | LearningRateSchedule:

@@ -369,6 +369,14 @@ def test_an_optimizer_s_lr_is_its_learning_rate():
     assert optimizer.learning_rate == 0.25
 
 
+def test_an_optimizer_s_lr_is_where_its_decay_begins(silent):
+    optimizer = optimizers.SGD(lr=0.5, decay=0.25)
+    optimizer.iterations = 4
+    assert (optimizer.lr, optimizer.learning_rate) == (0.5, 0.25)
+    optimizer.lr = 0.125
+    assert (optimizer.lr, optimizer.learning_rate) == (0.125, 0.0625)
+
+
 def test_keras_1_s_fit_and_compile_work():
     model = tiny()
 

@@ -437,6 +437,27 @@ def test_an_optimizer_with_a_schedule_of_its_own_is_a_clear_error():
         fit(LearningRateScheduler(lambda epoch: 0.1), [{}], model)
 
 
+@pytest.mark.parametrize(
+    "callback", [ReduceLROnPlateau("loss"), LearningRateScheduler(lambda epoch: 0.1)]
+)
+def test_a_schedule_of_the_optimizer_s_is_refused_before_the_first_epoch(callback):
+    model = Model(optimizers.SGD(optimizers.schedules.OneCycle(0.1, 10)))
+    with pytest.raises(TypeError, match="learning_rate cannot be set in training.*OneCycle"):
+        CallbackList(callback, model, {"verbose": 0}).on_train_begin()
+
+
+def test_a_rate_that_decays_is_reduced_from_where_it_began():
+    decaying = optimizers.schedules.InverseTimeDecay(0.5, 1, 0.125)
+    model = Model(optimizers.SGD(decaying))
+    model.optimizer.iterations = 8
+    fit(ReduceLROnPlateau("loss", 0.5, patience=0), [{"loss": 1}, {"loss": 1}], model)
+    assert model.optimizer.base_rate == 0.25
+    assert model.optimizer.learning_rate == 0.125
+    fit(LearningRateScheduler(lambda epoch, rate: rate * 2), [{}], model)
+    assert model.optimizer.learning_rate == 0.25
+    assert model.optimizer.learning_rates(2).tolist() == [0.25, pytest.approx(0.5 / 2.125)]
+
+
 def test_a_schedule_must_be_a_function():
     with pytest.raises(TypeError, match=r"schedule must be a function, got 0\.1"):
         LearningRateScheduler(0.1)

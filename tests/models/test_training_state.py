@@ -54,6 +54,20 @@ def test_a_training_goes_on_from_a_state_to_the_same_bits(augmented):
     assert model.optimizer.iterations == whole.optimizer.iterations
 
 
+def test_a_rate_that_decays_and_was_reduced_goes_on_from_where_it_was():
+    def optimizer(decay=0.125):
+        return optimizers.SGD(optimizers.schedules.InverseTimeDecay(0.1, 1, decay))
+
+    model = trained(1, optimizer())
+    model.optimizer.learning_rate = 0.03
+    other = trained(1, optimizer())
+    assert other.training_state.identity() == model.training_state.identity()
+    assert trained(1, optimizer(0.5)).training_state.identity() != model.training_state.identity()
+    other.training_state.restore(*taken(model.training_state))
+    assert other.optimizer.base_rate == 0.03
+    assert other.optimizer.learning_rate == model.optimizer.learning_rate
+
+
 @pytest.mark.parametrize(
     ("key", "wrong"),
     [("epochs", -1), ("iterations", 2**70), ("learning_rate", "fast"), ("random", {})],
