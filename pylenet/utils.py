@@ -66,6 +66,7 @@ class PyDataset:
 Sequence = PyDataset  # its name in Keras 2
 
 
+@_missing.takes_old_arguments
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:
     """One-hot rows for integer class labels.
 

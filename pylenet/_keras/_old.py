@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
     "input": "inputs",
     "lr": "learning_rate",
     "nb_epoch": "epochs",
+    "nb_classes": "num_classes",
     "nb_filter": "filters",
     "output": "outputs",
     "output_dim": "units",
@@ -61,8 +62,27 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
     # batches are asked for by the thread that trains.
     **dict.fromkeys(_IGNORED.split(), lambda value: {}),
 }
+# Arguments of Keras, of any version, that may be given where pylenet has not got them, with one of
+# these values: they ask for what is done anyway. ANY: whatever is given, results are the same.
+ANY = object()
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "by_name": (False,),
+    "custom_objects": (None, {}),
+    "dilation_rate": (1, (1, 1), [1, 1]),
+    "fused": (None, True, False),
+    "groups": (1,),
+    "include_optimizer": (True,),
+    "jit_compile": (ANY,),
+    "loss_weights": (None,),
+    "mode": (0,),
+    "noise_shape": (None,),
+    "reduction": ("sum_over_batch_size", "auto"),
+    "renorm": (False,),
+    "run_eagerly": (None, False),
+}
+_ENDINGS = {"keras": (".keras",), "h5": (".h5", ".hdf5")}  # of save_format
 # Arguments that are told together with others, or that one value of is old, or all there is here.
-TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "axis", "epsilon"}
+TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "axis", "epsilon", "l", "save_format"}
 # Where one of these is given, a convolution's second and third argument are rows and columns.
 _OF_KERAS_1 = (
     "W_constraint W_regularizer b_constraint b_regularizer bias border_mode dim_ordering init "
@@ -81,6 +101,8 @@ def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, 
     new: Arguments = {}
     said: list[str] = []
     for name, value in given.items():
+        if name not in own and _is_neutral(name, value):
+            continue
         entry = ARGUMENTS.get(name)
         if name in own or entry is None or (isinstance(entry, str) and entry not in own):
             new[name] = value
@@ -111,11 +133,35 @@ def today(function: Any, args: tuple[Any, ...], given: Arguments) -> tuple[Any, 
         _refuse_twice(call, "epsilon", ["min_delta"], given)
         new["min_delta"] = new.pop("epsilon")
         said.append("epsilon= is min_delta= today")
+    if "l" in new and "l" not in own and len(factors := own.keys() & {"l1", "l2"}) == 1:
+        (factor,) = factors
+        _refuse_twice(call, "l", [factor], given)
+        new[factor] = new.pop("l")
+        said.append(f"l= is {factor}= today")
+    if "save_format" in new and "save_format" not in own and "filepath" in own:
+        _check_save_format(new.pop("save_format"), new.get("filepath", *args[1:2]))
+        said.append("save_format= is no more: the name's ending says it")
     if "data_format" in new and "data_format" not in own and new["data_format"] != "channels_first":
         del new["data_format"]  # it is the only one there is
     if said:
         warn_once(f"{call} got names of Keras 1 or 2: {'; '.join(said)}")
     return args, new
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    plain = isinstance(value, (int, str, tuple, list, dict))  # an array is equal to nothing
+    return any(
+        known is ANY or known is value or (plain and known == value)
+        for known in NEUTRAL.get(name, ())
+    )
+
+
+def _check_save_format(form: Any, filepath: Any) -> None:
+    """Raise ValueError unless the file's name says so, too."""
+    if form is not None and not str(filepath).endswith(_ENDINGS.get(form, ())):
+        raise ValueError(
+            f"save_format must be what the ending of filepath says, got {form!r} and {filepath!r}"
+        )
 
 
 def _refuse_twice(call: str, old: str, today: Iterable[str], given: Collection[str]) -> None:

@@ -370,7 +370,10 @@ class Input(SymbolicTensor):
 
 
 class InputLayer(Input):
-    """Input, under the name of Keras's layer. input_shape: the same as shape."""
+    """Input, under the name of Keras's layer.
+
+    input_shape, batch_input_shape: the same as shape, batch_shape.
+    """
 
     def __init__(
         self,
@@ -381,7 +384,12 @@ class InputLayer(Input):
         name: str | None = None,
         batch_shape: Sequence[int | None] | None = None,
         input_shape: Sequence[int] | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
     ) -> None:
+        if batch_input_shape is not None:
+            if batch_shape is not None or shape is not None or input_shape is not None:
+                raise ValueError("batch_input_shape must be None where another shape is given")
+            batch_shape = batch_input_shape
         if input_shape is not None:
             if shape is not None:
                 raise ValueError("input_shape must be None where shape is given, got both")

@@ -53,6 +53,10 @@ class Model:
         whole = _sequential(source, chain, tensors, name)
         return whole if len(tensors) == 1 else super().__new__(View)
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """What a class of one's own calls: of it, the rest is a Sequential."""
+        super().__init__(*arguments, **named)
+
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
         refuse_methods(cls, TRAINING_METHODS)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from .. import _check, _files, convert, losses, optimizers
 from .._configurable import serialize
+from .._missing import takes_old_arguments
 from .._warn import warn
 from ..layers import Layer
 from ..metrics import deserialize
@@ -74,6 +75,7 @@ def check_target(path: Path, what: str) -> None:
     convert.writer(path, what)
 
 
+@takes_old_arguments
 def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
     """The model of a file that `save`, or Keras, wrote.
 

@@ -424,6 +424,7 @@ class Sequential(LayerStack):
         )
         return flat, dict(zip(slots, copies, strict=True)), iterations
 
+    @takes_old_arguments
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write architecture, weights and how it is compiled, with the optimizer's state.
 
@@ -461,6 +462,7 @@ class Sequential(LayerStack):
 
         save_weights(self, filepath, _check.boolean("overwrite", overwrite))
 
+    @takes_old_arguments
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Set all weights to those of a file of weights, or of a whole model.
 

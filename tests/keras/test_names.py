@@ -229,7 +229,7 @@ def test_a_warning_is_at_the_user_s_line_and_comes_once():
 
 
 def test_every_old_argument_is_looked_out_for():
-    assert set(_old.ARGUMENTS) | _old.TOGETHER == OLD_ARGUMENTS
+    assert set(_old.ARGUMENTS) | set(_old.NEUTRAL) | _old.TOGETHER == OLD_ARGUMENTS
 
 
 @pytest.mark.parametrize(
@@ -286,6 +286,66 @@ def test_old_arguments_are_today_s_with_one_warning(old, today):
         found = old()
     assert len([w for w in caught if "()" in str(w.message)]) == 1
     assert repr(found) == repr(today())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: layers.Conv2D(6, 5, dilation_rate=1, groups=1),
+        lambda: layers.Conv2D(6, 5, dilation_rate=(1, 1)),
+        lambda: layers.Dropout(0.5, noise_shape=None),
+        lambda: layers.BatchNormalization(mode=0, renorm=False, fused=True),
+        lambda: layers.BatchNormalization(fused=None),
+        lambda: pylenet.losses.MeanSquaredError(reduction="sum_over_batch_size"),
+        lambda: tiny().compile(
+            *("sgd", "sparse_categorical_crossentropy"),
+            run_eagerly=False,
+            jit_compile=True,
+            loss_weights=None,
+        ),
+    ],
+)
+def test_an_argument_that_asks_for_what_is_done_anyway_is_taken_without_a_word(call):
+    assert warnings_of(call)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: layers.Conv2D(6, 5, dilation_rate=2), "dilation_rate"),
+        (lambda: layers.Conv2D(6, 5, groups=2), "groups"),
+        (lambda: layers.BatchNormalization(mode=1), "mode"),
+        (lambda: pylenet.losses.MeanSquaredError(reduction="sum"), "reduction"),
+        (lambda: tiny().compile("sgd", "mse", run_eagerly=True), "run_eagerly"),
+        (lambda: tiny().compile("sgd", "mse", loss_weights=np.ones(2)), "loss_weights"),
+        (lambda: layers.Dense(2, l=1), "'l'"),
+    ],
+)
+def test_one_that_asks_for_something_else_is_an_error_that_names_it(call, name):
+    with pytest.raises(TypeError, match=name):
+        call()
+
+
+def test_saving_and_loading_take_keras_2_s_arguments_at_their_defaults(tmp_path, silent):
+    pytest.importorskip("h5py")
+    model, path = compiled(tiny), tmp_path / "model.keras"
+    model.save(path, save_format="keras", include_optimizer=True)
+    model.load_weights(path, by_name=False)
+    again = models.load_model(path, custom_objects=None)
+    assert np.array_equal(again.predict(X), model.predict(X))
+    with pytest.raises(ValueError, match="save_format must be what the ending"):
+        model.save(path, save_format="h5")
+    with pytest.raises(ValueError, match="save_format must be what the ending"):
+        model.save(filepath=path, save_format="tf")
+
+
+def test_other_old_arguments_are_today_s(silent):
+    assert utils.to_categorical([1], nb_classes=3).tolist() == [[0, 1, 0]]
+    assert pylenet.regularizers.l2(l=0.5).l2 == 0.5
+    assert pylenet.regularizers.l1(l=0.5).l1 == 0.5
+    assert layers.InputLayer(batch_input_shape=(None, 28, 28, 1)).sample_shape == (28, 28, 1)
+    with pytest.raises(ValueError, match="batch_input_shape must be None where"):
+        layers.InputLayer((4,), batch_input_shape=(None, 4))
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,21 @@ def test_a_class_without_call_and_one_that_takes_over_training_are_refused():
                 pass
 
 
+def test_the_constructor_of_model_may_be_called_by_its_name():
+    class Old(Model):
+        def __init__(self):
+            pylenet.Model.__init__(self, name="old")
+            self.out = Dense(4)
+
+        def call(self, inputs):
+            return self.out(inputs)
+
+    model = Old()
+    model.build((3,))
+    assert model.name == "old"
+    assert len(model.layers) == 1
+
+
 class Asked(Net):
     """Net, whose `call` asks for itself whether it is training."""
 
