@@ -22,7 +22,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 _NAMES = (
     "W_constraint W_regularizer alpha amsgrad axis b_constraint b_regularizer batch_input_shape "
     "beta_init bias border_mode by_name class_mode custom_objects decay dilation_rate "
-    "dim_ordering epsilon fused gamma_init groups include_optimizer init input jit_compile l "
+    "dim_ordering epsilon fused gamma_init groups init input jit_compile l "
     "loss_weights lr max_q_size max_queue_size mode nb_classes nb_col nb_epoch nb_filter nb_row "
     "nb_worker noise_shape output output_dim p period pickle_safe reduction renorm run_eagerly "
     "sample_weight_mode save_format show_accuracy sigma subsample theano_mode "

@@ -71,7 +71,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dilation_rate": (1, (1, 1), [1, 1]),
     "fused": (None, True, False),
     "groups": (1,),
-    "include_optimizer": (True,),
     "jit_compile": (ANY,),
     "loss_weights": (None,),
     "mode": (0,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -425,9 +426,15 @@ class Sequential(LayerStack):
         return flat, dict(zip(slots, copies, strict=True)), iterations
 
     @takes_old_arguments
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+    ) -> None:
         """Write architecture, weights and how it is compiled, with the optimizer's state.
 
+        include_optimizer: False leaves out how it is compiled, and the state.
         The file is written whole or not at all. Its name's ending says what it is: .keras or .h5
         for Keras (pip install "pylenet[keras]"), else pylenet's own format, which .safetensors
         stands for. overwrite: whether to take the place of a file that is there; if not,
@@ -437,7 +444,12 @@ class Sequential(LayerStack):
         """
         from ._saving import save_model
 
-        save_model(self, filepath, _check.boolean("overwrite", overwrite))
+        overwrite = _check.boolean("overwrite", overwrite)
+        model = self
+        if not _check.boolean("include_optimizer", include_optimizer):
+            model = copy.deepcopy(self)
+            model.optimizer, model.loss, model._metrics = None, None, ()
+        save_model(model, filepath, overwrite)
 
     def export(self, filepath: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the model for another program to run: ONNX, or PyTorch.

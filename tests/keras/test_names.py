@@ -339,6 +339,19 @@ def test_saving_and_loading_take_keras_2_s_arguments_at_their_defaults(tmp_path,
         model.save(filepath=path, save_format="tf")
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5", "safetensors"])
+def test_a_model_is_saved_without_its_optimizer_where_that_is_asked_for(tmp_path, ending):
+    if ending != "safetensors":
+        pytest.importorskip("h5py")
+    model, path = compiled(tiny), tmp_path / f"model.{ending}"
+    model.fit(X, Y, verbose=0)
+    model.save(path, include_optimizer=False)
+    again = models.load_model(path)
+    assert again.optimizer is None
+    assert model.optimizer.iterations == 1
+    assert np.array_equal(again.predict(X), model.predict(X))
+
+
 def test_other_old_arguments_are_today_s(silent):
     assert utils.to_categorical([1], nb_classes=3).tolist() == [[0, 1, 0]]
     assert pylenet.regularizers.l2(l=0.5).l2 == 0.5
