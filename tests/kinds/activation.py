@@ -105,7 +105,7 @@ def _bounded_relu(ceiling, slope, threshold):
         return np.where(x >= ceiling, top, np.where(x > threshold, middle, bottom))
 
     return Function(
-        lambda x: np.where(x == threshold, x, pieces(x, ceiling, x, slope * (x - threshold))),
+        lambda x: pieces(x, ceiling, x, np.where(x == threshold, x, slope * (x - threshold))),
         lambda dy, x, y: pieces(x, 0.0, dy, slope * dy),
         kinks=[threshold] * (threshold < ceiling) + [ceiling] * math.isfinite(ceiling),
         exact=slope == 0,
