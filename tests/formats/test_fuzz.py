@@ -18,6 +18,7 @@ def test_mutated_files_are_refused_or_loaded_and_nothing_else():
     assert "0 failures" in done.stdout
 
 
+@sanitizer.foreign
 def test_keras_files_with_changed_bytes_raise_nothing_but_value_errors():
     pytest.importorskip("h5py")
     script = SCRIPT.with_name("fuzz_keras.py")

@@ -13,6 +13,8 @@ minutes = pytest.mark.skipif(
     LOADED, reason="takes minutes under AddressSanitizer, for what other tests run as well"
 )
 
+foreign = pytest.mark.skipif(LOADED, reason="faults of libraries that read files are not ours")
+
 
 def seconds(limit):
     """A time limit for a child, or four times as long."""
