@@ -275,7 +275,7 @@ CONFIGS = {
         *CONV, value=lambda c: c | {"input_shape": [8, 7, 2], "filters": 10**7}
     ),
     "input_shape twice": config_with(*CONV, value=lambda c: c | {"input_shape": [8, 7, 2]}),
-    "unknown argument": config_with(*CONV, value=lambda c: c | {"dilation_rate": 1}),
+    "unknown argument": config_with(*CONV, value=lambda c: c | {"dilation_rate": 2}),
     "evil argument": config_with(*CONV, value=lambda c: c | {"self": 1, "__class__": 2}),
     "missing argument": without(*DENSE, "units"),
     "initializer": config_with(*CONV, value=lambda c: c | {"kernel_initializer": {"a": 1}}),
