@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: keras==3.15.1, tensorflow-cpu==2.21.0, tf2onnx==1.17.0, onnx==1.23.2, onnxruntime==1.32.0, numpy==2.4.6.
 # Keras 3.15.1 on TensorFlow 2.21.0 (tf2onnx 1.17.0), onnx 1.23.2, onnxruntime 1.32.0: Model.export(...,
 # format="onnx") of a Dense layer with activation "gelu" ends without a word, and what it wrote has an
 # operator Erfc, which no version of ONNX has: neither onnx's checker nor ONNX Runtime takes the file.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: keras==3.15.1, jax==0.10.2, h5py==3.16.0, numpy==2.4.6.
 # Keras 3.15.1 on JAX 0.10.2 (h5py 3.16.0): a Sequential that was compiled, trained and saved as .h5 comes back from
 # load_model compiled, but its optimizer was built for no variables: the saved state is dropped (with a log
 # line only) and the first fit raises ValueError. The same model saved as .keras goes on.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: keras==3.15.1, scipy==1.17.1, numpy==2.4.6, jax[cpu]==0.10.2.
 # Keras 3.15.1, ImageDataGenerator, which tf.keras.preprocessing.image gives: width_shift_range moves
 # images up and down and height_shift_range sideways, the reverse of what their names and the
 # documentation say; and an image of 20 x 40 pixels that is turned by 90 degrees about its centre

@@ -1,4 +1,5 @@
-#!/bin/bash
+#!/usr/bin/env bash
+# Versions: keras==3.15.0, jax==0.7.0.
 # Keras 3.15.0: the documentation of keras.regularizers.L1L2 gives Dense(3, kernel_regularizer="l1_l2")
 # as an example, with l1 = l2 = 0.01. That name is refused; the names that are taken, "l1l2" and "L1L2",
 # make a regularizer whose factors are both 0, so nothing is penalised and nothing is said.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: keras==3.15.1, pillow==13.0.0, numpy==2.4.6, jax[cpu]==0.10.2.
 # Keras 3.15.1, image_dataset_from_directory(validation_split=0.04, subset="training") of 20 pictures:
 # it prints that it uses 20 files for training, then finds no images. The share rounds down to no
 # picture for validation, and "all but the last 0" of a list is nothing.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: onnx==1.23.2, onnxruntime==1.32.0, numpy==2.4.6.
 # onnx 1.23.2, onnxruntime 1.32.0, numpy 2.4.6: three poolings of a 7 x 7 image for which onnx's own
 # reference evaluator gives something else than ONNX Runtime and than onnx's shape inference.
 # With ceil_mode and stride 1 there is nothing to round up, yet its maxima come out 9 x 9; with

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: onnxruntime==1.32.0, onnx==1.23.2, numpy==2.4.6.
 # onnxruntime 1.32.0, onnx 1.23.2, numpy 2.4.6: the int8 values that a model of quantize_static gives depend on
 # the session's optimisation level. Extended optimisations fuse QuantizeLinear and DequantizeLinear into
 # other kernels, whose results are one step of the int8 output's scale away in some rows. So the same file

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: pillow==13.0.0, numpy==2.4.6.
 # Pillow 13.0.0, image.convert("L") of a 16-bit grey PNG: values above 255 all become 255
 # instead of being scaled, so that a scan of 0 to 65535 turns white. convert("RGB") does the same.
 # Output seen: I;16 [0, 100, 20000, 65535] -> [0, 100, 255, 255]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Versions: safetensors==0.8.0, numpy==2.4.6.
 # safetensors 0.8.0, numpy 2.4.6: save_file gives its file the mode 600 whatever the umask, so that others
 # cannot read what numpy.save and open() beside it let them read; and a file that was there, and was
 # readable for all, is so no longer after it is written again.
