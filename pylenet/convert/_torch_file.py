@@ -257,7 +257,8 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> NDArray[Any]
         writeable=False,
     )
     if storage.kind == "BFloat16Storage":  # the upper half of a float32
-        return (strided.astype(np.uint32) << 16).view(np.float32)
+        # Without dtype=, numpy 1 makes an int64 of one value without axes.
+        return np.asarray(np.left_shift(strided, 16, dtype=np.uint32)).view(np.float32)
     return strided
 
 
