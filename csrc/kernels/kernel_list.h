@@ -29,10 +29,11 @@ PYLENET_KERNEL(crop2d,
                (float* y, const float* x, Shape shape, int height, int width, int top, int left))
 
 // kernel [kh][kw][ic][oc], bias [oc] or null.
-// Sums: bias, then input channel, kernel row, kernel column. `activation` of the sums is stored;
-// not softmax.
-PYLENET_KERNEL(conv2d_forward, (float* y, const float* x, const float* kernel, const float* bias,
-                                const ConvShape& s, Activation activation))
+// Sums: bias, then input channel, kernel row, kernel column. `activation`, not softmax, of what
+// `affine` makes of the sums is stored; to the bits of channel_affine_forward.
+PYLENET_KERNEL(conv2d_forward,
+               (float* y, const float* x, const float* kernel, const float* bias,
+                const ConvShape& s, const ChannelAffine& affine, Activation activation))
 // dx of height x width, without the padding (top, left) that the forward input had.
 // Sums: output channel, kernel row, kernel column.
 PYLENET_KERNEL(conv2d_backward_input,

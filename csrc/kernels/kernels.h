@@ -113,6 +113,11 @@ namespace {  // so that every file has its own
 inline std::size_t size_of(Shape s) { return std::size_t(s.channels) * s.height * s.width; }
 }  // namespace
 
+// y = scale x + shift, of each channel; null for none.
+struct ChannelAffine {
+  const float *scale = nullptr, *shift = nullptr;
+};
+
 // A strided correlation over an input that already contains its padding.
 struct ConvShape {
   int in_channels, in_height, in_width;

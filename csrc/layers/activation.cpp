@@ -56,6 +56,9 @@ class ActivationLayer final : public ActivatedLayer {
            (activation_.kind == ActivationKind::kSigmoid &&
             loss.kind == LossKind::kBinaryCrossEntropyFromLogits);
   }
+  Activation only_activation() const override {
+    return by_input_ || is_softmax() ? Activation{} : activation_;
+  }
   bool in_place() const override { return !by_input_; }
   bool needs_output() const override { return !by_input_ && has_activation(); }
 

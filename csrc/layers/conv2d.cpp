@@ -33,9 +33,14 @@ class Conv2D final : public SummedLayer {
                Slide(settings, "kernel_size", settings.flag("same_padding"), in)) {}
 
   void forward(const Call& call, float* y, const float* x) const override {
+    forward_affine(call, y, x, {}, activation_);
+  }
+  bool takes_affine() const override { return !has_activation(); }
+  void forward_affine(const Call& call, float* y, const float* x, const ChannelAffine& affine,
+                      Activation activation) const override {
     const float* weights = kernel(call);
-    call.kernels.conv2d_forward(y, padded_input(call, x), weights, tensor(call, 1), shape_,
-                                activation_);
+    call.kernels.conv2d_forward(y, padded_input(call, x), weights, tensor(call, 1), shape_, affine,
+                                activation);
   }
   void backward(const Call& call, float* dx, float* dy, const float* x,
                 const float* y) const override {

@@ -102,6 +102,17 @@ class Layer {
   // gradient is saved by it.
   virtual void take_derivative(Layer& /*below*/) {}
 
+  // What the way forward alone computes at once: a layer that takes an affine function of each
+  // channel, one that is no more than that, and an activation. The function's arrays may lie in
+  // call.scratch. only_activation: linear where the layer is anything else than one activation of
+  // each value.
+  virtual bool takes_affine() const { return false; }
+  virtual void forward_affine(const Call&, float* /*y*/, const float* /*x*/, const ChannelAffine&,
+                              Activation) const {}
+  virtual bool is_affine() const { return false; }
+  virtual ChannelAffine affine(const Call&) const { return {}; }
+  virtual Activation only_activation() const { return {}; }
+
   virtual bool in_place() const { return false; }      // x and y are one buffer, dx and dy too
   virtual bool needs_output() const { return false; }  // backward reads y: it must not change
   // Of scratch, for one group; kernels may use kSlack floats more.

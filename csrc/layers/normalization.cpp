@@ -50,6 +50,12 @@ class BatchNormalization final : public SummedLayer {
   void hessian(const Call&, float*, float*, const float*, const float*,
                const float*) const override {}
 
+  bool is_affine() const override { return true; }
+  ChannelAffine affine(const Call& call) const override {
+    const float* values = statistics(call);
+    return {at(values, kFactor), at(values, kSummand)};
+  }
+
   std::size_t forward_scratch(int) const override { return kArrays * stride_; }
   RecordFloats record_floats(int lanes) const override {
     return {SummedLayer::record_floats(lanes)[0], 2 * stride_};

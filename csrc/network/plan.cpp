@@ -6,6 +6,18 @@
 
 namespace pylenet {
 
+namespace {
+
+// How many layers can be computed at once from layer `i` on.
+int joined_from(const Layers& layers, std::size_t i) {
+  if (i + 1 >= layers.size() || !layers[i]->takes_affine() || !layers[i + 1]->is_affine()) return 1;
+  const bool activated =
+      i + 2 < layers.size() && layers[i + 2]->only_activation().kind != ActivationKind::kLinear;
+  return activated ? 3 : 2;
+}
+
+}  // namespace
+
 std::size_t Plan::reserve(std::size_t floats_wanted) {
   const std::size_t start = floats;
   floats += aligned_floats(floats_wanted + kSlack);
@@ -13,7 +25,7 @@ std::size_t Plan::reserve(std::size_t floats_wanted) {
 }
 
 Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways)
-    : kernels(kernels), places(layers.size()) {
+    : kernels(kernels), places(layers.size()), joined(layers.size(), 1) {
   const int lanes = kernels.lanes;
   std::size_t forward_scratch = 0, backward_scratch = 0;
   for (const auto& layer : layers) {
@@ -41,11 +53,20 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways)
 }
 
 void Plan::place_forward(Shape input, const Layers& layers, std::size_t scratch_floats) {
+  // Whether a layer's y is not where its x is. Of those computed at once only the first moves.
+  std::vector<bool> moves(layers.size());
+  for (std::size_t i = 0; i < layers.size(); i += joined[i]) {
+    moves[i] = !layers[i]->in_place();
+    joined[i] = joined_from(layers, i);
+    if (joined[i] > 1)
+      scratch_floats = std::max(scratch_floats, affine_scratch(*layers[i]) +
+                                                    layers[i + 1]->forward_scratch(kernels.lanes));
+  }
   std::size_t sizes[2] = {size_of(input), 0};
   int turn = 0;
-  for (const auto& layer : layers) {
-    if (!layer->in_place()) turn = 1 - turn;
-    sizes[turn] = std::max(sizes[turn], size_of(layer->out));
+  for (std::size_t i = 0; i < layers.size(); i++) {
+    if (moves[i]) turn = 1 - turn;
+    sizes[turn] = std::max(sizes[turn], size_of(layers[i]->out));
   }
   const Shape output_shape = layers.empty() ? input : layers.back()->out;
   output_may_lie_elsewhere = sizes[turn] == size_of(output_shape);
@@ -56,7 +77,7 @@ void Plan::place_forward(Shape input, const Layers& layers, std::size_t scratch_
   turn = 0;
   for (std::size_t i = 0; i < layers.size(); i++) {
     places[i].x = starts[turn];
-    if (!layers[i]->in_place()) turn = 1 - turn;
+    if (moves[i]) turn = 1 - turn;
     places[i].y = starts[turn];
     places[i].dy = places[i].dx = 0;
   }

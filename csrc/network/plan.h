@@ -2,7 +2,8 @@
 // once for each of the two layouts, when the network is built.
 //
 // For both ways all that layers give is kept. For the way forward alone it takes turns in two
-// places, as gradients do on the way back.
+// places, as gradients do on the way back; and a convolution does the batch normalisation above it,
+// and an activation of that, along with its own work.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "layers/layer.h"
 #include "network/exchange.h"
+#include "runtime/memory.h"
 
 namespace pylenet {
 
@@ -30,6 +32,7 @@ class Plan {
   const Kernels& kernels;
 
   std::vector<Place> places;      // [layer]; forward alone there are no dy and dx
+  std::vector<int> joined;        // [layer] how many are computed at once, from this one on
   std::size_t output, scratch;    // like a place's
   std::size_t output_gradient;    // the same, for both ways
   std::size_t floats = 0;         // of a buffer
@@ -47,6 +50,11 @@ class Plan {
   // What one layer's groups share, among that of all layers.
   float* shared(float* all, std::size_t layer) const {
     return all ? all + shared_offsets_[layer] : nullptr;
+  }
+
+  // Where in the scratch that of the layer begins whose affine function `layer` takes.
+  std::size_t affine_scratch(const Layer& layer) const {
+    return aligned_floats(layer.forward_scratch(kernels.lanes) + kSlack);
   }
 
   int groups_of(std::int64_t images) const { return pylenet::groups_of(images, kernels); }

@@ -205,6 +205,17 @@ struct Network::Worker {
     layer.forward(call(i, 0), y, x);
   }
 
+  // Layer i, the affine function that the next one is and, where `count` is 3, the activation that
+  // comes then: to the same bits as one by one.
+  void forward_joined(std::size_t i, int count) const {
+    const auto& layers = network.layers_;
+    Call above = call(i + 1, 0);
+    above.scratch += plan.affine_scratch(*layers[i]);
+    layers[i]->forward_affine(call(i, 0), at(plan.places[i].y), at(plan.places[i].x),
+                              layers[i + 1]->affine(above),
+                              count == 3 ? layers[i + 2]->only_activation() : Activation{});
+  }
+
   // dx is left out where nobody wants it.
   void backward(std::size_t i, std::size_t group, bool want_dx) const {
     const Place& place = plan.places[i];
@@ -213,9 +224,16 @@ struct Network::Worker {
                                  buffer + place.y);
   }
 
-  // Layers [begin, end).
+  // Layers [begin, end), as many at once as the plan says.
   void forward_layers(int begin, int end) const {
-    for (int i = begin; i < end && !interrupted(network.layers_[i]->cost()); i++) forward(i);
+    for (int i = begin; i < end && !interrupted(network.layers_[i]->cost());) {
+      const int joined = std::min(plan.joined[i], end - i);
+      if (joined == 1)
+        forward(i);
+      else
+        forward_joined(i, joined);
+      i += joined;
+    }
   }
   // Layers [begin, end), the last one first, from the dy of that.
   void backward_layers(int begin, int end, std::size_t group, bool want_dx = false) const {

@@ -28,6 +28,9 @@ class BatchNormalization(Layer):
     momentum). The variance is the biased one. Weights, all (channels,): gamma if `scale`, beta if
     `center`, moving_mean, moving_variance; the last two are no parameters of the optimizer.
 
+    Where a Conv2D without activation stands below, predictions do both at once, to the same bits.
+    Where the layer is frozen (`trainable`), training uses the averages, too.
+
     momentum: from 0 to 1. epsilon: above 0. A step needs memory for the activations of all its
     samples at once. SDLM raises ValueError: no Hessian goes through this layer.
     """

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from kinds import _networks, copy_of
 from nets import compiled, forward, one_hot, samples, small, state
+from seeded import uniform
 from tolerance import EPS, FMA, assert_same_bits
 
 import pylenet
@@ -370,3 +371,35 @@ def test_it_makes_training_of_badly_scaled_images_quicker():
         model = compiled(build, optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         found.append(model.fit(x, labels, 20, 10, verbose=0).history["loss"][-1])
     assert found[1] < 0.5 * found[0]
+
+
+# Predictions: the layer below does it along with its own work
+
+
+ABOVE = [None, "relu", "tanh", "leaky_relu", "gelu"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 16, 37])
+@pytest.mark.parametrize("above", ABOVE)
+@pytest.mark.parametrize(
+    "conv",
+    [
+        {"filters": 6, "kernel_size": 5},
+        {"filters": 33, "kernel_size": 3, "strides": 2, "padding": "same", "use_bias": False},
+        {"filters": 3, "kernel_size": (2, 3), "connections": [[0], [1], [0, 1]]},
+    ],
+    ids=["6 channels", "33 channels", "connections"],
+)
+def test_a_prediction_has_the_bits_of_layers_one_by_one(conv, above, batch, isa, threads):
+    """On the way to a gradient each layer computes alone; so does a model that ends after each."""
+    activation = [] if above is None else [layers.Activation(above)]
+    stack = [layers.Conv2D(**conv), layers.BatchNormalization(epsilon=0.1), *activation]
+    model = Sequential([layers.Input((9, 8, 2)), *stack, layers.Flatten()])
+    model.set_weights([w + 0.5 * abs(uniform(w.shape, k)) for k, w in enumerate(model.weights)])
+    x = uniform((batch, 9, 8, 2), 1)
+    expected = x
+    for layer in model.layers:
+        alone = Sequential([layers.Input(layer.input_shape), copy_of(layer)])
+        alone.set_weights(layer.get_weights())
+        expected = alone.predict(expected)
+    assert_same_bits(model.predict(x), expected)

@@ -101,27 +101,33 @@ inline void conv2d_rows(float* y, const float* x, const float* kernel, const flo
 // the row itself for its activation.
 template <int KW, int SW>
 void conv2d_forward_sized(float* y, const float* x, const float* kernel, const float* bias,
-                          const ConvShape& s, Activation activation) {
-  const vec floor = floor_of_sums(activation);
+                          const ConvShape& s, const ChannelAffine& affine, Activation activation) {
+  const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   for (int oh = 0; oh < s.out_height; oh++) {
     conv2d_rows<KW, SW>(y, x, kernel, bias, s, floor, oh);
-    if (is_floor_of_sums(activation)) continue;
-    for (int oc = 0; oc < s.out_channels; oc++)
-      activation_forward(y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes,
-                         activation, s.out_width);
+    if (!affine.scale && is_floor_of_sums(activation)) continue;
+    for (int oc = 0; oc < s.out_channels; oc++) {
+      float* row = y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes;
+      if (affine.scale) {
+        const vec scale = splat(affine.scale[oc]), shift = splat(affine.shift[oc]);
+        for_each_vector(row, s.out_width, [&](vec v, std::size_t) { return fma(scale, v, shift); });
+      }
+      if (activation.kind != ActivationKind::kLinear)
+        activation_forward(row, activation, s.out_width);
+    }
   }
 }
 
 void conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
-                    const ConvShape& s, Activation activation) {
+                    const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   if (s.stride_width != 1)
-    conv2d_forward_sized<0, 0>(y, x, kernel, bias, s, activation);
+    conv2d_forward_sized<0, 0>(y, x, kernel, bias, s, affine, activation);
   else if (s.kernel_width == 5)
-    conv2d_forward_sized<5, 1>(y, x, kernel, bias, s, activation);
+    conv2d_forward_sized<5, 1>(y, x, kernel, bias, s, affine, activation);
   else if (s.kernel_width == 3)
-    conv2d_forward_sized<3, 1>(y, x, kernel, bias, s, activation);
+    conv2d_forward_sized<3, 1>(y, x, kernel, bias, s, affine, activation);
   else
-    conv2d_forward_sized<0, 1>(y, x, kernel, bias, s, activation);
+    conv2d_forward_sized<0, 1>(y, x, kernel, bias, s, affine, activation);
 }
 
 }  // namespace lanes

@@ -143,11 +143,33 @@ inline void conv2d_channels(float* y, const float* x, const float* kernel, const
   }
 }
 
+// Some cells are loaded before any is stored: with AVX-512 a masked store holds up the next load.
+inline void affine_in_place(float* y, const ChannelAffine& affine, int channels, int cells) {
+  constexpr int kCells = 8;
+  for (int c = 0; c < channels; c += kLanes) {
+    const int n = lanes_left(channels, c);
+    const vec scale = load_some(affine.scale + c, n), shift = load_some(affine.shift + c, n);
+    float* at = y + c;
+    int cell = 0;
+    for (; cell + kCells <= cells; cell += kCells, at += kCells * std::size_t(channels)) {
+      vec v[kCells];
+      PYLENET_UNROLL
+      for (int k = 0; k < kCells; k++)
+        v[k] = fma(scale, load_unaligned(at + std::size_t(k) * channels), shift);
+      PYLENET_UNROLL
+      for (int k = 0; k < kCells; k++) store_some(at + std::size_t(k) * channels, v[k], n);
+    }
+    for (; cell < cells; cell++, at += channels)
+      store_some(at, fma(scale, load_unaligned(at), shift), n);
+  }
+}
+
 void conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
-                    const ConvShape& s, Activation activation) {
-  const vec floor = floor_of_sums(activation);
+                    const ConvShape& s, const ChannelAffine& affine, Activation activation) {
+  const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   conv2d_channels(y, x, kernel, bias, s, floor);
-  if (!is_floor_of_sums(activation))
+  if (affine.scale) affine_in_place(y, affine, s.out_channels, s.out_height * s.out_width);
+  if (affine.scale ? activation.kind != ActivationKind::kLinear : !is_floor_of_sums(activation))
     activation_forward(y, activation, std::size_t(s.out_height) * s.out_width * s.out_channels);
 }
 
