@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import _files
+from .._colours import COLOURS
 
 __all__ = ["Bar", "Panel", "check_file", "draw"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; the strongest comes first.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 SUFFIXES = (".png", ".svg", ".pdf")
 BAR, GAP = 0.2, 0.7  # a bar in inches, the gap between groups in bars
 LOG_FROM = 8  # the ratio of the largest value to the smallest above which the axis is logarithmic

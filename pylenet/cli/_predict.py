@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _digits, _pictures, _threads
-from ..layers import RBF
 from ..layers.shape import scales_pixels
-from ..losses import MaximumAPosteriori
 from ..models import Sequential, load_model
+from ..models._values import class_values
 from . import _options
 
 Prediction = dict[str, Any]
@@ -142,27 +141,9 @@ def _predict(model: Sequential, images: NDArray[np.uint8], entries: list[Predict
             "MODEL has no Rescaling layer in front: it is given pixels / 255", stacklevel=2
         )
         x = images / np.float32(255)
-    name, values = _values(model, model.predict(x))
+    name, values = class_values(model, model.predict(x))
     names = model.class_names or tuple(map(str, range(values.shape[1])))
     for entry, row in zip(entries, values, strict=True):
         best = int(row.argmax())
         entry |= {"class": names[best], "index": best, name: float(row[best])}
         entry["all"] = dict(zip(names, row.tolist(), strict=True))
-
-
-def _values(model: Sequential, outputs: NDArray[np.float32]) -> tuple[str, NDArray[np.float64]]:
-    """What the values are called, and a row of them for each image, the largest being the class.
-
-    They are probabilities if the outputs are, being positive with the sum 1, or if the model's loss
-    says how to get them: from logits; from the distances of an RBF layer, among which the loss of
-    1998 has a class of rubbish besides.
-    """
-    values, loss = outputs.astype(np.float64), model.loss
-    if isinstance(model.layers[-1], RBF):
-        rubbish = loss.j if isinstance(loss, MaximumAPosteriori) else MaximumAPosteriori().j
-        values = -np.column_stack([values, np.full(len(values), rubbish)])
-    elif not getattr(loss, "from_logits", False):
-        are_shares = (values >= 0).all() and np.allclose(values.sum(1), 1, atol=1e-3)
-        return ("probability" if are_shares else "output"), values
-    shares = np.exp(values - values.max(1, keepdims=True))
-    return "probability", (shares / shares.sum(1, keepdims=True))[:, : outputs.shape[1]]
