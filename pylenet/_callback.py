@@ -103,11 +103,19 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = Values()
         self.epoch: list[int] = []
+        self._epochs_of: dict[str, list[int]] = {}  # fewer where fit has a validation_freq
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._epochs_of.setdefault(name, []).append(epoch)
+
+    def curve(self, name: str) -> tuple[list[int], list[float]]:
+        """The epochs that have a value of this name, and the values."""
+        values = self.history[name]
+        epochs = self._epochs_of.get(name, [])
+        return (epochs if len(epochs) == len(values) else self.epoch), values
 
     def __repr__(self) -> str:
         count = len(self.epoch)

@@ -14,10 +14,11 @@ from typing import Any
 
 from .. import _core, _files, _threads, utils
 from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
+from ..augmentation import RandomAffine
 from ..benchmark.machine import processor
 from ..callbacks import ModelCheckpoint
 from ..models import Sequential
-from . import _data, _options, _output
+from . import _data, _options, _output, _plots
 from ._backup import Backup
 
 SIZE = (28, 28)  # of the images that the LeNets take
@@ -77,6 +78,12 @@ def add(commands: Any) -> None:
         help="where to write, made if missing, one for each data set (default: pylenet-out)",
     )
     command.add_argument(
+        "--plots",
+        action="store_true",
+        help="draw how the models learned, what is inside them and what they get wrong, beside "
+        "them as PNG and SVG; needs matplotlib (pylenet[plots])",
+    )
+    command.add_argument(
         "--resume",
         action="store_true",
         help="go on where an interrupted run with the same options stopped, to the same models",
@@ -95,6 +102,8 @@ def train(options: argparse.Namespace) -> None:
     done, for --resume.
     """
     recipes = _recipes(options)
+    if options.plots:
+        _plots.check()
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
     setting = {
@@ -108,8 +117,10 @@ def train(options: argparse.Namespace) -> None:
     }
     paths = {name: options.out / f"{name}.safetensors" for name in recipes}
     results_path = options.out / RESULTS
-    _check_writable(options.out, [*paths.values(), results_path])
-    for path in (*paths.values(), results_path):
+    drawn = _plots.files(options.out, recipes) if options.plots else []
+    written = [*paths.values(), results_path, *drawn]
+    _check_writable(options.out, written)
+    for path in written:
         _files.sweep(path, 0)
     data = _data.load(options.data, SIZE, options.transpose)
     classes = len(data.class_names)
@@ -131,23 +142,34 @@ def train(options: argparse.Namespace) -> None:
         last = classes - 1
         print(f"Labels {data.first_label} to {data.first_label + last} are outputs 0 to {last}.")
 
+    numbered = data.numbered(data.class_names, classes)
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
     for name, recipe in recipes.items():
         title = name if options.recipe is None else f"{name}, recipe {options.recipe}"
         title += ", distorted" if options.distort else ""
-        model, figures = _train_one(title, recipe, data, options, paths[name], backups[name])
+        augmentation, model, figures = _train_one(
+            *(title, recipe, numbered, data, options, paths[name], backups[name])
+        )
         date = datetime.now(timezone.utc).isoformat(timespec="seconds")
         results.append({"model": name, **setting, "date": date, **figures})
         model.save(paths[name])
         text = json.dumps(results, indent=2) + "\n"
         _files.write_whole(results_path, text.encode())
         rows.append(_row(name, model.count_params(), **figures))
+        if options.plots:
+            _plots.write_model(options.out, name, model, augmentation, *numbered)
+    if options.plots:
+        histories = {result["model"]: result["history"] for result in results}
+        _plots.write_run(options.out, histories, numbered[0], data.class_names)
     for backup in backups.values():
         backup.delete()
     if not options.quiet:
         _output.print_table(rows)
         print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
+        if drawn:
+            names = ", ".join(path.stem for path in drawn[:: len(_plots.SUFFIXES)])
+            print(f"Drawn in {options.out}, as .png and .svg: {names}")
 
 
 def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
@@ -191,18 +213,20 @@ def _backups(
 def _train_one(
     title: str,
     recipe: Recipe,
+    numbered: tuple[_data.Labelled, _data.Labelled],
     data: _data.Data,
     options: argparse.Namespace,
     path: Path,
     backup: Backup,
-) -> tuple[Sequential, dict[str, Any]]:
-    """The trained model; its epochs, seconds of training alone, test loss and accuracy.
+) -> tuple[RandomAffine | None, Sequential, dict[str, Any]]:
+    """Its augmentation; the model; its epochs, seconds of training alone, test loss and accuracy.
 
+    numbered: the data's images, with the model's outputs as labels.
     And the history of all epochs: the test images are looked at after each, and nothing depends
     on what they show.
     """
     classes = len(data.class_names)
-    (x, y), test = data.numbered(data.class_names, classes)
+    (x, y), test = numbered
     epochs = options.epochs or recipe.epochs
     batch_size = options.batch_size or recipe.batch_size
     steps = -(-len(x) // batch_size) * epochs
@@ -220,10 +244,11 @@ def _train_one(
         )
     verbose = 0 if options.quiet else 1
     callbacks = [ModelCheckpoint(path), backup]
+    augmentation = recipe.augmentation() if recipe.augmentation else None
     model.fit(
         *(x, y, batch_size, epochs, verbose, callbacks),
         validation_data=test,
-        augmentation=recipe.augmentation() if recipe.augmentation else None,
+        augmentation=augmentation,
     )
     last = backup.history[-1]
     loss, accuracy = last["val_loss"], last["val_accuracy"]
@@ -231,13 +256,14 @@ def _train_one(
         raise ValueError(f"{title}: the test loss is {loss}, expected a finite number: lower --lr")
     if not options.quiet:
         print()
-    return model, {
+    figures = {
         "epochs": epochs,
         "seconds": round(backup.seconds, 3),
         "test_loss": loss,
         "test_accuracy": accuracy,
         "history": {name: [logs[name] for logs in backup.history] for name in last},
     }
+    return augmentation, model, figures
 
 
 def _row(

@@ -86,6 +86,17 @@ def results_of(folder):
 # train
 
 
+def test_plots_without_matplotlib_are_refused_before_anything_is_trained(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["train", "--plots"]) == 2
+    text = '--plots needs matplotlib: pip install "pylenet[plots]"'
+    assert capsys.readouterr().err == f"pylenet: error: {text}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_train_writes_both_models_and_the_results_and_nothing_else(trained):
     out, _ = trained
     names = ["classic.safetensors", "modern.safetensors", "results.json"]
