@@ -17,7 +17,7 @@ from ._pictures import as_pictures
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FILTER, FILTER_GAP = 0.46, 0.07  # inches
+FILTER = 0.45  # inches of a filter
 MOST_FILTERS, MOST_INPUTS = 32, 16  # filters and their input channels that are drawn
 LETTER = 0.085  # inches
 WIDTH = 7.6  # inches of a layer's row
@@ -78,8 +78,8 @@ def _draw_filters(
 ) -> Any:
     rows, columns = min(kernel.shape[2], MOST_INPUTS), min(kernel.shape[3], MOST_FILTERS)
     most = _sheet.largest(kernel)
-    size = _fitted(kernel.shape[:2], FILTER)
-    step = size[0] + FILTER_GAP, size[1] + FILTER_GAP
+    cell = FILTER / max(kernel.shape[:2])
+    high, wide = (size + 1 for size in kernel.shape[:2])  # and a gap of one cell
     caption = (
         f"The {kernel.shape[3]} filters of {layer.name} in {model.name}, "
         f"{kernel.shape[0]} x {kernel.shape[1]} weights for each of {kernel.shape[2]} input "
@@ -90,21 +90,25 @@ def _draw_filters(
     if (rows, columns) != kernel.shape[2:]:
         caption += f" Shown: {columns} filters, {rows} channels."
     left, top = 0.75, 0.25
-    height = top + rows * step[1] + 0.5
-    sheet = _sheet.Sheet(ax, caption, left + max(columns * step[0], 1.6), height)
+    size = columns * wide * cell, rows * high * cell
+    sheet = _sheet.Sheet(ax, caption, left + max(size[0], 1.6), top + size[1] + 0.5)
+    drawn = np.ma.masked_array(np.zeros((rows * high, columns * wide), np.float32), mask=True)
     for column in range(columns):
-        middle = left + column * step[0] + size[0] / 2
+        middle = left + (column + 0.5) * wide * cell - cell / 2
         sheet.text(str(column), middle, top / 2, ha="center", fontsize=_sheet.SMALL)
     for row in range(rows):
-        y = top + row * step[1]
-        sheet.text(f"input {row}", left - 0.1, y + size[1] / 2, ha="right", fontsize=_sheet.SMALL)
-        for column in range(columns):
-            if table[row, column]:
-                place = left + column * step[0], y
-                weights = kernel[:, :, row, column]
-                sheet.picture(weights, place, size, _sheet.signed(), (-most, most))
+        middle = top + (row + 0.5) * high * cell - cell / 2
+        sheet.text(f"input {row}", left - 0.1, middle, ha="right", fontsize=_sheet.SMALL)
+        for column in np.flatnonzero(table[row, :columns]).tolist():
+            weights = kernel[:, :, row, column]
+            place = np.s_[
+                row * high : (row + 1) * high - 1, column * wide : (column + 1) * wide - 1
+            ]
+            drawn[place] = weights
+    colours = _sheet.signed()
+    sheet.picture(drawn, (left, top), size, colours, (-most, most), framed=False)
     ends = (_sheet.number(-most), "0", _sheet.number(most))
-    sheet.legend(left + 0.1, top + rows * step[1] + 0.1, ends)
+    sheet.legend(left + 0.1, top + size[1] + 0.1, ends)
     return sheet.ax
 
 

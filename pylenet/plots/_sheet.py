@@ -106,6 +106,8 @@ class Sheet:
         size: tuple[float, float],
         colours: Any = "gray_r",
         limits: tuple[float, float] = (0, 255),
+        *,
+        framed: bool = True,
     ) -> None:
         """Values (rows, columns), or colours (rows, columns, 3) from 0 to 1, as a picture.
 
@@ -123,10 +125,10 @@ class Sheet:
             extent=(x, x + width, y + height, y),
             interpolation="nearest",
         )
-        frame = Rectangle(
-            place, width, height, fill=False, edgecolor="0.75", linewidth=0.5, clip_on=False
-        )
-        self.ax.add_patch(frame)
+        if framed:
+            line = {"edgecolor": "0.75", "linewidth": 0.5}
+            frame = Rectangle(place, width, height, fill=False, clip_on=False, **line)
+            self.ax.add_artist(frame)
 
     def text(self, text: str, x: float, y: float, **how: Any) -> None:
         """A text whose left end, or what `ha` says, is at (x, y)."""

@@ -304,30 +304,45 @@ def test_labels_and_models_that_do_not_fit_are_refused(draw):
 # Inside
 
 
+def drawn_filters(ax, size=5):
+    """The filters as drawn, (rows, columns, size, size), masked where there is none."""
+    values, _ = (image.get_array() for image in ax.images)
+    rows, columns = (length // (size + 1) for length in values.shape)
+    cells = values.reshape(rows, size + 1, columns, size + 1).transpose(0, 2, 1, 3)
+    assert np.ma.getmaskarray(cells)[:, :, size].all()
+    assert np.ma.getmaskarray(cells)[:, :, :, size].all()
+    return cells[:, :, :size, :size]
+
+
 def test_filters_are_the_kernel_on_one_scale():
     model = modern()
     kernel = model.get_layer("conv2d_1").kernel
     ax = plots.filters(model, layer=3)
-    *pictures, legend = ax.images
     most = np.abs(kernel).max()
-    for place, image in enumerate(pictures):
-        row, column = divmod(place, 16)
-        np.testing.assert_array_equal(image.get_array(), kernel[:, :, row, column])
-        assert image.get_clim() == (-most, most)
-    assert len(pictures) == 6 * 16
-    assert legend.get_clim() == (-1, 1)
+    found = drawn_filters(ax)
+    assert not np.ma.getmaskarray(found).any()
+    np.testing.assert_array_equal(found, kernel.transpose(2, 3, 0, 1))
+    assert [image.get_clim() for image in ax.images] == [(-most, most), (-1, 1)]
     assert texts(ax)[-3:] == [f"{-most:.3g}", "0", f"{most:.3g}"]
-    assert len(plots.filters(model).images) == 6 + 1
+    assert drawn_filters(plots.filters(model)).shape == (1, 6, 5, 5)
 
 
 def test_filters_of_1998_are_drawn_where_there_is_a_connection():
     model = lenet_1998()
     layer = model.get_layer("c3")
-    pictures = shown(plots.filters(model, layer="c3"))[:-1]
+    found = drawn_filters(plots.filters(model, layer="c3"))
     links = [(row, o) for row in range(6) for o in range(16) if row in layer.connections[o]]
-    assert len(pictures) == len(links) == layer.kernel.shape[2]
-    for picture, weights in zip(pictures, np.moveaxis(layer.kernel, 2, 0), strict=True):
-        np.testing.assert_array_equal(picture, weights)
+    there = ~np.ma.getmaskarray(found)[:, :, 0, 0]
+    assert list(zip(*np.nonzero(there), strict=True)) == links
+    np.testing.assert_array_equal(found[there], np.moveaxis(layer.kernel, 2, 0))
+
+
+def test_of_many_filters_some_are_drawn_and_the_caption_says_so():
+    ax = plots.filters(lenet_1998(), layer="c5")
+    np.testing.assert_array_equal(
+        drawn_filters(ax), lenet_1998().get_layer("c5").kernel.transpose(2, 3, 0, 1)[:16, :32]
+    )
+    assert caption(ax).endswith("Shown: 32 filters, 16 channels.")
 
 
 def test_only_convolutions_have_filters():
