@@ -35,12 +35,14 @@ if TYPE_CHECKING:
         ops,
         plots,
         preprocessing,
+        quantization,
         regularizers,
         tf_keras,
         utils,
         web,
     )
     from .models import Model
+    from .quantization import quantize
 
 __all__ = [
     "Input",
@@ -63,6 +65,8 @@ __all__ = [
     "optimizers",
     "plots",
     "preprocessing",
+    "quantization",
+    "quantize",
     "regularizers",
     "set_num_threads",
     "show_config",
@@ -81,6 +85,7 @@ _LAZY = [
     "ops",
     "plots",
     "preprocessing",
+    "quantization",
     "regularizers",
     "tf_keras",
     "utils",
@@ -88,7 +93,9 @@ _LAZY = [
 ]
 
 # Imported when they are first used: half of the time.
-__getattr__ = _missing.of(__name__, {"Model": "models", **{name: name for name in _LAZY}})
+__getattr__ = _missing.of(
+    __name__, {"Model": "models", "quantize": "quantization", **{name: name for name in _LAZY}}
+)
 sys.meta_path.insert(0, _missing.FirstFinder)
 sys.meta_path.append(_missing.LastFinder)  # asked for what nobody else has found
 

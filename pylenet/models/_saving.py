@@ -30,6 +30,7 @@ from ._sequential import Sequential
 
 FORMAT = "pylenet-2"
 FORMATS = ("pylenet-1", FORMAT)  # that are read; the first one has no state of an optimizer
+INTEGERS = "pylenet-int8-"  # a quantized model's format begins so
 MOST_LAYERS = 1000  # in a file: a hostile one is refused before it takes long
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -76,8 +77,8 @@ def check_target(path: Path, what: str) -> None:
 
 
 @takes_old_arguments
-def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
-    """The model of a file that `save`, or Keras, wrote.
+def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Any:
+    """The model of a file that `save`, or Keras, wrote: a Sequential, or a QuantizedModel.
 
     filepath: a file of pylenet's own, or one that `docs/interop.md` names. compile: whether to
     compile the model as it was and to give the optimizer the state that the file has, so that
@@ -99,8 +100,7 @@ def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Seq
         )
     if form is convert.SAFETENSORS:
         return _read(path, compile)
-    model: Sequential = convert.reader(path, form, "model").read_model(path, compile)
-    return model
+    return convert.reader(path, form, "model").read_model(path, compile)
 
 
 def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
@@ -202,7 +202,7 @@ def whole(model: Sequential) -> tuple[Tensors, dict[str, Any]]:
     return tensors, config
 
 
-def _read(path: Path, compile: bool) -> Sequential:
+def _read(path: Path, compile: bool) -> Any:
     """The model of a safetensors file. Raises ValueError where it is none of ours."""
     from safetensors import SafetensorError, safe_open
 
@@ -214,8 +214,13 @@ def _read(path: Path, compile: bool) -> Sequential:
                     "its metadata must have the key 'model' (weights alone are for load_weights)"
                 )
             names = list(file.keys())
+            config = json.loads(metadata["model"])
+            if isinstance(config, dict) and str(config.get("format")).startswith(INTEGERS):
+                from ..quantization import _model  # rarely needed
+
+                return _model.from_config(config, {name: file.get_tensor(name) for name in names})
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-            model = _from_config(json.loads(metadata["model"]), shapes, compile)
+            model = _from_config(config, shapes, compile)
             for name, view in _views(model).items():
                 view[...] = _weight(name, file.get_tensor(name))
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -17,22 +17,40 @@ def lines(name: str, layers: Sequence[Layer], line_length: int | None) -> Iterat
     Raises ValueError where the table cannot be so narrow.
     """
     rows = [cells_of(layer) for layer in layers]
-    widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
+    yield from table(name, HEAD, rows, tuple(_totals(layers)), line_length)
+
+
+def table(
+    name: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    totals: Sequence[str],
+    line_length: int | None,
+) -> Iterator[str]:
+    """A title, rows of as many cells as the head has, and what comes below them.
+
+    line_length: as in `lines`.
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     if line_length is not None:
         others = sum(widths[1:]) + len(GAP) * (len(widths) - 1)
-        if line_length < others + len(HEAD[0]):
+        if line_length < others + len(head[0]):
             raise ValueError(
-                f"line_length must be at least {others + len(HEAD[0])} here, got {line_length}"
+                f"line_length must be at least {others + len(head[0])} here, got {line_length}"
             )
         widths[0] = line_length - others
     rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
     yield f'Model: "{name}"'
     yield rule
-    yield _line(HEAD, widths)
+    yield _line(head, widths)
     yield rule
     for row in rows:
         yield _line(row, widths)
     yield rule
+    yield from totals
+
+
+def _totals(layers: Sequence[Layer]) -> Iterator[str]:
     if any(layer.output_shape is None for layer in layers):
         yield f"Total params: {UNBUILT}"
         return

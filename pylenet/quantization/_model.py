@@ -1,0 +1,359 @@
+"""A network on integers, to predict with, to test, to save."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check, _files, losses
+from .._arrays import Shape
+from .._configurable import serialize
+from .._warn import warn
+from ..layers import ELU, Activation, Input, Layer, LeakyReLU, ReLU
+from ..layers.activation import Function
+from ..metrics import deserialize
+from ..models import Sequential, _inputs
+from ..models._batches import are_batches
+from . import _numpy, _steps
+from ._build import Input as Source
+from ._build import Output
+from ._steps import Step
+
+MOST_STEPS = 1000  # in a file
+
+
+class QuantizedModel:
+    """A model that computes in whole numbers, by the arithmetic `contract` names (docs/int8.md).
+
+    `quantize` makes one, and `models.load_model` reads what `save` wrote. It predicts the same on
+    every machine, whatever the instruction set, the number of threads or the batch; it is not
+    trained. steps: what it computes, one after the other. input, output: what its integers mean.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        input_shape: Shape,
+        output_shape: Shape,
+        source: Source,
+        steps: Sequence[Step],
+        output: Output,
+    ) -> None:
+        self.name, self.source, self.output, self.steps = name, source, output, tuple(steps)
+        self.contract = _steps.CONTRACT
+        self._input_shape, self._output_shape = input_shape, output_shape
+        self._head = Sequential([Input(output_shape), _layer(output.function)], name=name)
+        self._warned = False
+        _check_chain(self)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as Keras's."""
+        return (None, *self._input_shape)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as Keras's."""
+        return (None, *self._output_shape)
+
+    @property
+    def data_name(self) -> str | None:
+        """What the model was trained on, None where nobody said; saved with it."""
+        return self._head.data_name
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What its classes are called, by label, None where nobody said; saved with it."""
+        return self._head.class_names
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """What `evaluate` computes; None before `compile` where the float model had none."""
+        return self._head.loss
+
+    def compile(self, *, loss: Any, metrics: Any = None) -> None:
+        """Choose what `evaluate` computes; as `Sequential.compile`, without an optimizer."""
+        self._head.compile("sgd", loss, metrics=metrics)
+
+    def integers(self, x: Any) -> NDArray[Any]:
+        """x as the integers that come in, uint8 or int8, (N, ...): docs/int8.md says how.
+
+        x: as `predict` takes it, no batches.
+        """
+        images = _inputs.images("x", x, self._input_shape)
+        low, high, scale = self.source
+        kind = np.int8 if low < 0 else np.uint8
+        if images.dtype == np.uint8 and (low, high, scale) == (0, 255, 1.0):
+            return images
+        if not self._warned and scale == 1.0 and 0 < float(images[:8].max()) <= 1:
+            self._warned = True
+            warn(
+                f"x looks scaled already (its largest value is {float(images[:8].max()):g}), but "
+                "the model takes raw pixels, 0-255"
+            )
+        real = np.nan_to_num(images.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        found: NDArray[Any] = np.clip(np.floor(real / scale + 0.5), low, high).astype(kind)
+        return found
+
+    def scores(self, x: Any) -> NDArray[np.int32]:
+        """The answer's integers, (N, ...): the same on every machine. The largest one wins.
+
+        x: images as `predict` takes them, no batches.
+        """
+        images = self.integers(x)
+        found = _numpy.run(self.steps, images.reshape(len(images), *self.steps[0].input_shape))
+        return found.reshape(len(images), *self._output_shape)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+    ) -> NDArray[np.float32]:
+        """What the float model gives, float32 (N, ...), of these integers: probabilities, say.
+
+        x: as the float model takes it, also batches. batch_size: as in Keras, but results do not
+        depend on it.
+        """
+        if are_batches(x):
+            return self._head.predict(self._batches(x), batch_size, verbose, steps)
+        return self._head.predict(self._real(x), batch_size, verbose, steps)
+
+    def predict_on_batch(self, x: Any) -> NDArray[np.float32]:
+        """What predict gives."""
+        return self.predict(x)
+
+    def __call__(self, inputs: Any) -> NDArray[np.float32]:
+        """What predict gives."""
+        return self.predict(inputs)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: Any = None,
+        *,
+        steps: int | None = None,
+        return_dict: bool = False,
+    ) -> list[float] | float | dict[str, float]:
+        """As `Sequential.evaluate`, by the loss and the metrics that the float model had."""
+        real = self._batches(x) if are_batches(x) else self._real(x)
+        return self._head.evaluate(
+            real, y, batch_size, verbose, sample_weight, steps=steps, return_dict=return_dict
+        )
+
+    def count_bytes(self) -> int:
+        """Of all constants, each weight as a byte."""
+        return sum(a.nbytes for step in self.steps for a in step.tensors.values())
+
+    def multiply_adds(self) -> int:
+        """Of one image."""
+        return sum(step.multiply_adds() for step in self.steps)
+
+    def summary(
+        self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None
+    ) -> None:
+        """Print a table of the steps, through print_fn, or print if None.
+
+        line_length: characters of a line, as many as it needs if None. Raises ValueError where
+        they are too few.
+        """
+        from ..models._summary import table
+
+        rows = [
+            (
+                f"{', '.join(step.layers)} ({step.kind})",
+                str((None, *_public(step.output_shape))),
+                f"{step.low} to {step.high}",
+                f"{sum(a.nbytes for a in step.tensors.values()):,}",
+                f"{step.multiply_adds():,}",
+            )
+            for step in self.steps
+        ]
+        head = ("Layers (step)", "Output shape", "Integers", "Bytes", "Multiply-adds")
+        totals = (
+            f"Total bytes: {self.count_bytes():,} ({self.contract})",
+            f"Total multiply-adds: {self.multiply_adds():,}",
+        )
+        if line_length is not None:
+            line_length = _check.integer("line_length", line_length, 1)
+        for line in table(self.name, head, rows, totals, line_length):
+            (print_fn or print)(line)
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write a file that `models.load_model` reads, whole or not at all.
+
+        filepath: must end in .safetensors. Raises FileExistsError where it is there and not to be
+        overwritten.
+        """
+        if not isinstance(filepath, (str, os.PathLike)):
+            raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
+        path = Path(filepath)
+        if path.suffix.lower() != ".safetensors":
+            raise ValueError(f"filepath must end in .safetensors, got {str(path)!r}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"filepath must be in an existing folder, got {str(path)!r}")
+        if path.is_file() and not overwrite:
+            raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
+        _files.write_whole(_files.checked("filepath", path), model_bytes(self))
+
+    def __repr__(self) -> str:
+        return f"<QuantizedModel {self.name!r}: {len(self.steps)} steps, {self.contract}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_bytes, (model_bytes(self),)
+
+    def _real(self, x: Any) -> NDArray[np.float32]:
+        real: NDArray[np.float32] = self.scores(x).astype(np.float32)
+        real *= np.float32(self.output.scale)
+        return real
+
+    def _batches(self, x: Any) -> Iterator[Any]:
+        from ..models._batches import Batches
+
+        for batch in Batches("x", x, None, steps_name="steps", restart=True).epoch():
+            yield (self._real(batch[0]), *batch[1:])
+
+
+def of_model(
+    model: Sequential, source: Source, steps: Sequence[Step], output: Output
+) -> QuantizedModel:
+    """A model of these steps with what `model` knows of its data, its loss and its metrics."""
+    shape = tuple(size or 0 for size in model.input_shape[1:])
+    given = tuple(size or 0 for size in model.output_shape[1:])
+    found = QuantizedModel(model.name, shape, given, source, steps, output)
+    found._head.set_facts(model.facts())
+    if model.loss is not None:
+        metrics = {key: list(map(deserialize, own)) for key, own in model.metrics_config().items()}
+        found._head.compile("sgd", model.loss, **metrics)
+    return found
+
+
+def _public(shape: Shape) -> Shape:
+    return shape[2:] if shape[:2] == (1, 1) else shape
+
+
+def _layer(function: Function) -> Layer:
+    """The layer that computes it."""
+    name, parameter, ceiling, threshold = function
+    if name == "elu":
+        return ELU(parameter)
+    if name == "leaky_relu":
+        return LeakyReLU(parameter)
+    if name == "bounded_relu":
+        return ReLU(None if math.isinf(ceiling) else ceiling, parameter, threshold)
+    return Activation(name)
+
+
+def _check_chain(model: QuantizedModel) -> None:
+    """Raise ValueError where a step does not fit what comes before it."""
+    low, high, _ = model.source
+    if (low, high) not in ((0, 255), (-127, 127)):
+        raise ValueError(f"input must be from 0 to 255 or from -127 to 127, got {low} to {high}")
+    values = math.prod(model._input_shape)
+    for place, step in enumerate(model.steps):
+        if math.prod(step.input_shape) != values:
+            raise ValueError(f"step {place} must take {values} values, got {step.input_shape}")
+        _steps.check_step(step, low, high)
+        if (
+            step.high > _steps.TOP
+            and (low, high) != (step.low, step.high)
+            and place + 1 < len(model.steps)
+        ):
+            raise ValueError(f"step {place} must give int8, as every step but the last")
+        low, high = step.low, step.high
+        values = math.prod(step.output_shape)
+    if not model.steps or values != math.prod(model._output_shape):
+        raise ValueError(f"the last step must give {model._output_shape}")
+
+
+def config_of(model: QuantizedModel) -> dict[str, Any]:
+    """The file's JSON."""
+    head = model._head
+    compiled = None
+    if head.loss is not None:
+        compiled = {"loss": serialize(head.loss), **head.metrics_config()}
+    return {
+        "format": model.contract,
+        "name": model.name,
+        "input_shape": model._input_shape,
+        "output_shape": model._output_shape,
+        "input": dict(model.source._asdict()),
+        "steps": [step.config() for step in model.steps],
+        "output": {"scale": model.output.scale, "function": list(model.output.function)},
+        "compile": compiled,
+        **head.facts(),
+    }
+
+
+def model_bytes(model: QuantizedModel) -> bytes:
+    """The file's bytes, the same for the same model."""
+    from safetensors.numpy import save
+
+    tensors = {
+        f"{place}.{name}": values
+        for place, step in enumerate(model.steps)
+        for name, values in step.tensors.items()
+    }
+    return save(tensors, metadata={"model": json.dumps(config_of(model))})
+
+
+def _of_bytes(data: bytes) -> QuantizedModel:
+    from safetensors.numpy import load
+
+    length = int.from_bytes(data[:8], "little")
+    config = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["model"])
+    return from_config(config, load(data))
+
+
+def from_config(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> QuantizedModel:
+    """The model of what a file has. Raises ValueError, TypeError or KeyError where it is none."""
+    if config["format"] != _steps.CONTRACT:
+        raise ValueError(f"its format must be {_steps.CONTRACT!r}, got {config['format']!r}")
+    if len(config["steps"]) > MOST_STEPS:
+        raise ValueError(f"it must have at most {MOST_STEPS} steps")
+    steps = []
+    for place, entry in enumerate(config["steps"]):
+        own = {
+            name.partition(".")[2]: values
+            for name, values in tensors.items()
+            if name.startswith(f"{place}.")
+        }
+        steps.append(_steps.step_from_config(entry, own))
+    if sum(len(step.tensors) for step in steps) != len(tensors):
+        raise ValueError("it has tensors that are no step's")
+    source, output = config["input"], config["output"]
+    name, *numbers = output["function"]
+    function = Function(_check.text("function", name), *(float(n) for n in numbers))
+    model = QuantizedModel(
+        _check.text("name", config["name"]),
+        _shape(config["input_shape"]),
+        _shape(config["output_shape"]),
+        Source(
+            _check.integer("low", source["low"], -127),
+            _check.integer("high", source["high"], 0),
+            _check.real("scale", source["scale"], "(0, inf)"),
+        ),
+        steps,
+        Output(_check.real("scale", output["scale"], "(0, inf)"), function),
+    )
+    model._head.set_facts(config)
+    if (compiled := config["compile"]) is not None:
+        kinds = ("metrics", "weighted_metrics")
+        metrics = {kind: list(map(deserialize, compiled.get(kind, ()))) for kind in kinds}
+        model._head.compile("sgd", losses.get(compiled["loss"]), **metrics)
+    return model
+
+
+def _shape(sizes: Any) -> Shape:
+    return tuple(_check.integer("a size", size, 1) for size in sizes)

@@ -1,0 +1,250 @@
+"""quantize: what it makes of a model, what it refuses, and the file of what it made."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from nets import compiled, peak_memory, samples, small
+from safetensors.numpy import load, save
+
+import pylenet
+from pylenet import layers
+from pylenet.models import load_model
+from pylenet.quantization import QuantizedModel
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small LeNet that tells four patterns apart, and samples it has not seen."""
+    model = compiled(small, "adam", metrics=["accuracy"])
+    x, y = samples(400, (8, 7, 2), 4)
+    model.fit(x, y, epochs=20, batch_size=16)
+    return model, x, y
+
+
+@pytest.fixture(scope="module")
+def quantized(trained):
+    model, x, _ = trained
+    return pylenet.quantize(model, x[:200])
+
+
+@pytest.mark.quick
+def test_a_quantized_model_answers_as_the_model_does(trained, quantized):
+    model, x, y = trained
+    expected, found = model.predict(x), quantized.predict(x)
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+    assert np.abs(found - expected).max() < 0.05
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(quantized.evaluate(x, y), model.evaluate(x, y), atol=0.01)
+    assert set(quantized.evaluate(x, y, return_dict=True)) == {"loss", "accuracy"}
+
+
+def test_the_largest_score_is_the_answer(trained, quantized):
+    _, x, _ = trained
+    scores = quantized.scores(x)
+    assert scores.dtype == np.int32
+    np.testing.assert_array_equal(scores.argmax(axis=1), quantized.predict(x).argmax(axis=1))
+
+
+def test_batches_are_predicted_and_tested_as_arrays_are(trained, quantized):
+    _, x, y = trained
+    batches = [(x[:30], y[:30]), (x[30:50], y[30:50])]
+    np.testing.assert_array_equal(quantized.predict(batches), quantized.predict(x[:50]))
+    assert quantized.evaluate(batches) == pytest.approx(quantized.evaluate(x[:50], y[:50]))
+
+
+def test_dense_weights_of_four_bits_are_from_minus_7_to_7(trained):
+    model, x, _ = trained
+    quantized = pylenet.quantize(model, x[:200], dense_bits=4)
+    largest = {
+        kind: max(np.abs(s.tensors["kernel"]).max() for s in quantized.steps if s.kind == kind)
+        for kind in ("dense", "conv2d")
+    }
+    assert largest == {"dense": 7, "conv2d": 127}
+
+
+def test_the_best_ranges_are_no_worse_on_held_out_images_than_any(trained):
+    model, x, _ = trained
+    held_out, methods = x[1:200:2], ("max", "99.99", "99.9", "error")
+    made = [pylenet.quantize(model, x[:200], ranges=name) for name in (*methods, "best")]
+    *others, best = (np.abs(q.predict(held_out) - model.predict(held_out)).mean() for q in made)
+    assert best <= 1.5 * min(others)  # it is chosen by the scores, not by the probabilities
+
+
+def test_what_integers_cannot_be_made_of_is_refused_by_name():
+    images = np.zeros((4, 28, 28), np.uint8)
+    with pytest.raises(
+        ValueError, match=r"layer 's2' \(Subsampling2D\) cannot be quantized: .*int8.md"
+    ):
+        pylenet.quantize(pylenet.models.lenet5_1998(), images)
+    model = pylenet.Sequential(
+        [layers.Dense(3, "softmax", input_shape=(4,), name="inner"), layers.Dense(2)]
+    )
+    with pytest.raises(ValueError, match="layer 'inner'.*softmax that is not the last"):
+        pylenet.quantize(model, np.ones((3, 4)))
+    with pytest.raises(ValueError, match="must have a Conv2D or a Dense"):
+        pylenet.quantize(pylenet.Sequential([layers.ReLU(input_shape=(4,))]), np.ones((3, 4)))
+
+
+def test_wrong_arguments_are_told_apart(trained):
+    model, x, _ = trained
+    with pytest.raises(TypeError, match="model must be a Sequential, got 3"):
+        pylenet.quantize(3, x)
+    with pytest.raises(ValueError, match="dense_bits must be 4 or 8, got 5"):
+        pylenet.quantize(model, x, dense_bits=5)
+    with pytest.raises(ValueError, match="ranges must be one of"):
+        pylenet.quantize(model, x, ranges="mean")
+    with pytest.raises(ValueError, match="images must have shape"):
+        pylenet.quantize(model, x[:, :3])
+    with pytest.raises(ValueError, match="images must hold finite numbers"):
+        pylenet.quantize(model, np.full_like(x, np.nan))
+    broken = compiled(small)
+    broken.set_weights([np.full_like(w, np.inf) for w in broken.get_weights()])
+    with pytest.raises(ValueError, match="must have finite weights"):
+        pylenet.quantize(broken, x)
+
+
+def test_images_of_zeros_and_weights_of_zeros_give_a_model(trained):
+    model, x, _ = trained
+    pylenet.quantize(model, np.zeros_like(x)).predict(x)
+    still = compiled(small)
+    still.set_weights([np.zeros_like(w) for w in still.get_weights()])
+    np.testing.assert_array_equal(pylenet.quantize(still, x).scores(x), 0)
+
+
+def test_pixels_that_look_scaled_are_warned_of():
+    model = pylenet.models.lenet5_modern()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    quantized = pylenet.quantize(model, pixels, ranges="max")
+    with pytest.warns(UserWarning, match="x looks scaled already"):
+        quantized.predict(pixels / 255)
+
+
+def test_the_summary_tells_integers_bytes_and_multiply_adds(quantized):
+    lines = []
+    quantized.summary(print_fn=lines.append)
+    assert f"Total bytes: {quantized.count_bytes():,} (pylenet-int8-1)" in lines
+    assert f"Total multiply-adds: {quantized.multiply_adds():,}" in lines
+    assert quantized.multiply_adds() == 8 * 7 * 3 * 18 + 3 * 1 * 5 * 18 + 15 * 7 + 7 * 4
+
+
+# The file
+
+
+@pytest.fixture
+def saved(quantized, tmp_path):
+    path = tmp_path / "m.int8.safetensors"
+    quantized.save(path)
+    return path
+
+
+@pytest.mark.quick
+def test_a_saved_model_is_the_same_model(trained, quantized, saved):
+    _, x, y = trained
+    loaded = load_model(saved)
+    assert isinstance(loaded, QuantizedModel)
+    assert loaded.contract == "pylenet-int8-1"
+    for other in (loaded, pickle.loads(pickle.dumps(quantized))):
+        np.testing.assert_array_equal(other.scores(x), quantized.scores(x))
+        np.testing.assert_array_equal(other.predict(x), quantized.predict(x))
+        assert other.evaluate(x, y) == quantized.evaluate(x, y)
+    before = saved.read_bytes()
+    loaded.save(saved)
+    assert saved.read_bytes() == before
+    with pytest.raises(FileExistsError, match="filepath must be new"):
+        loaded.save(saved, overwrite=False)
+    with pytest.raises(ValueError, match=r"filepath must end in \.safetensors"):
+        loaded.save(saved.with_suffix(".h5"))
+
+
+def test_the_names_of_data_and_classes_are_kept(trained, tmp_path):
+    _, x, _ = trained
+    model = compiled(small)
+    model.data_name, model.class_names = "patterns", ["a", "b", "c", "d"]
+    pylenet.quantize(model, x, ranges="max").save(tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    assert (loaded.data_name, loaded.class_names) == ("patterns", ("a", "b", "c", "d"))
+
+
+def changed(data, change):
+    """The file with its JSON and tensors changed in place by `change`."""
+    length = int.from_bytes(data[:8], "little")
+    config = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["model"])
+    tensors = load(data)
+    change(config, tensors)
+    return save(tensors, metadata={"model": json.dumps(config)})
+
+
+def setting(*path):
+    """A change of one value: its place in the JSON, then the value."""
+
+    def change(config, tensors):
+        *places, last, value = path
+        for place in places:
+            config = config[place]
+        config[last] = value
+
+    return change
+
+
+def tensor(name, value):
+    def change(config, tensors):
+        tensors[name] = value if callable(value) is False else value(tensors[name])
+
+    return change
+
+
+DAMAGE = {
+    "an unknown contract": setting("format", "pylenet-int8-2"),
+    "an unknown step": setting("steps", 0, "kind", "fft"),
+    "an unknown key": setting("steps", 0, "dilation", 2),
+    "no steps": setting("steps", []),
+    "too many steps": setting("steps", [{}] * 1001),
+    "a step that does not fit": setting("steps", 2, "input_shape", [4, 3, 4]),
+    "a shape without end": setting("steps", 0, "output_shape", [2**20, 2**20, 3]),
+    "a shape of text": setting("steps", 0, "output_shape", ["8", 7, 3]),
+    "a shift of 0": setting("steps", 0, "shift", 0),
+    "a shift of 32": setting("steps", 0, "shift", 32),
+    "a bound beyond int8": setting("steps", 0, "high", 128),
+    "an answer in the middle": setting("steps", 2, "high", 32767),
+    "strides of 0": setting("steps", 0, "strides", [0, 1]),
+    "a pool outside the image": setting("steps", 1, "before", [2, 2]),
+    "an input of 9 bits": setting("input", "high", 511),
+    "a scale of 0": setting("input", "scale", 0.0),
+    "a scale that is no number": setting("output", "scale", None),
+    "an unknown function": setting("output", "function", ["fft", 0, 0, 0]),
+    "an output that does not fit": setting("output_shape", [5]),
+    "a kernel of another type": tensor("0.kernel", lambda a: a.astype(np.int16)),
+    "a kernel of another shape": tensor("0.kernel", lambda a: a[..., :1].copy()),
+    "a weight of -128": tensor("0.kernel", lambda a: np.full_like(a, -128)),
+    "a bias beyond 2^30": tensor("0.bias", lambda a: np.full_like(a, 2**30)),
+    "a negative multiplier": tensor("0.multiplier", lambda a: -a),
+    "a tensor of no step": tensor("9.kernel", np.zeros(3, np.int8)),
+    "a tensor too many": tensor("1.kernel", np.zeros(3, np.int8)),
+    "a table of another size": tensor("0.table", np.zeros(1023, np.int8)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_file_that_breaks_the_contract_is_a_value_error(damage, saved):
+    saved.write_bytes(changed(saved.read_bytes(), DAMAGE[damage]))
+    with pytest.raises(ValueError, match="is not a pylenet model: "):
+        load_model(saved)
+
+
+def test_a_file_that_claims_much_is_refused_before_it_takes_memory(saved):
+    claim = setting("steps", 1, "output_shape", [2**13, 2**13, 1])
+    saved.write_bytes(changed(saved.read_bytes(), claim))
+    before = peak_memory()
+    with pytest.raises(ValueError, match="is not a pylenet model"):
+        load_model(saved)
+    assert peak_memory() - before < 50 * 2**20
+
+
+def test_a_cut_file_is_a_value_error(saved):
+    data = saved.read_bytes()
+    for size in range(0, len(data), 97):
+        saved.write_bytes(data[:size])
+        with pytest.raises(ValueError, match="is not a pylenet model"):
+            load_model(saved)
