@@ -7,7 +7,15 @@ recognition", Proc. IEEE 86(11), 1998; with full connections, ordinary pooling a
 from __future__ import annotations
 
 from .. import _check
-from ..layers import AveragePooling2D, Conv2D, Dense, Flatten, MaxPooling2D, Rescaling
+from ..layers import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+    Rescaling,
+)
 from ._sequential import Sequential
 
 
@@ -16,7 +24,7 @@ def lenet5_classic(classes: int = 10) -> Sequential:
 
     44,426 parameters with 10 classes; not compiled. To be trained with plain SGD.
     """
-    return _lenet5("lenet5_classic", "tanh", AveragePooling2D, classes)
+    return _lenet5("lenet5_classic", classic_layers(), classes)
 
 
 def lenet5_modern(classes: int = 10) -> Sequential:
@@ -24,26 +32,32 @@ def lenet5_modern(classes: int = 10) -> Sequential:
 
     44,426 parameters with 10 classes; not compiled.
     """
-    return _lenet5("lenet5_modern", "relu", MaxPooling2D, classes)
+    return _lenet5("lenet5_modern", modern_layers(), classes)
 
 
-def _lenet5(
-    name: str,
-    activation: str,
-    pooling: type[AveragePooling2D] | type[MaxPooling2D],
-    classes: int,
-) -> Sequential:
-    return Sequential(
-        [
-            Rescaling(1 / 255, input_shape=(28, 28, 1)),
-            Conv2D(6, 5, activation=activation),
-            pooling(2),
-            Conv2D(16, 5, activation=activation),
-            pooling(2),
-            Flatten(),
-            Dense(120, activation),
-            Dense(84, activation),
-            Dense(_check.integer("classes", classes, 2), "softmax"),
-        ],
-        name=name,
-    )
+def classic_layers() -> list[Layer]:
+    """Those between the scaled image, of 16 x 16 pixels or more, and the outputs."""
+    return _between("tanh", AveragePooling2D)
+
+
+def modern_layers() -> list[Layer]:
+    """Those between the scaled image, of 16 x 16 pixels or more, and the outputs."""
+    return _between("relu", MaxPooling2D)
+
+
+def _between(activation: str, pooling: type[AveragePooling2D] | type[MaxPooling2D]) -> list[Layer]:
+    return [
+        Conv2D(6, 5, activation=activation),
+        pooling(2),
+        Conv2D(16, 5, activation=activation),
+        pooling(2),
+        Flatten(),
+        Dense(120, activation),
+        Dense(84, activation),
+    ]
+
+
+def _lenet5(name: str, between: list[Layer], classes: int) -> Sequential:
+    pixels = Rescaling(1 / 255, input_shape=(28, 28, 1))
+    outputs = Dense(_check.integer("classes", classes, 2), "softmax")
+    return Sequential([pixels, *between, outputs], name=name)

@@ -1,11 +1,12 @@
 """One-hot labels, the one seed, and the initializers that draw from it."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
 
-from pylenet import initializers, utils
+from pylenet import _random, initializers, utils
 
 RANDOM = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform"]
 RANDOM += ["lecun_normal"]
@@ -226,3 +227,18 @@ def test_an_unknown_initializer_is_named():
         initializers.get(3)
     with pytest.raises(TypeError, match="seed must be an integer, got 'a'"):
         initializers.HeNormal(seed="a")
+
+
+def test_a_generator_of_its_own_serves_one_thread_and_leaves_the_package_s_alone():
+    package = _random.generator()
+    own, seen = np.random.default_rng(1), []
+    with _random.drawing_from(own):
+        other = threading.Thread(target=lambda: seen.append(_random.generator()))
+        other.start()
+        other.join()
+        assert _random.generator() is own
+        with _random.drawing_from(np.random.default_rng(2)):
+            assert _random.generator() is not own
+        assert _random.generator() is own
+    assert seen == [package]
+    assert _random.generator() is package
