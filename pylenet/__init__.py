@@ -92,10 +92,9 @@ _LAZY = [
     "web",
 ]
 
-# Imported when they are first used: half of the time.
-__getattr__ = _missing.of(
-    __name__, {"Model": "models", "quantize": "quantization", **{name: name for name in _LAZY}}
-)
+# Imported when they are first used: half of the time. scikit-learn is not needed for the rest.
+_PLACES = {"Model": "models", "quantize": "quantization", "sklearn": "sklearn"}
+__getattr__ = _missing.of(__name__, {**_PLACES, **{name: name for name in _LAZY}})
 sys.meta_path.insert(0, _missing.FirstFinder)
 sys.meta_path.append(_missing.LastFinder)  # asked for what nobody else has found
 

@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import importlib.resources
+import importlib.util
 import inspect
 import json
 import os
@@ -66,10 +67,15 @@ def test_the_stub_has_the_extension_s_arguments():
 
 # Names and docstrings
 
+EXTRAS = {"pylenet.sklearn": "sklearn"}  # modules that need one when they are imported
+
 
 def modules():
     found = [pylenet]
     for info in pkgutil.walk_packages(pylenet.__path__, "pylenet."):
+        extra = EXTRAS.get(info.name)
+        if extra and not importlib.util.find_spec(extra):
+            continue
         if not any(part.startswith("_") for part in info.name.split(".")[1:]):
             found.append(importlib.import_module(info.name))
     return found
@@ -123,6 +129,7 @@ def test_numpy_and_safetensors_are_the_only_things_it_needs():
 HEAVY = ("safetensors", "urllib.request", "http", "ssl", "asyncio", "multiprocessing", "unittest")
 HEAVY += ("numpy.random", "pathlib", "hashlib", "csv", "zipfile", "json", "shutil")  # not at once
 HEAVY += ("torch", "tensorflow", "keras", "jax", "matplotlib", "pandas", "scipy", "PIL", "tqdm")
+HEAVY += ("sklearn",)
 
 
 def test_importing_is_quiet_and_brings_in_nothing_heavy(run_python):
@@ -152,6 +159,22 @@ for module in (pylenet, pylenet.models):
 """
     done = run_python(code)
     assert done.returncode == 0, done.stderr
+
+
+def test_without_scikit_learn_its_estimator_says_what_to_install(run_python):
+    code = """
+import sys
+sys.modules["sklearn"] = None
+import pylenet
+from pylenet import *
+try:
+    pylenet.sklearn.LeNetClassifier
+except ImportError as error:
+    print(error)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith('or newer: pip install "pylenet[sklearn]"\n')
 
 
 def test_importing_changes_nothing_of_the_process(run_python):
