@@ -7,23 +7,22 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .. import _core, _files, _threads, utils
+from .. import _core, _files, _threads
 from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
-from ..augmentation import RandomAffine
 from ..benchmark.machine import processor
-from ..callbacks import ModelCheckpoint
-from ..models import Sequential
-from . import _data, _options, _output, _plots
-from ._backup import Backup
+from . import _data, _options, _output, _plots, _seeds
+from ._training import Planned, Training
 
 SIZE = (28, 28)  # of the images that the LeNets take
 RESULTS = "results.json"
 HEAD = ("model", "parameters", "epochs", "seconds", "test loss", "test accuracy")
+HEAD_OF_SEEDS = ("model", "seed", *HEAD[2:])
+SEEDS = 2**32  # each is below
 
 
 def add(commands: Any) -> None:
@@ -65,10 +64,17 @@ def add(commands: Any) -> None:
         command.add_argument(option, type=convert, metavar="N", help=f"{text} (default: {usual})")
     command.add_argument(
         "--seed",
-        type=_options.integer(0, 2**32),
+        type=_options.integer(0, SEEDS),
         default=1,
         metavar="N",
         help="of initial weights and order of the images (default: 1)",
+    )
+    command.add_argument(
+        "--seeds",
+        type=_options.integer(2),
+        metavar="N",
+        help="train each model from N seeds, --seed and those that follow, side by side on one "
+        "thread each, and tell their mean and standard deviation",
     )
     command.add_argument(
         "--out",
@@ -96,7 +102,7 @@ def add(commands: Any) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train the models asked for, each from the same seed; write and print what came of it.
+    """Train the models asked for, each from one seed or from many; write and print what came of it.
 
     Each model is saved after every epoch, and the state of its training backed up until all are
     done, for --resume.
@@ -115,10 +121,11 @@ def train(options: argparse.Namespace) -> None:
         "cpu": processor(),
         "version": _core.__version__,
     }
-    paths = {name: options.out / f"{name}.safetensors" for name in recipes}
+    planned = _planned(recipes, options)
+    paths = [one.path(options.out) for one in planned]
     results_path = options.out / RESULTS
     drawn = _plots.files(options.out, recipes) if options.plots else []
-    written = [*paths.values(), results_path, *drawn]
+    written = [*paths, results_path, *drawn]
     _check_writable(options.out, written)
     for path in written:
         _files.sweep(path, 0)
@@ -126,10 +133,12 @@ def train(options: argparse.Namespace) -> None:
     classes = len(data.class_names)
     setting = {"data": data.name, "classes": classes, **setting}
 
-    backups = _backups(recipes, data, options)
+    numbered = data.numbered(data.class_names, classes)
+    trainings = [Training(one, _title(one, options), data, numbered, options) for one in planned]
     # A backup that is to be gone on with looks at the data itself.
-    resumed = {name for name, backup in backups.items() if options.resume and backup.there}
-    there = {paths[name]: _data.of_model(paths[name]) for name in recipes if name not in resumed}
+    resumed = [training for training in trainings if options.resume and training.backup.there]
+    others = [training.path for training in trainings if training not in resumed]
+    there = {path: _data.of_model(path) for path in others}
     if not resumed:
         there[results_path] = _data.of_results(results_path)
     _check_same_data(options.data, data.name, there)
@@ -142,34 +151,94 @@ def train(options: argparse.Namespace) -> None:
         last = classes - 1
         print(f"Labels {data.first_label} to {data.first_label + last} are outputs 0 to {last}.")
 
-    numbered = data.numbered(data.class_names, classes)
-    results: list[dict[str, Any]] = []
-    rows: list[tuple[str, ...]] = [HEAD]
-    for name, recipe in recipes.items():
-        title = name if options.recipe is None else f"{name}, recipe {options.recipe}"
-        title += ", distorted" if options.distort else ""
-        augmentation, model, figures = _train_one(
-            *(title, recipe, numbered, data, options, paths[name], backups[name])
-        )
-        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        results.append({"model": name, **setting, "date": date, **figures})
-        model.save(paths[name])
-        text = json.dumps(results, indent=2) + "\n"
-        _files.write_whole(results_path, text.encode())
-        rows.append(_row(name, model.count_params(), **figures))
-        if options.plots:
-            _plots.write_model(options.out, name, model, augmentation, *numbered)
-    if options.plots:
-        histories = {result["model"]: result["history"] for result in results}
-        _plots.write_run(options.out, histories, numbered[0], data.class_names)
-    for backup in backups.values():
-        backup.delete()
+    if options.seeds is not None:
+        rows = _train_seeds(trainings, setting, results_path, options)
+    else:
+        rows = _train_in_turn(trainings, numbered, data, setting, results_path, options)
+    for training in trainings:
+        training.backup.delete()
     if not options.quiet:
         _output.print_table(rows)
-        print(f"\nWritten: {', '.join(map(str, [*paths.values(), results_path]))}")
+        print(f"\nWritten: {', '.join(map(str, [*paths, results_path]))}")
         if drawn:
             names = ", ".join(path.stem for path in drawn[:: len(_plots.SUFFIXES)])
             print(f"Drawn in {options.out}, as .png and .svg: {names}")
+
+
+def _train_in_turn(
+    trainings: Sequence[Training],
+    numbered: tuple[_data.Labelled, _data.Labelled],
+    data: _data.Data,
+    setting: Mapping[str, Any],
+    results_path: Path,
+    options: argparse.Namespace,
+) -> list[tuple[str, ...]]:
+    """One after the other, each on all threads; the rows of the final table."""
+    results: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = [HEAD]
+    for training in trainings:
+        model, augmentation, figures = training.run(tell=not options.quiet)
+        if not options.quiet:
+            print()
+        results.append({"model": training.model, **setting, "date": _now(), **figures})
+        _write(results_path, results)
+        rows.append(_row(training.model, f"{model.count_params():,}", **figures))
+        if options.plots:
+            _plots.write_model(options.out, training.model, model, augmentation, *numbered)
+    if options.plots:
+        histories = {result["model"]: result["history"] for result in results}
+        _plots.write_run(options.out, histories, numbered[0], data.class_names)
+    return rows
+
+
+def _train_seeds(
+    trainings: Sequence[Training],
+    setting: Mapping[str, Any],
+    results_path: Path,
+    options: argparse.Namespace,
+) -> list[tuple[str, ...]]:
+    """Side by side, each on a thread of its own; the rows of the final table."""
+    threads = _seeds.available_threads()
+    setting = {**setting, "threads": threads}
+    del setting["seed"]
+    runs: dict[str, dict[int, dict[str, Any]]] = {training.model: {} for training in trainings}
+    shared: dict[str, dict[str, Any]] = {}
+
+    def results() -> list[dict[str, Any]]:
+        """Of the models that have been trained from two seeds or more."""
+        found = []
+        for model, by_seed in runs.items():
+            own = [{"seed": seed, **by_seed[seed]} for seed in sorted(by_seed)]
+            if len(own) > 1:
+                means = _seeds.means(own)
+                found.append({"model": model, **setting, **shared[model], **means, "runs": own})
+        return found
+
+    def finished(training: Training, figures: dict[str, Any]) -> None:
+        shared[training.model] = {"date": _now(), "epochs": figures.pop("epochs")}
+        runs[training.model][training.seed] = figures
+        _write(results_path, results())
+
+    if not options.quiet:
+        first, last = options.seed, options.seed + options.seeds - 1
+        print(f"{' and '.join(runs)}, seeds {first} to {last}, on {threads} threads", flush=True)
+    _seeds.train(trainings, threads, finished, quiet=options.quiet)
+    rows: list[tuple[str, ...]] = [HEAD_OF_SEEDS]
+    for result in results():
+        model, epochs = result["model"], result["epochs"]
+        rows += [_row(model, str(run["seed"]), epochs=epochs, **run) for run in result["runs"]]
+        rows.append(_row(model, "mean", **result))
+        stds = (f"{result[f'test_{name}_std']:.4f}" for name in ("loss", "accuracy"))
+        rows.append((model, "std", "", "", *stds))
+    return rows
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _write(path: Path, results: list[dict[str, Any]]) -> None:
+    _files.write_whole(path, (json.dumps(results, indent=2) + "\n").encode())
 
 
 def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
@@ -192,83 +261,34 @@ def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
     return {"1998": AUGMENTED_1998}
 
 
-def _backups(
-    recipes: dict[str, Recipe], data: _data.Data, options: argparse.Namespace
-) -> dict[str, Backup]:
-    return {
-        name: Backup(
-            options.out / f".{name}.backup",
-            {
-                "--recipe": options.recipe,
-                "--seed": options.seed,
-                "--batch-size": options.batch_size or recipe.batch_size,
-                "sha256 of the training data": data.sha256,
-            },
-            resume=options.resume,
-        )
+def _planned(recipes: Mapping[str, Recipe], options: argparse.Namespace) -> list[Planned]:
+    """What is to be trained, in order. Raises ValueError where the options do not fit."""
+    if options.seeds is None:
+        return [Planned(name, recipe, options.seed, name) for name, recipe in recipes.items()]
+    if options.plots:
+        raise ValueError(f"--plots is for one seed, got --seeds {options.seeds}")
+    seeds = range(options.seed, options.seed + options.seeds)
+    if seeds[-1] >= SEEDS:
+        raise ValueError(f"--seeds must end below seed {SEEDS}, got {seeds[-1]}")
+    return [
+        Planned(name, recipe, seed, f"{name}-seed{seed}")
         for name, recipe in recipes.items()
-    }
+        for seed in seeds
+    ]
 
 
-def _train_one(
-    title: str,
-    recipe: Recipe,
-    numbered: tuple[_data.Labelled, _data.Labelled],
-    data: _data.Data,
-    options: argparse.Namespace,
-    path: Path,
-    backup: Backup,
-) -> tuple[RandomAffine | None, Sequential, dict[str, Any]]:
-    """Its augmentation; the model; its epochs, seconds of training alone, test loss and accuracy.
-
-    numbered: the data's images, with the model's outputs as labels.
-    And the history of all epochs: the test images are looked at after each, and nothing depends
-    on what they show.
-    """
-    classes = len(data.class_names)
-    (x, y), test = numbered
-    epochs = options.epochs or recipe.epochs
-    batch_size = options.batch_size or recipe.batch_size
-    steps = -(-len(x) // batch_size) * epochs
-
-    utils.set_random_seed(options.seed)
-    model = recipe.build(classes)
-    model.data_name, model.class_names = data.name, data.class_names
-    optimizer = recipe.optimizer(steps, options.lr or recipe.learning_rate)
-    model.compile(optimizer, recipe.loss, metrics=["accuracy"])
-    if not options.quiet:
-        print(
-            f"{title}: {model.count_params():,} parameters, {len(x):,} images, "
-            f"batches of {batch_size}",
-            flush=True,
-        )
-    verbose = 0 if options.quiet else 1
-    callbacks = [ModelCheckpoint(path), backup]
-    augmentation = recipe.augmentation() if recipe.augmentation else None
-    model.fit(
-        *(x, y, batch_size, epochs, verbose, callbacks),
-        validation_data=test,
-        augmentation=augmentation,
-    )
-    last = backup.history[-1]
-    loss, accuracy = last["val_loss"], last["val_accuracy"]
-    if not math.isfinite(loss):
-        raise ValueError(f"{title}: the test loss is {loss}, expected a finite number: lower --lr")
-    if not options.quiet:
-        print()
-    figures = {
-        "epochs": epochs,
-        "seconds": round(backup.seconds, 3),
-        "test_loss": loss,
-        "test_accuracy": accuracy,
-        "history": {name: [logs[name] for logs in backup.history] for name in last},
-    }
-    return augmentation, model, figures
+def _title(planned: Planned, options: argparse.Namespace) -> str:
+    """As "modern, recipe best, seed 3"; the seed only if there are several."""
+    parts = [planned.model]
+    parts += [f"recipe {options.recipe}"] if options.recipe else []
+    parts += ["distorted"] if options.distort else []
+    parts += [f"seed {planned.seed}"] if options.seeds else []
+    return ", ".join(parts)
 
 
 def _row(
     name: str,
-    parameters: int,
+    which: str,
     *,
     epochs: int,
     seconds: float,
@@ -277,7 +297,7 @@ def _row(
     **_: Any,
 ) -> tuple[str, ...]:
     figures = (f"{seconds:.1f}", f"{test_loss:.4f}", f"{test_accuracy:.4f}")
-    return (name, f"{parameters:,}", str(epochs), *figures)
+    return (name, which, str(epochs), *figures)
 
 
 def _check_same_data(option: str, name: str, there: Mapping[Path, set[str]]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 import sanitizer
-from datasets_tiny import NAMES, idx
+from datasets_tiny import NAMES, write_data
 from tolerance import assert_same_bits
 
 import pylenet
@@ -25,21 +25,6 @@ from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
 SCRIPT = shutil.which("pylenet", path=os.path.dirname(sys.executable))
 FIGURES = ("test_loss", "test_accuracy")
-
-
-def write_data(folder, size=(28, 28), classes=10, train=200, test=50):
-    """Noise with a bright bar whose place, or length, tells the class, in MNIST's four files."""
-    rng = np.random.default_rng(5)
-    folder.mkdir()
-    for count, (images, labels) in ((train, NAMES[:2]), (test, NAMES[2:])):
-        y = np.arange(count, dtype=np.uint8) % classes
-        x = rng.integers(0, 100, (count, *size), np.uint8)
-        for image, label in zip(x, y, strict=True):
-            row, column = 2 * (label % 12) + 2, 9 * (label // 12)
-            image[row : row + 3, column:] = 250
-        (folder / images).write_bytes(idx(x))
-        (folder / labels).write_bytes(idx(y))
-    return folder
 
 
 def environment(**env):
