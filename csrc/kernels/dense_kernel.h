@@ -48,31 +48,34 @@ inline void dense_kernel_tile(float* dkernel, const float* x, const float* rows,
   }
 }
 
-// TI rows of dkernel: tiles of TV vectors, then one of what is left.
-template <int LANES, int TI, int TV>
+// Rows [begin, end) of dkernel: tiles of TV vectors of outputs, then one of what is left. Outputs
+// outermost: what a tile reads of all images' dy stays in the first-level cache for all its rows.
+template <int LANES, int TV>
 inline void dense_kernel_rows(float* dkernel, const float* x, const float* rows, int count, int in,
-                              int out, int row_stride, int i, bool add, int o = 0) {
+                              int out, int row_stride, int begin, int end, bool add, int o = 0) {
+  constexpr int kTile = kRegisters == 32 ? 8 : 4;
   for (; o + (TV - 1) * kLanes < out; o += TV * kLanes) {
-    const int last = out - o - (TV - 1) * kLanes;
-    dense_kernel_tile<LANES, TI, TV>(dkernel, x, rows, count, in, out, row_stride, i, o,
-                                     last < kLanes ? last : kLanes, add);
+    const int last = lanes_left(out, o + (TV - 1) * kLanes);
+    int i = begin;
+    for (; i + kTile <= end; i += kTile)
+      dense_kernel_tile<LANES, kTile, TV>(dkernel, x, rows, count, in, out, row_stride, i, o, last,
+                                          add);
+    for (; i < end; i++)
+      dense_kernel_tile<LANES, 1, TV>(dkernel, x, rows, count, in, out, row_stride, i, o, last,
+                                      add);
   }
   if constexpr (TV > 1) {
     if (o < out)
-      dense_kernel_rows<LANES, TI, TV - 1>(dkernel, x, rows, count, in, out, row_stride, i, add, o);
+      dense_kernel_rows<LANES, TV - 1>(dkernel, x, rows, count, in, out, row_stride, begin, end,
+                                       add, o);
   }
 }
 
-// LANES: images in a group of x.
+// LANES: images in a group.
 template <int LANES>
 void dense_kernel_gradient(float* dkernel, const float* x, const float* rows, int count, int in,
                            int out, int row_stride, int begin, int end, bool add) {
-  constexpr int kTile = kRegisters == 32 ? 8 : 4;
-  int i = begin;
-  for (; i + kTile <= end; i += kTile)
-    dense_kernel_rows<LANES, kTile, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
-  for (; i < end; i++)
-    dense_kernel_rows<LANES, 1, 3>(dkernel, x, rows, count, in, out, row_stride, i, add);
+  dense_kernel_rows<LANES, 3>(dkernel, x, rows, count, in, out, row_stride, begin, end, add);
 }
 
 void dense_bias_gradient(float* dbias, const float* rows, int count, int out, int row_stride,

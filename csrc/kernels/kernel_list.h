@@ -76,6 +76,11 @@ PYLENET_KERNEL(dense_forward,
 // Sums: outputs in order.
 PYLENET_KERNEL(dense_backward_input,
                (float* dx, const float* dy, const float* kernel, int in, int out))
+// The same of several groups at a time, for weights that do not fit the caches.
+PYLENET_KERNEL(dense_wide_forward, (float* const* y, const float* const* x, int groups,
+                                    const float* kernel, const float* bias, int in, int out))
+PYLENET_KERNEL(dense_wide_backward_input, (float* const* dx, const float* const* dy, int groups,
+                                           const float* kernel, int in, int out))
 // rows [lane][row_stride]: dy turned to rows, the rest of a row zero.
 PYLENET_KERNEL(dense_rows, (float* rows, const float* dy, int out, int row_stride))
 // dkernel rows [begin, end) of [in][out], contracted over `count` images in order, and dbias.

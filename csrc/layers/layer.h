@@ -47,6 +47,21 @@ struct Range {
   std::size_t begin, end;
 };
 
+// A layer that computes several groups together in less time than one after the other, as one whose
+// weights do not fit the caches.
+class WideLayer {
+ public:
+  // As Layer's, of `groups` groups. The call is the first one's; the others follow it. dx is null
+  // where nobody wants it.
+  virtual void forward_groups(const Call& call, float* const* y, const float* const* x,
+                              int groups) const = 0;
+  virtual void backward_groups(const Call& call, float* const* dx, float* const* dy,
+                               const float* const* x, const float* const* y, int groups) const = 0;
+
+ protected:
+  ~WideLayer() = default;
+};
+
 class Layer {
  public:
   // offset: where its parameters begin in the flat buffer.
@@ -66,6 +81,9 @@ class Layer {
   // dx is null where nobody wants it. dy may be used up.
   virtual void backward(const Call& call, float* dx, float* dy, const float* x,
                         const float* y) const = 0;
+
+  // How several groups are computed together, where that takes less time; else null.
+  virtual const WideLayer* wide() const { return nullptr; }
 
   // Backward for the diagonal of the Gauss-Newton Hessian: hx and the record from hy, by squares of
   // everything that backward multiplies with. `call` has the squared parameters; x_squared is null

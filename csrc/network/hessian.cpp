@@ -83,10 +83,10 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
   const int groups = int(std::min(count, kHessianSlab));
   threads = team_size(threads, groups, 3 * cost(plan));
   const auto squares = aligned_zeros<float>(threads * square_floats);
-  const Lease workspace(*this, plan, {threads, groups, 0, bool(augmentation)});
+  const Lease workspace(*this, plan, {threads, 1, groups, 0, bool(augmentation)});
   run_team(threads, [&](const Member& member) {
     const auto worker_with = [&](const float* weights) {
-      return Worker{*this, plan, weights, *workspace, interrupt, member, std::size_t(groups)};
+      return Worker{*this, plan, weights, *workspace, interrupt, member, 1, std::size_t(groups)};
     };
     const HessianWorker worker{worker_with(parameters), worker_with(squared.get()),
                                squares.get() + member.thread * square_floats};

@@ -140,6 +140,8 @@ class Network {
   struct Workspace;
   class Lease;
   struct Worker;
+  struct Group;
+  class Bundle;
   struct Trainer;
   struct HessianWorker;
 
@@ -157,11 +159,11 @@ class Network {
   }
   void predict_into(float* y, bool roomy, const float* parameters, const ImageView& x,
                     std::int64_t count, int threads, Interrupt& interrupt) const;
-  // Calls use(worker, first image, the group's images) for each group, after `layers` layers.
-  // output: where the output is to lie; null for its place in the buffer.
+  // Calls use(worker, the group's images) for each group, after `layers` layers; groups go side by
+  // side, `bundle` at most. output: where the output is to lie; null for its place in the buffer.
   template <class Use>
   void forward_groups(const Plan& plan, Workspace& workspace, const float* parameters,
-                      const ImageView& x, std::int64_t count, int layers, int threads,
+                      const ImageView& x, std::int64_t count, int layers, int threads, int bundle,
                       Interrupt& interrupt, float* output, Use use) const;
 
   // Throws std::invalid_argument where there is no Hessian; returns the largest input of its

@@ -54,11 +54,11 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
                            const Targets& targets, Loss loss, int repeats) const {
   const Plan& plan = plan_for(count, *both_ways_);
   const int layers = layers_before(loss);
-  const Lease workspace(*this, plan, {1, 1, std::size_t(count)});
+  const Lease workspace(*this, plan, {1, 1, 1, std::size_t(count)});
   Interrupt never([] { return false; });
   Team alone(1);
   const Member member{alone, 0, 1};
-  const Worker worker{*this, plan, parameters, *workspace, never, member, 1};
+  const Worker worker{*this, plan, parameters, *workspace, never, member, 1, 1};
   float* gradient = workspace->gradient.data.get();
   const GroupImages images(0, count, plan.kernels.lanes);
   const auto scratch = aligned_zeros<float>(parameter_floats_);  // updated in place of parameters

@@ -74,25 +74,32 @@ struct Network::Trainer {
       const int begin = s == 0 ? 0 : n.barriers_[s - 1];
       const int end = s == segments ? layers : n.barriers_[s];
       if (s > 0) gather_forward(slab, begin);
-      for_each_group(slab, [&](const Worker& own, int group, const GroupImages& images) {
-        if (s == 0) own.pack(call.x, images, call.augmentation);
-        own.forward_layers(begin, end);
+      for_each_bundle(slab, [&](const Bundle& groups) {
+        if (s == 0)
+          groups.for_each([&](const Group& group) {
+            group.worker.pack(call.x, group.images, call.augmentation);
+          });
+        groups.forward_layers(begin, end);
         if (s < segments) return;
-        Workspace& workspace = own.workspace;
-        const std::int64_t first = images.first - slab.begin;
-        own.loss(own.output_gradient(), &workspace.losses[first], &workspace.correct[first],
-                 call.targets, images, call.loss, layers, slab.scale);
-        if (call.outputs) own.unpack_outputs(call.outputs, images, layers);
-        own.backward_layers(backward_end(s), layers, group);
+        groups.for_each([&](const Group& group) { loss(slab, group, layers); });
+        groups.backward_layers(backward_end(s), layers);
       });
     }
     for (int s = segments; s > 0 && n.barriers_[s - 1] >= n.first_trainable_; s--) {
       const int barrier = n.barriers_[s - 1];
       gather_backward(slab, barrier);
-      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
-        own.backward_layers(backward_end(s - 1), barrier + 1, group);
+      for_each_bundle(slab, [&](const Bundle& groups) {
+        groups.backward_layers(backward_end(s - 1), barrier + 1);
       });
     }
+  }
+
+  void loss(const Slab& slab, const Group& group, int layers) const {
+    const Worker& own = group.worker;
+    const std::int64_t first = group.images.first - slab.begin;
+    own.loss(own.output_gradient(), &own.workspace.losses[first], &own.workspace.correct[first],
+             call.targets, group.images, call.loss, layers, slab.scale);
+    if (call.outputs) own.unpack_outputs(call.outputs, group.images, layers);
   }
 
   // The first layer of segment `s` that is not its barrier and that anything goes back through.
@@ -101,21 +108,12 @@ struct Network::Trainer {
     return std::max(after, network().first_trainable_);
   }
 
-  // Calls f(worker, group, images) with a worker on the group's buffer.
   template <class F>
-  void for_each_group(const Slab& slab, F f) const {
+  void for_each_bundle(const Slab& slab, F f) const {
     const double values = double(size_of(network().input_));
     const double work = values * (call.augmentation ? kPixelCost : 1.0);
-    worker.for_each_group(
-        slab.begin, slab.end, call.order, work,
-        [&](int group, const GroupImages& images) {
-          const TrainingImages training{call.seed, call.epoch, images.index, images.count};
-          Worker own = worker;
-          own.training = &training;
-          if (!network().barriers_.empty()) own.buffer = own.workspace.groups[group].data.get();
-          f(own, group, images);
-        },
-        call.exchange);
+    const TrainingImages step{call.seed, call.epoch, nullptr, 0};
+    worker.for_each_bundle(slab.begin, slab.end, call.order, work, f, &step, call.exchange);
   }
 
   void run_exchange(const Slab& slab) const {
@@ -139,8 +137,11 @@ struct Network::Trainer {
     const Layer& layer = *network().layers_[barrier];
     const Place& place = worker.plan.places[barrier];
     for (int round = 0; round < layer.forward_rounds(); round++) {
-      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
-        layer.gather_forward(own.call(barrier, group), round, own.buffer + place.x);
+      for_each_bundle(slab, [&](const Bundle& groups) {
+        groups.for_each([&](const Group& group) {
+          const Worker& own = group.worker;
+          layer.gather_forward(own.call(barrier, group.number), round, own.buffer + place.x);
+        });
       });
       settle(slab, barrier,
              [&](const Call& own) { layer.settle_forward(own, round, slab.images()); });
@@ -150,9 +151,12 @@ struct Network::Trainer {
     const Layer& layer = *network().layers_[barrier];
     const Place& place = worker.plan.places[barrier];
     for (int round = 0; round < layer.backward_rounds(); round++) {
-      for_each_group(slab, [&](const Worker& own, int group, const GroupImages&) {
-        layer.gather_backward(own.call(barrier, group), round, own.buffer + place.dy,
-                              own.buffer + place.x);
+      for_each_bundle(slab, [&](const Bundle& groups) {
+        groups.for_each([&](const Group& group) {
+          const Worker& own = group.worker;
+          layer.gather_backward(own.call(barrier, group.number), round, own.buffer + place.dy,
+                                own.buffer + place.x);
+        });
       });
       settle(slab, barrier,
              [&](const Call& own) { layer.settle_backward(own, round, slab.images()); });
@@ -218,15 +222,17 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   const Plan& plan = plan_for(largest, *both_ways_);
   const int groups = plan.groups_of(largest);
   threads = team_size(threads, groups, 3 * cost(plan));
-  const Lease workspace(*this, plan,
-                        {threads, groups, std::size_t(largest), bool(call.augmentation), segments});
+  const int bundle = Bundle::size(*this, plan, groups, threads);
+  const Lease workspace(
+      *this, plan,
+      {threads, bundle, groups, std::size_t(largest), bool(call.augmentation), segments});
   Update update(isa_, call.optimizer, call.regularizers, call.constraints, call.parameters,
                 workspace->gradient.data.get(), trained_tensors(), int(parts_.size()));
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{
         call,
-        {*this, plan, call.parameters, *workspace, interrupt, member, std::size_t(groups)},
+        {*this, plan, call.parameters, *workspace, interrupt, member, bundle, std::size_t(groups)},
         update};
     for (std::int64_t step = 0; step < call.steps() && trainer.step(step); step++)
       if (member.thread == 0) done = step + 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "network/network.h"
@@ -33,7 +34,7 @@ struct Network::Workspace {
     }
   };
 
-  std::vector<Buffer> threads;  // each thread's, for the group that it works on
+  std::vector<Buffer> threads;  // each thread's, for the groups that it works on
   std::vector<Buffer> frames;   // each thread's, around images that are distorted
   std::vector<Buffer> groups;   // each group's, where a step has several segments
   Buffer records, gradient, shared;
@@ -54,6 +55,7 @@ class Network::Lease {
  public:
   struct Wanted {
     int threads;
+    int bundle = 1;                 // how many groups a thread works on side by side
     int record_groups = 0;          // of how many groups the records are kept at once
     std::size_t loss_images = 0;    // of how many images the losses are kept
     bool frames = false;            // whether images are distorted
@@ -71,7 +73,9 @@ class Network::Lease {
     }
     if (!workspace_) workspace_ = std::make_unique<Workspace>();
     Workspace& w = *workspace_;
-    reserve(w.threads, wanted.threads, wanted.output_elsewhere ? plan.output : plan.floats);
+    const int side_by_side = wanted.segments ? 1 : wanted.bundle;  // else in the groups' buffers
+    reserve(w.threads, wanted.threads,
+            wanted.output_elsewhere ? plan.output : plan.floats * side_by_side);
     if (wanted.frames)
       reserve(w.frames, wanted.threads,
               framed_floats(network.input_) * plan.kernels.lanes + kSlack);
@@ -133,6 +137,7 @@ struct Network::Worker {
   Workspace& workspace;
   Interrupt& interrupt;
   const Member& member;
+  int bundle = 1;                 // so many groups go through the network side by side, at most
   std::size_t record_groups = 0;  // there is room for so many; without room no records are kept
   float* output = nullptr;        // forward alone: where the output lies; null for the buffer
 
@@ -153,6 +158,12 @@ struct Network::Worker {
       f(group, GroupImages(begin + std::int64_t(group) * lanes, end, lanes, order));
     });
   }
+
+  // The same for each bundle of groups, as f(bundle). training: null, or seed and epoch.
+  template <class F>
+  void for_each_bundle(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
+                       F f, const TrainingImages* training = nullptr,
+                       const Exchange* exchange = nullptr) const;
 
   Call call(std::size_t layer, std::size_t group) const {
     return {plan.kernels,
@@ -216,10 +227,14 @@ struct Network::Worker {
                               count == 3 ? layers[i + 2]->only_activation() : Activation{});
   }
 
+  // Whether anybody wants layer i's dx; want_dx: whether the first one's is wanted.
+  bool wants_dx(std::size_t i, bool want_dx) const {
+    return want_dx || int(i) > network.first_trainable_;
+  }
   // dx is left out where nobody wants it.
   void backward(std::size_t i, std::size_t group, bool want_dx) const {
     const Place& place = plan.places[i];
-    float* dx = want_dx || int(i) > network.first_trainable_ ? buffer + place.dx : nullptr;
+    float* dx = wants_dx(i, want_dx) ? buffer + place.dx : nullptr;
     network.layers_[i]->backward(call(i, group), dx, buffer + place.dy, buffer + place.x,
                                  buffer + place.y);
   }
@@ -264,5 +279,143 @@ struct Network::Worker {
         plan.kernels, plan.records(records(), record_groups, layer), gradient, own, images, add);
   }
 };
+
+// A group with all that it goes through the network with.
+struct Network::Group {
+  const int number;
+  const GroupImages images;
+  const TrainingImages training;
+  Worker worker;
+
+  // place: which one this is of those side by side.
+  Group(const Worker& thread, int number, int place, std::int64_t begin, std::int64_t end,
+        const std::int64_t* order, const TrainingImages* step)
+      : number(number),
+        images(begin + std::int64_t(number) * thread.plan.kernels.lanes, end,
+               thread.plan.kernels.lanes, order),
+        training{step ? step->seed : 0, step ? step->epoch : 0, images.index, images.count},
+        worker(thread) {
+    if (step) worker.training = &training;
+    if (step && !worker.network.barriers_.empty())
+      worker.buffer = worker.workspace.groups[number].data.get();
+    else
+      worker.buffer += place * worker.plan.floats;
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+};
+
+// Groups that one thread takes through the network side by side: a wide layer computes them
+// together, the layers between wide ones take one group after the other.
+class Network::Bundle {
+ public:
+  static constexpr int kMost = 8;
+
+  // How many groups each thread takes side by side where there are so many groups: all threads
+  // have a share, and the shares are alike. Two in lanes suffice, and no more than the second-level
+  // cache holds: else what is saved for weights is lost for values.
+  static int size(const Network& network, const Plan& plan, int groups, int threads) {
+    constexpr int kImages = 32;
+    constexpr std::size_t kFloats = 1 << 19;
+    const bool wide = std::any_of(network.layers_.begin(), network.layers_.end(),
+                                  [](const auto& layer) { return layer->wide() != nullptr; });
+    if (!wide) return 1;
+    const int room = int(std::max<std::size_t>(1, kFloats / plan.floats));
+    const int most = std::min({kMost, kImages / plan.kernels.lanes, room});
+    const int share = (groups + threads - 1) / threads, bundles = (share + most - 1) / most;
+    return (share + bundles - 1) / bundles;
+  }
+
+  Bundle(const Worker& thread, int first, int count, std::int64_t begin, std::int64_t end,
+         const std::int64_t* order, const TrainingImages* step)
+      : count_(count) {
+    for (int k = 0; k < count; k++)
+      groups_[k].emplace(thread, first + k, k, begin, end, order, step);
+  }
+
+  // Calls f(group) for each.
+  template <class F>
+  void for_each(F f) const {
+    for (int k = 0; k < count_; k++) f(*groups_[k]);
+  }
+
+  // As a worker's.
+  void forward_layers(int begin, int end) const {
+    for (int i = begin, next; i < end; i = next) {
+      next = i + 1;
+      if (const WideLayer* wide = this->wide(i)) {
+        forward_together(*wide, i);
+      } else {
+        while (next < end && !this->wide(next)) next++;
+        for_each([&](const Group& group) { group.worker.forward_layers(i, next); });
+      }
+    }
+  }
+  void backward_layers(int begin, int end, bool want_dx = false) const {
+    for (int i = end, next; i > begin; i = next) {
+      next = i - 1;
+      if (const WideLayer* wide = this->wide(next)) {
+        backward_together(*wide, next, want_dx);
+      } else {
+        while (next > begin && !this->wide(next - 1)) next--;
+        for_each([&](const Group& group) {
+          group.worker.backward_layers(next, i, group.number, want_dx);
+        });
+      }
+    }
+  }
+
+ private:
+  const Worker& first() const { return groups_[0]->worker; }
+  // Null where one group is alone, too.
+  const WideLayer* wide(int layer) const {
+    return count_ > 1 ? first().network.layers_[layer]->wide() : nullptr;
+  }
+
+  void forward_together(const WideLayer& layer, int i) const {
+    if (first().interrupted(count_ * first().network.layers_[i]->cost())) return;
+    const Place& place = first().plan.places[i];
+    float* y[kMost];
+    const float* x[kMost];
+    for (int k = 0; k < count_; k++) {
+      y[k] = groups_[k]->worker.at(place.y);
+      x[k] = groups_[k]->worker.at(place.x);
+    }
+    layer.forward_groups(first().call(i, 0), y, x, count_);
+  }
+  void backward_together(const WideLayer& layer, int i, bool want_dx) const {
+    if (first().interrupted(count_ * 2 * first().network.layers_[i]->cost())) return;
+    const Place& place = first().plan.places[i];
+    float *dx[kMost], *dy[kMost];
+    const float *x[kMost], *y[kMost];
+    for (int k = 0; k < count_; k++) {
+      float* buffer = groups_[k]->worker.buffer;
+      dx[k] = buffer + place.dx;
+      dy[k] = buffer + place.dy;
+      x[k] = buffer + place.x;
+      y[k] = buffer + place.y;
+    }
+    layer.backward_groups(first().call(i, groups_[0]->number),
+                          first().wants_dx(i, want_dx) ? dx : nullptr, dy, x, y, count_);
+  }
+
+  const int count_;
+  std::optional<Group> groups_[kMost];
+};
+
+template <class F>
+void Network::Worker::for_each_bundle(std::int64_t begin, std::int64_t end,
+                                      const std::int64_t* order, double work, F f,
+                                      const TrainingImages* training,
+                                      const Exchange* exchange) const {
+  const int groups = plan.groups_of(end - begin);
+  const Range own = exchange ? exchange->share(groups) : Range{0, std::size_t(groups)};
+  const int count = int(own.end - own.begin);
+  member.for_each((count + bundle - 1) / bundle, [&](int i) {
+    const int first = i * bundle, size = std::min(bundle, count - first);
+    if (!interrupted(size * work))
+      f(Bundle(*this, int(own.begin) + first, size, begin, end, order, training));
+  });
+}
 
 }  // namespace pylenet

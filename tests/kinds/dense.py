@@ -54,7 +54,7 @@ class FullyConnected(Activated):
             for n in [*WITHIN, "softmax"]
         ),
     ]
-    lenet = [Case(Dense(120), (256,)), Case(Dense(10), (84,))]
+    lenet = [Case(Dense(120), (256,)), Case(Dense(10), (84,)), Case(Dense(512), (130,))]
     sizes = [
         # LeNet's own layers
         _case(1, 256, 120),
@@ -81,6 +81,11 @@ class FullyConnected(Activated):
         _case(50, 33, 47),
         _case(129, 5, 6),
         _case(9, 16, 17, use_bias=False),
+        # many weights: groups side by side
+        _case(1, 784, 512),
+        _case(6, 9216, 128),
+        _case(50, 800, 500),
+        _case(33, 257, 511, use_bias=False),
     ]
     sweeps = {
         "batch": [_case(n, 5, 6) for n in (*range(1, 68), 1023, 1024, 1025, 2049)],
@@ -88,6 +93,11 @@ class FullyConnected(Activated):
         "units": [_case(3, 5, n) for n in range(1, 140)],
         "batch-and-units": [_case(n, 2, units) for n in range(1, 10) for units in range(1, 36)],
         "batch-and-inputs": [_case(n, inputs, 2) for n in range(1, 10) for inputs in range(1, 36)],
+        # of many weights
+        "many-batch": [_case(n, 128, 512) for n in (*range(1, 20), 31, 32, 33, 47, 63, 65, 97)],
+        "many-inputs": [_case(33, n, 527) for n in (*range(125, 138), 255, 256, 257, 383, 385)],
+        "many-units": [_case(33, 131, n) for n in range(501, 530)],
+        "many-units-few": [_case(5, 131, n) for n in range(501, 570, 4)],
     }
 
     good = {"units": 2}
@@ -121,6 +131,8 @@ class FullyConnected(Activated):
         _case(33, 31, 53),
         _case(3, 7, 24),
         _case(1040, 5, 9),
+        _case(4, 129, 513),
+        _case(33, 257, 258),
     ]
 
     def in_order(self, layer, multiply_add, dy, x, kernel, bias):

@@ -207,6 +207,22 @@ def of_other_networks():
         *(layers.Dropout(0.5), dense(10, "softmax")),
     ]
     yield Training("dropout", dropped, "adam", **small)
+    for batch_size in (203, 70, 5):
+        many = [
+            *(layers.Flatten(), dense(300, "relu"), layers.Dropout(0.3), dense(230)),
+            *(layers.BatchNormalization(), layers.Activation("relu"), dense(10, "softmax")),
+        ]
+        yield Training(
+            f"dense layers of many weights, batch {batch_size}", many, "adam", batch_size=batch_size
+        )
+        many = [layers.Flatten(), dense(301, "tanh"), dense(230, use_bias=False), dense(10)]
+        yield Training(
+            f"many weights without a barrier, batch {batch_size}",
+            many,
+            "sgd",
+            logits,
+            batch_size=batch_size,
+        )
     for name, network, settings in (
         ("max pooling", [conv(4, 2), layers.MaxPooling2D(2, 1), conv(3, 3, padding="same")], small),
         ("average pooling", [conv(4, 2, 2, activation="tanh"), layers.AveragePooling2D(2)], small),

@@ -40,6 +40,7 @@ FULL = [
     Case(layers.Conv2D(16, 2), (5, 4, 3)),
     *(Case(layers.Dense(n, use_bias=False), (16,)) for n in (1, 3, 10, 19)),
     Case(layers.Dense(16), (3,)),
+    Case(layers.Dense(512, use_bias=False), (128,)),
     Case(layers.BatchNormalization(), (3, 4, 16)),
 ]
 OPTIMIZERS = [
