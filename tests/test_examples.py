@@ -1,7 +1,9 @@
 """The examples run, and README shows the Keras script as it is."""
 
+import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,27 @@ def test_the_keras_script_runs_and_learns(mnist, run_python):
     *epochs, last = done.stdout.splitlines()
     assert len(epochs) == 20
     assert float(last.removeprefix("test accuracy ")) > 0.6
+
+
+# The tutorial
+
+
+def test_the_notebook_is_made_of_the_script_and_was_run_without_errors():
+    place = ROOT / "examples" / "make_notebook.py"
+    make = runpy.run_path(str(place))
+    notebook = json.loads((ROOT / "examples" / "lenet_in_a_nutshell.ipynb").read_text("utf-8"))
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert cells == list(make["cells_of"](make["SCRIPT"].read_text("utf-8"))), (
+        "run make_notebook.py"
+    )
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    kinds = {output["output_type"] for output in outputs}
+    assert kinds == {"stream", "execute_result"}
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == sum("\nshow(" in f"\n{text}" for _, text in cells)
 
 
 # The scripts of examples/keras

@@ -40,7 +40,8 @@ def learning_curves(
 
     history: what `fit` returned, or its `history`, a dict of lists; for several runs a list of
     these, or a dict of them by name. names: of the runs of a list.
-    metric: this alone, as "loss", is drawn: into `ax`, if given. Else each has a panel.
+    metric: this alone, as "loss", is drawn, or as "val_loss" its values on validation data alone:
+    into `ax`, if given. Else each has a panel.
 
     Solid lines are of validation data, dashed ones of training data. (Training's are means over an
     epoch whose weights still change.) Returns a Figure; the Axes where `metric` is given.
@@ -52,8 +53,14 @@ def learning_curves(
     if not recorded:
         raise ValueError("history must hold values of an epoch at least, got none")
     if metric is not None:
-        if _check.text("metric", metric) not in recorded:
-            raise ValueError(f"metric must be one of {recorded}, got {metric!r}")
+        names_of = list(dict.fromkeys(name for run in runs.values() for name in run))
+        if _check.text("metric", metric) not in {*recorded, *names_of}:
+            raise ValueError(f"metric must be one of {names_of}, got {metric!r}")
+        if metric.startswith(VALIDATION):
+            runs = {
+                name: {k: c for k, c in run.items() if k == metric} for name, run in runs.items()
+            }
+            metric = _metric_of(metric)
         caption = _caption([metric], runs)
         panel = _sheet.axes_of(ax, caption, *PANEL, (0.75, 0.5, 0.1, 0.1))
         _draw(panel, metric, runs)
@@ -124,12 +131,11 @@ def _caption(metrics: Sequence[str], runs: Mapping[str, Mapping[str, Curve]]) ->
     *most, last = (metric.replace("_", " ") for metric in metrics)
     listed = f"{', '.join(most)} and {last}" if most else last
     caption = f"{listed[0].upper()}{listed[1:]} by epoch{of if named else ''}."
-    validated = [name.startswith(VALIDATION) for run in runs.values() for name in run]
-    if any(validated):
-        return (
-            f"{caption} Solid: on validation data; dashed: on training data, while it is learned."
-        )
-    return f"{caption} Dashed: on training data, while it is learned."
+    validated = {name.startswith(VALIDATION) for run in runs.values() for name in run}
+    if validated == {True}:
+        return f"{caption} On validation data."
+    solid = " Solid: on validation data; dashed:" if True in validated else " Dashed:"
+    return f"{caption}{solid} on training data, while it is learned."
 
 
 def _panels(metrics: Sequence[str], runs: Mapping[str, Mapping[str, Curve]]) -> Any:

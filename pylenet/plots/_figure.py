@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib import axes, figure
 
-DPI = 150
+DPI = 100
 
 
 class Figure(figure.Figure):  # type: ignore[misc]

@@ -156,6 +156,14 @@ def test_learning_curves_are_the_recorded_values_by_epoch():
         assert lines(panel) == {part: [epochs, values] for part, values in expected.items()}
 
 
+def test_a_metric_of_validation_is_drawn_alone():
+    ax = plots.learning_curves({"a": HISTORY, "b": HISTORY}, metric="val_loss")
+    assert lines(ax) == {
+        f"{name}, validation": [[1, 2, 3, 4], HISTORY["val_loss"]] for name in "ab"
+    }
+    assert caption(ax) == "Loss by epoch of a and b. On validation data."
+
+
 def test_what_fit_returns_is_drawn_at_the_epochs_that_were_validated():
     x, y = digits()
     model = modern()
