@@ -26,6 +26,7 @@ def config() -> dict[str, str]:
         "ISAs built": ", ".join(_core.built_isas()),
         "ISAs available": ", ".join(_core.available_isas()),
         "ISA active": _core.active_isa(),
+        "ISA of int8": _core.active_int8_isa(),
         "threads": str(threads) if threads == asked else f"{threads} (of {asked} asked for)",
         "processors": f"{_threads.available_processors()} of {os.cpu_count()}",
     }

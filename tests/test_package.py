@@ -268,11 +268,14 @@ KERNELS = CSRC / "kernels" / "kernels.cpp"
 COMPILER = shutil.which("c++") or shutil.which("g++")
 
 
-def isa_flags():
+INT8_KERNELS = CSRC / "kernels" / "int8" / "int8.cpp"
+
+
+def isa_flags(function="pylenet_kernels"):
     """The flags of each instruction set, as csrc/CMakeLists.txt has them."""
     file = CSRC / "CMakeLists.txt"
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    calls = re.findall(r"^ *pylenet_kernels\((\w+)([^)]*)\)", text, re.MULTILINE)
+    calls = re.findall(rf"^ *{function}\((\w+)([^)]*)\)", text, re.MULTILINE)
     return {isa: flags.split() for isa, flags in calls}
 
 
@@ -284,8 +287,24 @@ def test_an_instruction_set_s_object_defines_its_table_and_nothing_else(isa, tmp
 
     Unoptimised, so that no function that could be a symbol hides by being inlined.
     """
-    command = [COMPILER, "-std=c++17", "-O0", "-w", f"-DPYLENET_ISA={isa}", *isa_flags()[isa]]
-    source, target = str(KERNELS), str(tmp_path / "kernels.o")
+    symbols = defined(KERNELS, isa, isa_flags()[isa], tmp_path)
+    assert len(symbols) == 1, symbols
+    assert f"kernels_{isa}" in symbols[0]
+
+
+@pytest.mark.skipif(not KERNELS.is_file(), reason="the sources are not here")
+@pytest.mark.skipif(not (COMPILER and shutil.which("nm")), reason="no C++ compiler, or no nm")
+@pytest.mark.parametrize("isa", _core.built_int8_isas())
+def test_an_object_of_the_kernels_on_integers_defines_its_table_and_nothing_else(isa, tmp_path):
+    symbols = defined(INT8_KERNELS, isa, isa_flags("pylenet_int8_kernels")[isa], tmp_path)
+    assert len(symbols) == 1, symbols
+    assert f"int8_{isa}" in symbols[0]
+
+
+def defined(kernels, isa, flags, folder):
+    """The symbols that an object of this source defines."""
+    command = [COMPILER, "-std=c++17", "-O0", "-w", f"-DPYLENET_ISA={isa}", *flags]
+    source, target = str(kernels), str(folder / "kernels.o")
     # Without what a sanitizer's build has put before every program.
     plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     command += ["-fno-exceptions", "-I", str(CSRC), "-c", source, "-o", target]
@@ -297,9 +316,7 @@ def test_an_instruction_set_s_object_defines_its_table_and_nothing_else(isa, tmp
         text=True,
         env=plain,
     )
-    symbols = [line.split()[-1] for line in listed.stdout.splitlines()]
-    assert len(symbols) == 1, symbols
-    assert f"kernels_{isa}" in symbols[0]
+    return [line.split()[-1] for line in listed.stdout.splitlines()]
 
 
 def test_the_sources_are_tested_for_symbols_of_every_instruction_set_that_was_built():

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, m) {
 #endif
   pylenet::bind_instruction_sets(m);
   pylenet::bind_network(m);
+  pylenet::bind_int8_network(m);
 }

@@ -10,10 +10,21 @@ extern const InstructionSet kernels_baseline;
 extern const InstructionSet kernels_avx2;
 extern const InstructionSet kernels_avx512;
 
+extern const Int8InstructionSet int8_baseline;
+extern const Int8InstructionSet int8_avx2;
+extern const Int8InstructionSet int8_avx512vnni;
+
 namespace {
 
 struct Candidate {
   const InstructionSet* isa;
+  bool available;
+};
+
+// wanted_by: the instruction set of the float kernels from which on it is used.
+struct Int8Candidate {
+  const Int8InstructionSet* isa;
+  std::string wanted_by;
   bool available;
 };
 
@@ -29,6 +40,24 @@ const std::vector<Candidate>& candidates() {
                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vl");
     found.push_back({&kernels_avx512, avx512});
+#endif
+    return found;
+  }();
+  return list;
+}
+
+const std::vector<Int8Candidate>& int8_candidates() {
+  static const std::vector<Int8Candidate> list = [] {
+    std::vector<Int8Candidate> found{{&int8_baseline, "baseline", true}};
+#ifdef PYLENET_BUILT_AVX2
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    found.push_back({&int8_avx2, "avx2", avx2});
+#endif
+#ifdef PYLENET_BUILT_AVX512
+    const bool vnni = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    found.push_back({&int8_avx512vnni, "avx512", vnni});
 #endif
     return found;
   }();
@@ -78,5 +107,39 @@ const InstructionSet& active_isa() {
 const InstructionSet& isa_named(const std::string& name) { return find("isa", name); }
 
 void set_isa(const std::string& name) { forced = &isa_named(name); }
+
+std::vector<std::string> built_int8_isas() {
+  std::vector<std::string> names;
+  for (const Int8Candidate& c : int8_candidates()) names.push_back(c.isa->name);
+  return names;
+}
+
+std::vector<std::string> available_int8_isas() {
+  std::vector<std::string> names;
+  for (const Int8Candidate& c : int8_candidates())
+    if (c.available) names.push_back(c.isa->name);
+  return names;
+}
+
+const Int8InstructionSet& active_int8_isa() {
+  const std::string most = active_isa().name;
+  const Int8InstructionSet* best = nullptr;
+  for (const Int8Candidate& c : int8_candidates()) {
+    if (c.available) best = c.isa;
+    if (c.wanted_by == most) break;
+  }
+  return *best;
+}
+
+const Int8InstructionSet& int8_isa_named(const std::string& name) {
+  std::string known;
+  for (const Int8Candidate& c : int8_candidates()) {
+    if (!c.available) continue;
+    if (c.isa->name == name) return *c.isa;
+    known += (known.empty() ? "'" : ", '") + std::string(c.isa->name) + "'";
+  }
+  throw std::invalid_argument("isa must be one of " + known +
+                              " (what this build and this processor support), got '" + name + "'");
+}
 
 }  // namespace pylenet

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/int8/int8.h"
 #include "kernels/kernels.h"
 
 namespace pylenet {
@@ -21,5 +22,16 @@ const InstructionSet& isa_named(const std::string& name);
 
 // Forces one for networks built from now on. Throws like active_isa.
 void set_isa(const std::string& name);
+
+// The same of the kernels on whole numbers, which have instruction sets of their own: avx512vnni in
+// place of avx512.
+std::vector<std::string> built_int8_isas();
+std::vector<std::string> available_int8_isas();
+
+// The best one that goes with the instruction set in force, which is an upper bound for it.
+const Int8InstructionSet& active_int8_isa();
+
+// The available one of this name. Throws std::invalid_argument where there is none.
+const Int8InstructionSet& int8_isa_named(const std::string& name);
 
 }  // namespace pylenet

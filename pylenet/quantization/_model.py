@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check, _files, losses
+from .. import _check, _core, _files, _threads, losses
 from .._arrays import Shape
 from .._configurable import serialize
 from .._warn import warn
@@ -21,7 +21,7 @@ from ..layers.activation import Function
 from ..metrics import deserialize
 from ..models import Sequential, _inputs
 from ..models._batches import are_batches
-from . import _numpy, _steps
+from . import _steps
 from ._build import Input as Source
 from ._build import Output
 from ._steps import Step
@@ -51,6 +51,7 @@ class QuantizedModel:
         self._input_shape, self._output_shape = input_shape, output_shape
         self._head = Sequential([Input(output_shape), _layer(output.function)], name=name)
         self._warned = False
+        self._network: _core.Int8Network | None = None
         _check_chain(self)
 
     @property
@@ -107,9 +108,10 @@ class QuantizedModel:
 
         x: images as `predict` takes them, no batches.
         """
-        images = self.integers(x)
-        found = _numpy.run(self.steps, images.reshape(len(images), *self.steps[0].input_shape))
-        return found.reshape(len(images), *self._output_shape)
+        images = self._bytes(x)
+        found = np.empty((len(images), *self._output_shape), np.int32)
+        self.network.scores(found, images, _threads.asked_for())
+        return found
 
     def predict(
         self,
@@ -123,9 +125,14 @@ class QuantizedModel:
         x: as the float model takes it, also batches. batch_size: as in Keras, but results do not
         depend on it.
         """
-        if are_batches(x):
+        if type(x) is not np.ndarray and are_batches(x):
             return self._head.predict(self._batches(x), batch_size, verbose, steps)
-        return self._head.predict(self._real(x), batch_size, verbose, steps)
+        if batch_size is not None or verbose or steps is not None:
+            return self._head.predict(self._real(x), batch_size, verbose, steps)
+        images = self._bytes(x)
+        y = np.empty((len(images), *self._output_shape), np.float32)
+        self.network.predict(y, images, _threads.asked_for())
+        return y
 
     def predict_on_batch(self, x: Any) -> NDArray[np.float32]:
         """What predict gives."""
@@ -213,6 +220,19 @@ class QuantizedModel:
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_bytes, (model_bytes(self),)
 
+    @property
+    def network(self) -> _core.Int8Network:
+        """The steps planned in C++, for the instruction set in force when it is first needed."""
+        network = self._network
+        if network is None:
+            network = self._network = planned(self)
+        return network
+
+    def _bytes(self, x: Any) -> NDArray[np.uint8]:
+        """`integers` as C++ takes them: with 128 added where they may be negative."""
+        images = np.ascontiguousarray(self.integers(x))
+        return images if images.dtype == np.uint8 else images.view(np.uint8) ^ np.uint8(128)
+
     def _real(self, x: Any) -> NDArray[np.float32]:
         real: NDArray[np.float32] = self.scores(x).astype(np.float32)
         real *= np.float32(self.output.scale)
@@ -237,6 +257,19 @@ def of_model(
         metrics = {key: list(map(deserialize, own)) for key, own in model.metrics_config().items()}
         found._head.compile("sgd", model.loss, **metrics)
     return found
+
+
+def planned(model: QuantizedModel, isa: str | None = None) -> _core.Int8Network:
+    """Its steps in C++. isa: an instruction set by name; None for the one in force."""
+    source, output = model.source, model.output
+    return _core.Int8Network(
+        model.steps[0].input_shape,
+        source.low,
+        model.steps,
+        scale=output.scale,
+        function=output.function,
+        isa=isa,
+    )
 
 
 def _public(shape: Shape) -> Shape:

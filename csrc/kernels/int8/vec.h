@@ -1,0 +1,216 @@
+// Vectors of 32-bit integers, and what the int8 kernels do with them.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/int8/int8.h"
+
+#if defined(__AVX512VNNI__) || defined(__AVX2__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define PYLENET_INT8_UNROLL _Pragma("GCC unroll 32")
+#define PYLENET_INT8_ROLLED _Pragma("GCC unroll 1")  // else GCC 12 loads all weights, and spills
+
+namespace pylenet {
+namespace {
+namespace int8 {
+
+#if defined(__AVX512VNNI__)
+constexpr int kLanes = 16;
+constexpr int kTop = 255;  // vpdpbusd's products are exact
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+constexpr int kTop = 127;  // vpmaddubsw's sums of two are exact: 2 * 127 * 127 < 2^15
+#else
+constexpr int kLanes = 4;
+constexpr int kTop = -1;
+#endif
+
+typedef std::int32_t vec __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::uint32_t uvec __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::int64_t pairs __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::uint64_t upairs __attribute__((vector_size(4 * kLanes), may_alias));
+
+inline vec splat(std::int32_t s) {
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_set1_epi32(s));
+#elif defined(__AVX2__)
+  return vec(_mm256_set1_epi32(s));
+#else
+  return vec{s, s, s, s};
+#endif
+}
+inline vec load(const void* p) {
+  vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(void* p, vec v) { std::memcpy(p, &v, sizeof v); }
+inline vec splat_word(const std::uint8_t* p) {
+  std::int32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return splat(word);
+}
+inline vec larger(vec a, vec b) {
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_maskz_max_epi32(0xffff, __m512i(a), __m512i(b)));
+#elif defined(__AVX2__)
+  return vec(_mm256_max_epi32(__m256i(a), __m256i(b)));
+#else
+  return a > b ? a : b;
+#endif
+}
+inline vec smaller(vec a, vec b) {
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_maskz_min_epi32(0xffff, __m512i(a), __m512i(b)));
+#elif defined(__AVX2__)
+  return vec(_mm256_min_epi32(__m256i(a), __m256i(b)));
+#else
+  return a < b ? a : b;
+#endif
+}
+
+// An input's four bytes in each lane, as products take them.
+template <bool kWide>
+struct Word {
+  vec bytes;
+  explicit Word(vec v) : bytes(v) {}
+};
+template <>
+struct Word<true> {
+  vec even, odd;  // of 16 bits each
+  explicit Word(vec v) : even(v & 0x00ff00ff), odd(vec(uvec(v) >> 8) & 0x00ff00ff) {}
+};
+
+// How many 32-bit words four weights take. Wide: the even ones, then the odd ones, of 16 bits.
+template <bool kWide>
+constexpr int kWeightWords = kWide ? 2 : 1;
+
+#if defined(__SSE2__)
+inline vec products(vec a, vec b) {
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_madd_epi16(__m512i(a), __m512i(b)));
+#elif defined(__AVX2__)
+  return vec(_mm256_madd_epi16(__m256i(a), __m256i(b)));
+#else
+  return vec(_mm_madd_epi16(__m128i(a), __m128i(b)));
+#endif
+}
+#else
+inline vec products(vec a, vec b) {
+  return (a & 0xffff) * (vec(uvec(b) << 16) >> 16) + (a >> 16) * (b >> 16);
+}
+#endif
+
+// sum + the products of four unsigned bytes and four weights in each lane.
+inline vec dot(vec sum, const Word<true>& x, const vec* w) {
+  return vec(uvec(sum) + uvec(products(x.even, w[0])) + uvec(products(x.odd, w[1])));
+}
+inline vec dot(vec sum, const Word<false>& x, const vec* w) {
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x.bytes), __m512i(*w)));
+#elif defined(__AVX2__)
+  const __m256i both = _mm256_maddubs_epi16(__m256i(x.bytes), __m256i(*w));
+  return sum + vec(_mm256_madd_epi16(both, _mm256_set1_epi16(1)));
+#else
+  static_cast<void>(x);
+  static_cast<void>(w);
+  return sum;  // never: kTop says that all products are wide
+#endif
+}
+
+// (v * m + half) >> shift, of 64-bit products. As shift <= 31 and the result has 32 bits, it does
+// not matter which bits are shifted in.
+inline vec rounded(vec v, vec m, upairs half, int shift) {
+#if defined(__AVX512VNNI__)
+  // With masks that let all through: the plain ones make GCC 12 warn.
+  const auto product = [&](vec a, vec b) {
+    return upairs(_mm512_maskz_mul_epi32(0xff, __m512i(a), __m512i(b))) + half;
+  };
+  const upairs even = product(v, m) >> shift;
+  const upairs odd = product(vec(upairs(v) >> 32), vec(upairs(m) >> 32)) >> shift;
+  return vec(_mm512_mask_mov_epi32(__m512i(even), 0xaaaa, __m512i(odd << 32)));
+#elif defined(__AVX2__)
+  const __m128i count = _mm_cvtsi32_si128(shift);
+  const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(__m256i(v), __m256i(m)), __m256i(half));
+  const __m256i odd = _mm256_add_epi64(
+      _mm256_mul_epi32(_mm256_srli_epi64(__m256i(v), 32), _mm256_srli_epi64(__m256i(m), 32)),
+      __m256i(half));
+  return vec(_mm256_blend_epi32(_mm256_srl_epi64(even, count),
+                                _mm256_slli_epi64(_mm256_srl_epi64(odd, count), 32), 0xaa));
+#else
+  const pairs even = (pairs(upairs(v) << 32) >> 32) * (pairs(upairs(m) << 32) >> 32);
+  const pairs odd = (pairs(v) >> 32) * (pairs(m) >> 32);
+  const upairs low = (upairs(even) + half) >> shift, high = (upairs(odd) + half) >> shift;
+  return vec((low & 0xffffffff) | (high << 32));
+#endif
+}
+
+// A step's end, its numbers in registers. sum: with the bias in it.
+struct End {
+  const Int8End& e;
+  upairs half;
+  vec low, high;
+  explicit End(const Int8End& end)
+      : e(end),
+        half(upairs{} + (std::uint64_t(1) << (end.shift - 1))),
+        low(splat(end.table ? -kTableSize / 2 : end.low)),
+        high(splat(end.table ? kTableSize / 2 - 1 : end.high)) {}
+
+  // The integer, or where there is a table the output's byte.
+  vec operator()(vec sum, vec multiplier) const {
+    const vec v = smaller(larger(rounded(sum, multiplier, half, e.shift), low), high);
+    return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
+  }
+  // The same of a sum that needs no multiplier.
+  vec shifted(vec sum) const {
+    const vec r = (sum + (1 << (e.shift - 1))) >> e.shift;
+    const vec v = smaller(larger(r, low), high);
+    return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
+  }
+  vec looked_up(vec index) const {
+#if defined(__AVX512VNNI__)
+    return vec(_mm512_mask_i32gather_epi32(__m512i{}, 0xffff, __m512i(index), e.table, 1)) & 255;
+#elif defined(__AVX2__)
+    const auto* table = reinterpret_cast<const int*>(e.table);
+    return vec(_mm256_i32gather_epi32(table, __m256i(index), 1)) & 255;
+#else
+    return vec{e.table[index[0]], e.table[index[1]], e.table[index[2]], e.table[index[3]]};
+#endif
+  }
+};
+
+// kLanes bytes as integers, and back: the lowest byte of each.
+inline vec load_bytes(const std::uint8_t* p) {
+#if defined(__AVX512VNNI__)
+  return vec(
+      _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+  return vec(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  return vec{p[0], p[1], p[2], p[3]};
+#endif
+}
+inline void store_bytes(std::uint8_t* p, vec v) {
+#if defined(__AVX512VNNI__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(0xffff, __m512i(v)));
+#elif defined(__AVX2__)
+  const __m256i words = _mm256_packus_epi32(__m256i(v), __m256i(v));
+  const __m256i bytes = _mm256_packus_epi16(words, words);
+  const __m128i both =
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), both);
+#elif defined(__SSE2__)
+  const __m128i words = _mm_packs_epi32(__m128i(v), __m128i(v));
+  const std::int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  std::memcpy(p, &four, sizeof four);
+#else
+  for (int j = 0; j < kLanes; j++) p[j] = std::uint8_t(v[j]);
+#endif
+}
+
+}  // namespace int8
+}  // namespace
+}  // namespace pylenet

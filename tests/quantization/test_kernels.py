@@ -1,0 +1,162 @@
+"""The int8 kernels give the integers of a numpy reference: every instruction set and layout."""
+
+import int8_numpy
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from int8_models import chains, random_weights
+
+import pylenet
+from pylenet import _core, layers
+from pylenet.quantization import _model
+
+ISAS = _core.available_int8_isas()
+COUNTS = (1, 2, 8, 9, 16, 17, 35)  # one by one, in lanes, a full group, and one more
+
+
+def assert_exact(quantized, images, threads=(1,), counts=COUNTS):
+    inputs = quantized.integers(images)
+    shape = quantized.steps[0].input_shape
+    expected = int8_numpy.run(quantized.steps, inputs.reshape(len(inputs), *shape))
+    expected = expected.reshape(len(inputs), -1)
+    given_bytes = quantized._bytes(images)
+    for isa in ISAS:
+        network = _model.planned(quantized, isa)
+        assert network.isa == isa
+        for count in counts:
+            for number in threads:
+                found = np.full((count, expected.shape[1]), -1, np.int32)
+                network.scores(found, given_bytes[:count], number)
+                np.testing.assert_array_equal(found, expected[:count], f"{isa}, {count} images")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("make", [pylenet.models.lenet5_modern, pylenet.models.lenet5_classic])
+def test_both_lenets_are_exact_for_any_batch_and_threads(make):
+    images = np.random.default_rng(1).integers(0, 256, (35, 28, 28), np.uint8)
+    quantized = pylenet.quantize(random_weights(make(), 3), images, ranges="max")
+    assert_exact(quantized, images, threads=(1, 2, 3))
+
+
+@settings(max_examples=80, deadline=None)
+@given(chains(), st.integers(0, 99))
+def test_random_chains_are_exact(chain, seed):
+    model, images = chain
+    quantized = pylenet.quantize(model, images, ranges="max")
+    more = np.random.default_rng(seed).permutation(np.tile(images, (3, 1, 1, 1)))[:35]
+    assert_exact(quantized, more, counts=(1, 17, 35))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 6, 8, 17])
+@pytest.mark.parametrize("place", [(1, "valid"), (1, "same"), (2, "same"), (3, "valid")])
+def test_convolutions_of_many_shapes_are_exact(channels, place):
+    rng = np.random.default_rng(channels)
+    images = rng.integers(0, 256, (35, 9, 11, channels), np.uint8)
+    model = pylenet.Sequential(
+        [
+            layers.Conv2D(7, (3, 2), activation="tanh", input_shape=(9, 11, channels)),
+            layers.Conv2D(channels, (2, 3), *place, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(33, "relu"),
+            layers.Dense(130),
+        ]
+    )
+    quantized = pylenet.quantize(random_weights(model, 1), images, ranges="max")
+    assert_exact(quantized, images, counts=(1, 16, 35))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("kind", ["pixels", "unsigned", "signed"])
+def test_sums_as_large_as_there_are_do_not_saturate(kind, sign):
+    """All weights and inputs at their ends: what 16-bit sums of two products could not hold."""
+    model = pylenet.Sequential([layers.Dense(5, input_shape=(1000,)), layers.Dense(3)])
+    if kind != "pixels":
+        ends = layers.ReLU() if kind == "unsigned" else layers.Activation("tanh")
+        model = pylenet.Sequential([layers.Activation(ends, input_shape=(1000,)), *small_dense()])
+    weights = [
+        np.full(w.shape, sign if w.ndim == 2 else 0, np.float32) for w in model.get_weights()
+    ]
+    model.set_weights(weights)
+    images = np.full((35, 1000), 255 if kind == "pixels" else 3.0)
+    images[1::2] *= -1 if kind == "signed" else 1
+    images = images.astype(np.uint8 if kind == "pixels" else np.float32)
+    quantized = pylenet.quantize(model, images, ranges="max")
+    assert_exact(quantized, images)
+    assert np.abs(quantized.scores(images)).max() > 16000
+
+
+def small_dense():
+    return layers.Dense(5), layers.Dense(3)
+
+
+def test_every_rounding_is_exact():
+    """Sums from -2^30 to 2^30 through every shift: an affine of weights that only choose."""
+    for shift in range(1, 32):
+        _check_rounding(shift)
+
+
+def _check_rounding(shift):
+    rng = np.random.default_rng(shift)
+    step = _model._steps.Step(
+        "dense",
+        ("dense",),
+        (1, 1, 2),
+        (1, 1, 64),
+        -32767,
+        32767,
+        shift,
+        tensors={
+            "kernel": rng.integers(-127, 128, (64, 2), np.int8),
+            "bias": rng.integers(-(2**30), 2**30, 64, np.int32) >> max(0, 15 - shift),
+            "multiplier": rng.integers(0, 2**15, 64, np.int16),
+        },
+    )
+    network = {
+        isa: _core.Int8Network(
+            (1, 1, 2), -127, [step], scale=1.0, function=layers.activation.LINEAR, isa=isa
+        )
+        for isa in ISAS
+    }
+    x = rng.integers(-127, 128, (35, 1, 1, 2), np.int8)
+    expected = int8_numpy.run([step], x).reshape(35, 64)
+    for isa in ISAS:
+        for count in (1, 35):
+            found = np.empty((count, 64), np.int32)
+            network[isa].scores(found, (x[:count].view(np.uint8) ^ np.uint8(128)), 1)
+            np.testing.assert_array_equal(found, expected[:count], f"{isa}, shift {shift}")
+
+
+def test_predictions_are_the_function_of_the_scores_to_the_bit():
+    images = np.random.default_rng(1).integers(0, 256, (35, 28, 28), np.uint8)
+    quantized = pylenet.quantize(random_weights(pylenet.models.lenet5_modern(), 3), images)
+    real = quantized.scores(images).astype(np.float32) * np.float32(quantized.output.scale)
+    expected = pylenet.activations.softmax(real)
+    for count in COUNTS:
+        np.testing.assert_array_equal(quantized.predict(images[:count]), expected[:count])
+
+
+def test_images_in_any_memory_layout_are_read():
+    images = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
+    quantized = pylenet.quantize(random_weights(pylenet.models.lenet5_modern(), 3), images)
+    expected = quantized.scores(images)
+    for other in (np.asfortranarray(images), images[..., None], images.astype(np.float64)):
+        np.testing.assert_array_equal(quantized.scores(other), expected)
+    np.testing.assert_array_equal(quantized.scores(images[::-1]), expected[::-1])
+
+
+def test_the_instruction_set_goes_with_that_of_the_floats(run_python):
+    code = "import pylenet; print(pylenet._core.active_int8_isa())"
+    names = {"baseline": "baseline", "avx2": "avx2", "avx512": "avx512vnni"}
+    for isa in _core.available_isas():
+        done = run_python(code, PYLENET_ISA=isa)
+        expected = names[isa] if names[isa] in ISAS else ISAS[-1]
+        assert done.stdout.strip() == expected, done.stderr
+
+
+def test_an_instruction_set_that_is_not_there_is_a_value_error():
+    images = np.ones((2, 28, 28), np.uint8)
+    quantized = pylenet.quantize(pylenet.models.lenet5_modern(), images, ranges="max")
+    with pytest.raises(ValueError, match="isa must be one of 'baseline'.*, got 'avx9'"):
+        _model.planned(quantized, "avx9")
