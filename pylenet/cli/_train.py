@@ -159,7 +159,7 @@ def train(options: argparse.Namespace) -> None:
         training.backup.delete()
     if not options.quiet:
         _output.print_table(rows)
-        print(f"\nWritten: {', '.join(map(str, [*paths, results_path]))}")
+        print(f"\nWritten: {', '.join([*_names(planned, options), str(results_path)])}")
         if drawn:
             names = ", ".join(path.stem for path in drawn[:: len(_plots.SUFFIXES)])
             print(f"Drawn in {options.out}, as .png and .svg: {names}")
@@ -274,6 +274,17 @@ def _planned(recipes: Mapping[str, Recipe], options: argparse.Namespace) -> list
         Planned(name, recipe, seed, f"{name}-seed{seed}")
         for name, recipe in recipes.items()
         for seed in seeds
+    ]
+
+
+def _names(planned: Sequence[Planned], options: argparse.Namespace) -> list[str]:
+    """The models' files; of many seeds the first and the last."""
+    by_model: dict[str, list[Path]] = {}
+    for one in planned:
+        by_model.setdefault(one.model, []).append(one.path(options.out))
+    return [
+        f"{first} to {others[-1].name}" if others else str(first)
+        for first, *others in by_model.values()
     ]
 
 

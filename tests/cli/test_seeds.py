@@ -119,7 +119,10 @@ def test_results_json_has_for_each_model_means_deviations_and_all_runs(data, tmp
     figures = [f"{modern[name]:.4f}" for name in ("test_loss", "test_accuracy")]
     assert mean[3:] == [f"{modern['seconds']:.1f}", *figures]
     assert std[2:] == [f"{modern[f'{name}_std']:.4f}" for name in ("test_loss", "test_accuracy")]
-    assert written.count("-seed") == 6
+    files = (
+        f"{tmp_path / m}-seed1.safetensors to {m}-seed3.safetensors" for m in ("classic", "modern")
+    )
+    assert written == f"Written: {', '.join(files)}, {tmp_path / 'results.json'}"
 
 
 def test_on_a_terminal_one_line_moves(data, tmp_path, monkeypatch):
