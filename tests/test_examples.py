@@ -110,6 +110,26 @@ def test_readme_s_lines_for_looking_inside_work(tmp_path, monkeypatch, capsys):
     assert names["features"].predict(x).shape == (2, 32)
 
 
+# The documentation
+
+
+def test_every_page_of_the_documentation_has_its_place_in_the_site():
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    pages = re.findall(r"^ .*?: (\S+\.md)$", nav, re.MULTILINE)
+    made = {"nutshell/index.md", "try.md"}  # by docs/hooks.py
+    assert sorted({*pages} - made) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert len(pages) == len(set(pages))
+
+
+def test_the_lines_for_embedding_read_an_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pylenet.models.lenet5_modern().save("lenet.safetensors")
+    text = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(block, names := {})
+    assert names["digit"] in range(10)
+
+
 # One's own digits
 
 
