@@ -1,10 +1,12 @@
 """Kill `pylenet train` with SIGKILL at random moments and resume it: the same bits in the end.
 
     python tests/reliability/kill_training.py --kills 30 --seed 1
+    python tests/reliability/kill_training.py --kills 30 --seeds 3
 
-Trains both LeNets on tiny data once without a kill; then, over and over, with kills at random
-moments of start, training, saving, testing, each time going on with --resume. Models and figures
-must be those of the first run, and nothing else may be left in the folder.
+Trains both LeNets on tiny data, from one seed or several side by side, once without a kill; then,
+over and over, with kills at random moments of start, training, saving, testing, each time going on
+with --resume. Models and figures must be those of the first run, and nothing else may be left in
+the folder.
 """
 
 import argparse
@@ -45,29 +47,34 @@ def outcome(folder):
     """Every file's bytes, the results without what a clock decides."""
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     results = json.loads(files["results.json"])
-    files["results.json"] = [{**r, "seconds": 0, "date": ""} for r in results]
+    for result in results:
+        for one in [result, *result.get("runs", [])]:
+            one |= {"seconds": 0, "date": ""}
+    files["results.json"] = results
     return sorted(p.name for p in folder.iterdir()), files
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--seeds", type=int, help="as `pylenet train --seeds`")
     options = parser.parse_args()
     chance = random.Random(options.seed)
+    seeds = [] if options.seeds is None else ["--seeds", str(options.seeds)]
     kills = runs = resumed = wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         write_data(home / "data")
         started = time.perf_counter()
-        assert train(home, "whole").wait() == 0
+        assert train(home, "whole", *seeds).wait() == 0
         length = time.perf_counter() - started
         expected = outcome(home / "whole")
         while kills < options.kills:
             runs += 1
             out = f"run{runs}"
             while True:
-                process = train(home, out, "--resume")
+                process = train(home, out, "--resume", *seeds)
                 try:
                     code = process.wait(timeout=chance.uniform(0, length))
                 except subprocess.TimeoutExpired:
