@@ -73,7 +73,11 @@ def _load(paths: list[str]) -> dict[str, Sequential]:
             raise FileNotFoundError(f"MODEL must be a model file, and {path!r} is none")
     names = [Path(path).stem for path in paths]
     unique = names if len(set(names)) == len(names) else paths
-    return {name: load_model(path) for name, path in zip(unique, paths, strict=True)}
+    models = {name: load_model(path) for name, path in zip(unique, paths, strict=True)}
+    for name, model in models.items():
+        if not isinstance(model, Sequential):
+            raise ValueError(f"MODEL must not be quantized, the page computes in float32: {name!r}")
+    return models
 
 
 def _test_images(options: argparse.Namespace, model: Sequential) -> tuple[Any, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .. import _threads, losses, utils
 from ..datasets._idx import Bytes
 from ..layers import RBF
-from ..layers.shape import scales_pixels
-from ..models import Sequential, load_model
+from ..models._values import class_values
+from ..quantization import QuantizedModel
 from . import _data, _options
 
 
@@ -22,6 +22,12 @@ def add(commands: Any) -> None:
     """The command and its options."""
     command = _options.add(commands, "evaluate", evaluate, "test a saved model")
     command.add_argument("model", metavar="MODEL", help=_options.MODEL_FILE)
+    command.add_argument(
+        "--against",
+        metavar="MODEL",
+        help="print how many answers differ from this model's (default: of a quantized "
+        "NAME.int8.safetensors, NAME.safetensors where it is there)",
+    )
     _options.add_data_and_threads(command)
 
 
@@ -29,10 +35,9 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print a saved model's test loss and accuracy; warn where it is of other data."""
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
-    if not os.path.isfile(options.model):
-        raise FileNotFoundError(f"MODEL must be a model file, and {options.model!r} is none")
-    model = load_model(options.model)
-    size, classes = _sizes(model, options.model)
+    model = _options.loaded(options.model)
+    other = _other(model, options)
+    size, classes = sizes(model, options.model)
     data = _data.load(options.data, size, options.transpose)
     _, (x, y) = data.numbered(model.class_names, classes)
     if model.data_name not in (None, data.name):
@@ -44,9 +49,37 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"{options.model}: {len(x):,} test images of {options.data}")
     print(f"test loss      {loss:.4f}")
     print(f"test accuracy  {accuracy:.4f}")
+    if other is not None:
+        before, after = (answers(own, _options.as_taken(own, x)) for own in (other, model))
+        print_changed(before, after)
 
 
-def _sizes(model: Sequential, name: str) -> tuple[tuple[int, ...], int]:
+def _other(model: Any, options: argparse.Namespace) -> Any:
+    """The model that the answers are compared with, None for none."""
+    path = options.against
+    if path is None and isinstance(model, QuantizedModel):
+        origin = _options.float_name(Path(options.model))
+        path = str(origin) if origin.is_file() and str(origin) != options.model else None
+    if path is None:
+        return None
+    other = _options.loaded(path)
+    if other.input_shape != model.input_shape or other.output_shape != model.output_shape:
+        raise ValueError(f"--against must take and give the shapes of MODEL, got {path!r}")
+    return other
+
+
+def answers(model: Any, images: NDArray[Any]) -> NDArray[np.intp]:
+    """The class that the model gives to each image."""
+    found: NDArray[np.intp] = class_values(model, model.predict(images))[1].argmax(axis=1)
+    return found
+
+
+def print_changed(before: NDArray[np.intp], after: NDArray[np.intp]) -> None:
+    """Say how many answers there are that differ."""
+    print(f"answers changed  {int((before != after).sum())} of {len(after):,}")
+
+
+def sizes(model: Any, name: str) -> tuple[tuple[int, ...], int]:
     """(height, width) of the images a model takes, and how many classes it tells apart."""
     shape = tuple(size or 0 for size in model.input_shape[1:])
     outputs = tuple(size or 0 for size in model.output_shape[1:])
@@ -58,21 +91,21 @@ def _sizes(model: Sequential, name: str) -> tuple[tuple[int, ...], int]:
     return shape[:2], outputs[0]
 
 
-def _evaluate(model: Sequential, x: Bytes, y: Bytes, classes: int) -> list[float]:
+def _evaluate(model: Any, x: Bytes, y: Bytes, classes: int) -> list[float]:
     """Loss and accuracy by the model's own loss; by one that fits its end if it is not compiled."""
-    images: NDArray[Any] = x
+    images = _options.as_taken(model, x)
     targets: NDArray[Any] = y
-    if scales_pixels(model.layers) is None:
-        warnings.warn("MODEL has no Rescaling layer in front: tested on pixels / 255", stacklevel=2)
-        images = x / np.float32(255)
     loss = model.loss or _loss_for(model)
     if not loss.takes_labels:
         targets = utils.to_categorical(y, classes)
-    model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
+    if isinstance(model, QuantizedModel):
+        model.compile(loss=loss, metrics=["accuracy"])
+    else:
+        model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
     return cast(list[float], model.evaluate(images, targets))
 
 
-def _loss_for(model: Sequential) -> losses.Loss:
+def _loss_for(model: Any) -> losses.Loss:
     """Cross-entropy where the outputs are logits or probabilities."""
     last = model.layers[-1]
     if isinstance(last, RBF):

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import _threads
+from ..layers.shape import scales_pixels
+from ..models import Sequential, load_model
 
 DATA = (
     "mnist (default), fashion_mnist, or a folder with four files named and laid out as MNIST's; or "
     "FOLDER/NAME, where the names of a data set's files begin with NAME, as emnist-letters"
 )
+QUANTIZED = ".int8.safetensors"  # what a quantized model's file ends in by default
 MODEL_FILE = "a model file, as pylenet-out/modern.safetensors"
 
 
@@ -33,6 +42,36 @@ def add(
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=description)
     command.set_defaults(run=run)
     return command
+
+
+def loaded(path: str) -> Any:
+    """The model of MODEL. Raises FileNotFoundError where it is no file."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"MODEL must be a model file, and {path!r} is none")
+    return load_model(path)
+
+
+def quantized_name(model: Path) -> Path:
+    """The file of a model's quantized one, unless another is asked for."""
+    return model.with_name(model.name.removesuffix(".safetensors") + QUANTIZED)
+
+
+def float_name(quantized: Path) -> Path:
+    """The file that a quantized model of this name was made from."""
+    return quantized.with_name(quantized.name.removesuffix(QUANTIZED) + ".safetensors")
+
+
+def as_taken(model: Any, images: NDArray[np.uint8]) -> NDArray[Any]:
+    """Pixels as the model takes them: divided by 255 where it does not do that itself."""
+    if isinstance(model, Sequential):
+        takes_pixels = scales_pixels(model.layers) is not None
+    else:
+        takes_pixels = model.takes_pixels
+    if takes_pixels:
+        return images
+    warnings.warn("MODEL has no Rescaling layer in front: it is given pixels / 255", stacklevel=2)
+    scaled: NDArray[np.float32] = images / np.float32(255)
+    return scaled
 
 
 def add_data_and_threads(command: argparse.ArgumentParser) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _digits, _pictures, _threads
-from ..layers.shape import scales_pixels
 from ..models import Sequential, load_model
 from ..models._values import class_values
 from . import _options
@@ -135,13 +134,7 @@ def _image(file: Path, shape: tuple[int, ...], raw: bool) -> NDArray[np.uint8]:
 
 def _predict(model: Sequential, images: NDArray[np.uint8], entries: list[Prediction]) -> None:
     """Put into each entry the class of its image, and the values of all classes."""
-    x: NDArray[Any] = images
-    if scales_pixels(model.layers) is None:
-        warnings.warn(
-            "MODEL has no Rescaling layer in front: it is given pixels / 255", stacklevel=2
-        )
-        x = images / np.float32(255)
-    name, values = class_values(model, model.predict(x))
+    name, values = class_values(model, model.predict(_options.as_taken(model, images)))
     names = model.class_names or tuple(map(str, range(values.shape[1])))
     for entry, row in zip(entries, values, strict=True):
         best = int(row.argmax())

@@ -75,6 +75,16 @@ class QuantizedModel:
         return self._head.class_names
 
     @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What makes outputs of the answer's real numbers: one layer, an activation."""
+        return self._head.layers
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether it was made for raw pixels, 0 to 255."""
+        return self.source == (0, 255, 1.0)
+
+    @property
     def loss(self) -> losses.Loss | None:
         """What `evaluate` computes; None before `compile` where the float model had none."""
         return self._head.loss
@@ -91,7 +101,7 @@ class QuantizedModel:
         images = _inputs.images("x", x, self._input_shape)
         low, high, scale = self.source
         kind = np.int8 if low < 0 else np.uint8
-        if images.dtype == np.uint8 and (low, high, scale) == (0, 255, 1.0):
+        if images.dtype == np.uint8 and self.takes_pixels:
             return images
         if not self._warned and scale == 1.0 and 0 < float(images[:8].max()) <= 1:
             self._warned = True

@@ -65,6 +65,18 @@ def test_each_picture_s_digit_and_probability_are_printed(lenet, photos, mnist, 
     assert right >= 9
 
 
+def test_a_quantized_model_reads_the_same_digits(lenet, photos, mnist, tmp_path, capsys):
+    (x, _), _ = mnist
+    pylenet.quantize(lenet[0], x[:200]).save(tmp_path / "lenet.int8.safetensors")
+    files = sorted(photos.iterdir())
+    expected, found = (
+        [line.split(" (")[0] for line in run(capsys, path, *files)[1]]
+        for path in (lenet[1], tmp_path / "lenet.int8.safetensors")
+    )
+    assert found == expected
+    assert len(found) == 10
+
+
 def test_json_has_the_values_of_all_classes(lenet, photos, capsys):
     model, path = lenet
     files = sorted(photos.iterdir())[:3]
