@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 
+import effort
 import pytest
 import sanitizer
 from hypothesis import configuration
@@ -18,6 +19,10 @@ from pylenet import _core  # noqa: E402
 
 # Hypothesis keeps notes on disk even without a database: not in the tree.
 configuration.set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "pylenet-hypothesis"))
+
+
+def pytest_configure(config):
+    effort.quick = config.getoption("markexpr") == "quick"
 
 
 # Where one is forced from outside, tests that force one have that; a run without has them all.

@@ -1,5 +1,6 @@
 """What the tests with Hypothesis have in common."""
 
+import effort
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -8,9 +9,9 @@ batches = st.just(1) | st.integers(2, 8) | st.integers(9, 20) | st.integers(21, 
 
 
 def examples(count):
-    """The same ones every time, none kept on disk. The isa fixture needs no reset between them."""
+    """So many random ones, or a tenth in a quick run. The same ones every time, none kept on disk. The isa fixture needs no reset between them."""
     return settings(
-        max_examples=count,
+        max_examples=count // 10 if effort.quick else count,
         deadline=None,
         database=None,
         derandomize=True,
