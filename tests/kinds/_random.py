@@ -9,7 +9,10 @@ batches = st.just(1) | st.integers(2, 8) | st.integers(9, 20) | st.integers(21, 
 
 
 def examples(count):
-    """So many random ones, or a tenth in a quick run. The same ones every time, none kept on disk. The isa fixture needs no reset between them."""
+    """So many random ones, or a tenth in a quick run.
+
+    The same ones every time, none kept on disk. The isa fixture needs no reset between them.
+    """
     return settings(
         max_examples=count // 10 if effort.quick else count,
         deadline=None,
