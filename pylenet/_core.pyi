@@ -50,6 +50,9 @@ class Loss:
         target_shift: float = 0.0,
     ) -> None: ...
 
+class Gate:
+    def __init__(self) -> None: ...
+
 class Network:
     def __init__(
         self,
@@ -59,6 +62,8 @@ class Network:
         scale: float = 1.0,
         offset: float = -0.0,
         frozen: Sequence[int] = ...,
+        places: Sequence[int] = ...,
+        gate: Gate | None = None,
         isa: str | None = None,
     ) -> None: ...
     @property

@@ -45,8 +45,10 @@ def plot_model(
         activation = getattr(layer, "activation", None)
         if show_layer_activations and activation is not None:
             lines.append(f"activation: {activation}")
-        if show_shapes and layer.output_shape is not None:
-            lines.append(f"{(None, *layer.input_shape)} to {(None, *layer.output_shape)}")
+        if show_shapes and layer.sample_output_shape is not None:
+            lines.append(
+                f"{(None, *layer.sample_input_shape)} to {(None, *layer.sample_output_shape)}"
+            )
         boxes.append(lines)
     drawing = _drawing(boxes)
     _files.write_whole(path, drawing.encode())

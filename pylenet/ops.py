@@ -228,7 +228,7 @@ def _backward(
 def _load(
     layer: layers.Layer, x: NDArray[Any], weights: Mapping[str, NDArray[Any] | None]
 ) -> tuple[_graph.Placed, _core.Network, Floats]:
-    placed = _graph.place(layer, x.shape[1:], 0)
+    placed = _graph.place(layer, x.shape[1:])
     network = _graph.inference(placed.input_shape, [placed]).network()
     parameters = _core.zeros(network.parameter_floats)
     for tensor in placed.tensors:

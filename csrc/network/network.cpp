@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "network/worker.h"
 
@@ -22,12 +23,26 @@ void rewrite_for_training(const Layers& layers) {
 Network::~Network() = default;
 
 Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
-                 const std::vector<int>& frozen, const InstructionSet& isa)
-    : isa_(isa), input_(input), scale_(scale), offset_(offset) {
+                 const std::vector<int>& frozen, const std::vector<std::size_t>& places,
+                 std::shared_ptr<Gate> gate, const InstructionSet& isa)
+    : isa_(isa),
+      input_(input),
+      scale_(scale),
+      offset_(offset),
+      gate_(gate ? std::move(gate) : std::make_shared<Gate>()) {
   check_size(input);
-  for (const Settings& node : nodes)
-    layers_.push_back(make_layer(node, output(), layers_.empty() ? 0 : layers_.back()->end()));
-  if (!layers_.empty()) parameter_floats_ = layers_.back()->end();
+  if (!places.empty() && places.size() != nodes.size())
+    throw std::invalid_argument("places must be one for each node, got " +
+                                std::to_string(places.size()));
+  for (std::size_t i = 0; i < nodes.size(); i++) {
+    const std::size_t place = !places.empty()   ? places[i]
+                              : layers_.empty() ? 0
+                                                : layers_.back()->end();
+    if (place != aligned_floats(place))
+      throw std::invalid_argument("places must be multiples of 16, got " + std::to_string(place));
+    layers_.push_back(make_layer(nodes[i], output(), place));
+    parameter_floats_ = std::max(parameter_floats_, layers_.back()->end());
+  }
   rewrite_for_training(layers_);
   for (const int node : frozen) {
     if (node < 0 || node >= int(layers_.size()))

@@ -71,10 +71,13 @@ std::size_t framed_floats(Shape s);
 class Network {
  public:
   // nodes: one for each layer. scale, offset: what is done to each value while images are packed.
-  // frozen: which nodes training leaves as they are. Throws std::invalid_argument where a layer
-  // does not fit what comes before it.
+  // frozen: which nodes training leaves as they are. places: where each node's parameters begin in
+  // the flat buffer, at multiples of 16; none for one after the other. gate: one for all networks
+  // on the same parameters, or null. Throws std::invalid_argument where a layer does not fit what
+  // comes before it.
   Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
-          const std::vector<int>& frozen, const InstructionSet& isa);
+          const std::vector<int>& frozen, const std::vector<std::size_t>& places,
+          std::shared_ptr<Gate> gate, const InstructionSet& isa);
   ~Network();
 
   const char* isa() const { return isa_.name; }
@@ -134,7 +137,7 @@ class Network {
                     const Targets& targets, Loss loss, int repeats) const;
 
   // For callers whose threads share parameters: predict, evaluate and gradient read, train writes.
-  Gate& gate() const { return gate_; }
+  Gate& gate() const { return *gate_; }
 
  private:
   struct Workspace;
@@ -186,7 +189,7 @@ class Network {
   std::vector<int> barriers_;                       // layers that begin a segment
   std::vector<std::pair<std::size_t, int>> parts_;  // all parts of the gradient: layer, its part
   std::unique_ptr<const Plans> forward_, both_ways_;
-  mutable Gate gate_;
+  const std::shared_ptr<Gate> gate_;
   std::mutex& mutex_ = fork_safe_mutex();
   mutable std::vector<std::unique_ptr<Workspace>> idle_;  // kept for the next call
 };

@@ -177,8 +177,8 @@ def _layer_config(layer: Layer, strict: bool) -> Json:
     module = "pylenet.layers" if class_name in UNKNOWN_TO_KERAS else "keras.layers"
     name = keras_name(layer) if strict else layer.name
     whole = _object(module, class_name, config | {"name": name, "trainable": layer.trainable})
-    if layer.input_shape is not None:
-        whole["build_config"] = {"input_shape": [None, *layer.input_shape]}
+    if layer.sample_input_shape is not None:
+        whole["build_config"] = {"input_shape": [None, *layer.sample_input_shape]}
     return whole
 
 
@@ -267,7 +267,7 @@ def built(found: Described, size: int | None) -> Sequential:
         else:
             model.build_to_load(found.input_shape, size)
         for layer, axis in found.axes:
-            last = len(layer.input_shape or ())
+            last = len(layer.sample_input_shape or ())
             if axis not in (-1, last, [-1], [last]):
                 raise ValueError(
                     f"layer {layer.name!r} (BatchNormalization) must have the last axis, got {axis}"

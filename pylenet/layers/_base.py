@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,8 +62,12 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
                 raise ValueError("input_dim must be None where input_shape is given, got both")
             input_shape = (_check.integer("input_dim", input_dim, 1),)
         self.declared_input_shape = None if input_shape is None else sample_shape(input_shape)
-        self.input_shape: Shape | None = None
-        self.output_shape: Shape | None = None
+        # Of one sample, once a model has placed the layer; and the first model that has.
+        self.sample_input_shape: Shape | None = None
+        self.sample_output_shape: Shape | None = None
+        self._model: Callable[[], Any] = _no_model
+        self.memory: Any = None  # in which the weights lie, the model's
+        self.begin = 0  # the place in it from which on
         self._weights: dict[str, NDArray[np.float32]] = {}
         # By weight's name, of those that have one or both.
         self.rules: dict[str, tuple[Regularizer | None, Constraint | None]] = {}
@@ -93,9 +98,17 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
         own = self._weights.items()
         return [w for name, w in own if not self.trainable or name in self._averages]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has weights of its own, and no model."""
+        return vars(self) | {"memory": None, "begin": 0, "_model": _no_model}
+
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse changes that a model which has this layer would not see."""
-        if name in self.__dict__ and self.input_shape is not None and name in self.arguments():
+        if (
+            name in self.__dict__
+            and self.sample_input_shape is not None
+            and name in self.arguments()
+        ):
             raise AttributeError(
                 f"{name} of a layer in a model must stay as it is, {getattr(self, name)!r}"
             )
@@ -116,7 +129,7 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
 
     def count_params(self) -> int:
         """The number of values of all weights. Raises ValueError outside a built model."""
-        if self.input_shape is None:
+        if self.sample_input_shape is None:
             raise ValueError(f"{self!r} has no weights yet: add it to a model with an input shape")
         return sum(w.size for w in self.weights)
 
@@ -131,14 +144,26 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
         """The number of inputs of all neurons, biases included, as the LeNet-5 paper counts."""
         return self._connections(*self._built_shapes())
 
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as Keras's: None is for any number of samples.
+
+        Raises AttributeError outside a built model, as output_shape does.
+        """
+        return (None, *self._known(self.sample_input_shape))
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """(None, ...), as Keras's."""
+        return (None, *self._known(self.sample_output_shape))
+
     def arguments(self) -> dict[str, Any]:
         """The constructor's own arguments by name; initializers as configs, none at its default.
 
         So are regularizers and constraints, of those there are.
         """
-        found = super().arguments()
-        for name in ("name", "input_shape"):
-            found.pop(name, None)
+        names = [name for name in self._parameters() if name not in ("name", "input_shape")]
+        found = {name: getattr(self, name) for name in names if hasattr(self, name)}
         if self.trainable:
             found.pop("trainable", None)
         parameters = self._parameters()
@@ -163,7 +188,22 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
     @property
     def output(self) -> SymbolicTensor:
         """What it gives in its model, for `Model`. Raises ValueError outside a built model."""
-        return SymbolicTensor(self._built_shapes()[1], self)
+        tensor = SymbolicTensor(self._built_shapes()[1], self)
+        tensor.model = self._model()
+        return tensor
+
+    @property
+    def input(self) -> SymbolicTensor:
+        """What it is given in its model, the first one that has it, for `Model`.
+
+        Raises ValueError outside a built model, and where that model is no more.
+        """
+        self._built_shapes()
+        model = self._model()
+        if model is None:
+            raise ValueError(f"the model that {self!r} was first part of is no more")
+        found: SymbolicTensor = model.input_of(self)
+        return found
 
     def __call__(self, inputs: SymbolicTensor, *, training: bool | None = None) -> SymbolicTensor:
         """What the layer gives on an Input, or on what another layer gives, for `Model`.
@@ -186,6 +226,7 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
                 f"input_shape must be {input_shape} here, got {self.declared_input_shape} in "
                 f"{self!r}"
             )
+        self.check_shared(input_shape)
         shape = _arrays.core_shape(input_shape)
         for node in self.nodes(input_shape):
             shape, _, _ = _core.describe(node, shape, 0)
@@ -220,24 +261,55 @@ class Layer(Configurable, family="layer", not_called=("call", "__call__")):
         self,
         input_shape: Shape,
         output_shape: Shape,
-        weights: dict[str, NDArray[np.float32]],
+        weights: Mapping[str, NDArray[np.float32]],
         averages: Collection[str] = (),
+        memory: Any = None,
+        begin: int = 0,
     ) -> None:
         """For a model that has taken this layer: here are its shapes and its weights.
 
-        averages: the names of those that have no gradient.
+        averages: the names of those that have no gradient. memory, begin: where the weights lie.
         """
-        vars(self).update(input_shape=input_shape, output_shape=output_shape, _weights=weights)
+        vars(self).update(
+            sample_input_shape=input_shape,
+            sample_output_shape=output_shape,
+            _weights=dict(weights),
+            memory=memory,
+            begin=begin,
+        )
         self._averages = frozenset(averages)
+
+    def belong(self, model: Any) -> None:
+        """For the first model that places this layer: `input` and `output` are in that."""
+        self._model = weakref.ref(model)
 
     def place_nowhere(self) -> None:
         """For a model that gives this layer away: its weights are gone."""
-        vars(self).update(input_shape=None, output_shape=None, _weights={})
+        vars(self).update(
+            sample_input_shape=None, sample_output_shape=None, _weights={}, memory=None, begin=0
+        )
+        self._model = _no_model
+
+    def check_shared(self, input_shape: Shape) -> None:
+        """Raise ValueError where a model has this layer on inputs of another shape."""
+        if self.sample_input_shape not in (None, input_shape):
+            raise ValueError(
+                f"{self!r} is part of a model already, with the input shape "
+                f"{self.sample_input_shape}: it must be the same here, got {input_shape}"
+            )
 
     def _built_shapes(self) -> tuple[Shape, Shape]:
-        if self.input_shape is None or self.output_shape is None:
-            raise ValueError(f"{self!r} has no shape yet: add it to a model with an input shape")
-        return self.input_shape, self.output_shape
+        if self.sample_input_shape is None or self.sample_output_shape is None:
+            raise ValueError(self._no_shape())
+        return self.sample_input_shape, self.sample_output_shape
+
+    def _known(self, shape: Shape | None) -> Shape:
+        if shape is None:
+            raise AttributeError(self._no_shape())
+        return shape
+
+    def _no_shape(self) -> str:
+        return f"{self!r} has no shape yet: add it to a model with an input shape"
 
     def _connections(self, inputs: Shape, outputs: Shape) -> int:
         return 0
@@ -289,6 +361,10 @@ class _Weighted(Layer):
     def bias(self) -> NDArray[np.float32] | None:
         """The bias, as a live view, or None without one. Raises ValueError before there is one."""
         return self._weight("bias") if self.use_bias else None
+
+
+def _no_model() -> None:
+    """In place of a weak reference."""
 
 
 def checked_name(name: str) -> str:

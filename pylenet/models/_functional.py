@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from .. import _check
 from .._configurable import refuse_methods, short_name
+from .._eager import eager
+from .._missing import takes_old_arguments
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor
 from ..layers.dropout import _Drawing
 from ._sequential import TRAINING_METHODS, Sequential
-from ._stack import Layered, without_batch
+from ._stack import Layered, applied, check_training, without_batch
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor]
 Arrays = NDArray[np.float32] | list[NDArray[np.float32]]
@@ -24,12 +26,14 @@ Arrays = NDArray[np.float32] | list[NDArray[np.float32]]
 class Model:
     """What layers in the middle of a model give: Model(model.inputs, layer.output).
 
-    inputs: a model's `inputs`, or an Input. outputs: `layer.output` of a layer of that model, or
-    what layers gave that were called one on the other, as Dense(10)(x); or a list of these.
+    inputs: a model's `inputs`, an Input, or a layer's `input`. outputs: `layer.output` of a layer
+    of that model, or what layers and models gave that were called one on the other, as
+    Dense(10)(x); or a list of these.
 
-    Its weights are those of the model that has the layers, live; it predicts, and is not trained.
-    Layers that no model has yet become a Sequential, and where `outputs` is the last one's, that
-    Sequential is what Model(inputs, outputs) returns, to be trained as any other.
+    Where one model has all these layers from its input on, its weights are seen, live: this
+    predicts, and is not trained. Else Model(inputs, outputs) returns a Sequential of the layers, to
+    be trained as any other; those that other models have it shares with them. (Of a list of
+    outputs, what looks into such a Sequential.)
 
     A class of one's own, class Net(Model), makes layers in its constructor and applies them, one
     on the other, in `call(self, inputs)`. It is a Sequential of these, as soon as the shape of its
@@ -47,11 +51,15 @@ class Model:
             return super().__new__(_traced(cls))
         inputs, outputs, name = _arguments(*arguments, **named)
         source, tensors = _source(inputs), _tensors("outputs", outputs)
-        chain = max((_chain(source, tensor) for tensor in tensors), key=len)
-        if not chain or chain[-1].model is not None:
-            return super().__new__(View)
-        whole = _sequential(source, chain, tensors, name)
-        return whole if len(tensors) == 1 else super().__new__(View)
+        chains = [_chain(source, tensor) for tensor in tensors]
+        whole = _whole(source, chains, tensors)
+        if whole is None:
+            whole = _sequential(source, chains, tensors, name)
+            if len(tensors) == 1:
+                return whole
+        view = super().__new__(View)
+        view._whole, view._ends = whole, [chain[-1] for chain in chains]
+        return view
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """What a class of one's own calls: of it, the rest is a Sequential."""
@@ -66,6 +74,10 @@ def _arguments(
     inputs: Tensors, outputs: Tensors, *, name: str = "functional"
 ) -> tuple[Tensors, Tensors, str]:
     return inputs, outputs, name
+
+
+_arguments.__qualname__ = Model.__name__  # in messages
+_arguments = takes_old_arguments(_arguments)
 
 
 class Traced(Sequential):
@@ -86,10 +98,6 @@ class Traced(Sequential):
             source = Input(batch_shape=(None, *without_batch(input_shape)))
             self._take(source, self._applied(source))
         super().build(input_shape)
-
-    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
-        """What predict gives; on what a layer gives, what `call` does."""
-        return self._applied(inputs) if isinstance(inputs, SymbolicTensor) else self.predict(inputs)
 
     def _applied(self, inputs: SymbolicTensor) -> Any:
         """What `call` gives; where it takes `training`, in training."""
@@ -112,18 +120,17 @@ class Traced(Sequential):
     def _check_layers(self) -> None:
         pass
 
-    def _take(self, source: Input, output: object) -> None:
+    def _take(self, source: SymbolicTensor, output: object) -> None:
         if not isinstance(output, SymbolicTensor):
             raise TypeError(
                 f"{type(self).__name__} must give what its last layer gives (it is a chain of "
                 f"layers), got {type(output).__name__}"
             )
-        chain = _chain(source, output)
-        self.add(source)
-        for layer in _layers_of(chain):
-            self.add(layer)
-        for tensor in (source, *chain):
-            tensor.model = self
+        layers = _chain(source, output)
+        self.add(Input(source.sample_shape))
+        if layers:
+            self._add(layers, known=True)
+        _belong(self, source, [output])
 
 
 def _call(call: Any, inputs: SymbolicTensor, training: bool) -> Any:
@@ -175,11 +182,11 @@ def _traced(cls: type[Model]) -> type[Any]:
 class View(Model, Layered):
     """Model of layers that another model has."""
 
+    _whole: Sequential
+    _ends: list[Layer]
+
     def __init__(self, inputs: Tensors, outputs: Tensors, *, name: str = "functional") -> None:
-        source, tensors = _source(inputs), _tensors("outputs", outputs)
         self.name = _check.text("name", name)
-        self._whole: Sequential = tensors[0].model or source.model
-        self._ends = [_layer_of(self._whole, tensor) for tensor in tensors]
         self._alone = isinstance(outputs, SymbolicTensor)  # else predictions are a list of arrays
         self._prefixes = [self._whole.prefix(layer) for layer in self._ends]
         self.layers = self._whole.layers[: max(self._places()) + 1]
@@ -220,9 +227,20 @@ class View(Model, Layered):
         """What predict gives."""
         return self.predict(x)
 
-    def __call__(self, inputs: NDArray[Any]) -> Arrays:
-        """What predict gives."""
-        return self.predict(inputs)
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+        """What predict gives, as a tensor; called on what a layer gives, what its layers do.
+
+        training: as a Sequential's.
+        """
+        check_training(self.layers, training)
+        if not isinstance(inputs, SymbolicTensor):
+            found = self.predict(inputs)
+            return eager(found) if self._alone else [eager(each) for each in found]
+        if not self._alone:
+            raise ValueError(
+                f"{self!r} has several outputs, and a chain of layers goes on from one"
+            )
+        return applied(self.layers, inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _model_of, (self._whole, self._places(), self._alone, self.name)
@@ -239,9 +257,9 @@ def _model_of(whole: Sequential, places: list[int], alone: bool, name: str) -> A
     return Model(whole.inputs, outputs[0] if alone else outputs, name=name)
 
 
-def _source(inputs: object) -> Input:
+def _source(inputs: object) -> SymbolicTensor:
     tensors = _tensors("inputs", inputs)
-    if len(tensors) != 1 or not isinstance(tensors[0], Input):
+    if len(tensors) != 1:
         raise ValueError(f"inputs must be one Input, or a model's `inputs`, got {inputs!r}")
     return tensors[0]
 
@@ -259,48 +277,81 @@ def _tensors(name: str, value: object) -> list[SymbolicTensor]:
     return found
 
 
-def _chain(source: Input, tensor: SymbolicTensor) -> list[SymbolicTensor]:
-    """What layers gave that were called one on the other, from the first one to `tensor`."""
-    chain: list[SymbolicTensor] = []
-    below = tensor
-    while below.below is not None:
-        chain.insert(0, below)
-        below = below.below
-    if chain and below is not source:
-        raise ValueError(f"outputs must come from inputs, {source!r}, got one from {below!r}")
-    return chain
-
-
-def _sequential(
-    source: Input, chain: list[SymbolicTensor], tensors: list[SymbolicTensor], name: str
-) -> Sequential:
-    """A new model of the chain's layers."""
-    for tensor in tensors:
-        if tensor not in chain:
-            raise _branch(tensor)
-    whole = Sequential([source, *_layers_of(chain)], name=name)
-    for tensor in (source, *chain):
-        tensor.model = whole
-    return whole
-
-
-def _layers_of(chain: list[SymbolicTensor]) -> list[Layer]:
+def _chain(source: SymbolicTensor, tensor: SymbolicTensor) -> list[Layer]:
+    """The layers from `source` on, one on the other, up to the one that gives `tensor`."""
     layers: list[Layer] = []
-    for tensor in chain:
-        layer = tensor.layer
-        if layer is None or layer in layers or layer.input_shape is not None:
-            raise ValueError(
-                "outputs must be of layers that are called once and of no other model (where a "
-                f"Model is part of another, make the longest first), got {layer!r}"
-            )
-        layers.append(layer)
+    step = tensor
+    while not _are_one(source, step):
+        if step.layer is None:
+            raise ValueError(f"outputs must come from inputs, {source!r}, got one from {step!r}")
+        if step.layer in layers:
+            raise ValueError(f"layers must be called once in a model, got {step.layer!r} twice")
+        layers.insert(0, step.layer)
+        step = _below(source, step)
+    if not layers:
+        raise _branch(tensor)
     return layers
 
 
-def _layer_of(whole: Sequential | None, tensor: SymbolicTensor) -> Layer:
-    if whole is None or tensor.layer is None or tensor.layer not in whole.layers:
-        raise _branch(tensor)
-    return tensor.layer
+def _are_one(source: SymbolicTensor, step: SymbolicTensor) -> bool:
+    """Whether they stand for the same: a model's input is another object each time."""
+    if source is step or source.layer is not step.layer:
+        return source is step
+    return source.layer is not None or (source.model is not None and source.model is step.model)
+
+
+def _below(source: SymbolicTensor, step: SymbolicTensor) -> SymbolicTensor:
+    """What a layer was called on, or is given in a model that has it: that of `source` first."""
+    if step.below is not None:
+        return step.below
+    layer = step.layer
+    for model in (source.model, step.model):
+        if model is not None and layer in model.layers:
+            below: SymbolicTensor = model.input_of(layer)
+            return below
+    raise ValueError(f"outputs must come from inputs, {source!r}, got one from {step!r}")
+
+
+def _whole(
+    source: SymbolicTensor, chains: list[list[Layer]], tensors: list[SymbolicTensor]
+) -> Sequential | None:
+    """The model that has all these layers from its input on, if there is one."""
+    if source.layer is not None:
+        return None
+    for model in (source.model, *(tensor.model for tensor in tensors)):
+        if model is not None and all(_begins(model.layers, chain) for chain in chains):
+            found: Sequential = model
+            return found
+    return None
+
+
+def _begins(layers: Sequence[Layer], chain: list[Layer]) -> bool:
+    return list(layers[: len(chain)]) == chain
+
+
+def _sequential(
+    source: SymbolicTensor, chains: list[list[Layer]], tensors: list[SymbolicTensor], name: str
+) -> Sequential:
+    """A new model of the longest chain's layers."""
+    longest = max(chains, key=len)
+    for chain, tensor in zip(chains, tensors, strict=True):
+        if not _begins(longest, chain):
+            raise _branch(tensor)
+    whole = Sequential([Input(source.sample_shape)], name=name)
+    whole._add(longest, known=True)
+    _belong(whole, source, tensors)
+    return whole
+
+
+def _belong(model: Sequential, source: SymbolicTensor, tensors: list[SymbolicTensor]) -> None:
+    """Remember of what was called on the way from `source` that this model has it."""
+    for tensor in tensors:
+        step: SymbolicTensor | None = tensor
+        while step is not None and step is not source:
+            step.model = step.model or model
+            step = step.below
+    if source.layer is None:
+        source.model = model
 
 
 def _branch(tensor: SymbolicTensor) -> ValueError:

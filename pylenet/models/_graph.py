@@ -50,14 +50,26 @@ class Node(NamedTuple):
 class Placed(NamedTuple):
     """A layer on an input of a shape, as it was given: its nodes are not rewritten.
 
-    end: the place in the flat buffer from which on the next layer's weights may lie.
+    begin, end: the places in the flat buffer between which its weights lie.
     """
 
     layer: Layer
     input_shape: Shape
     output_shape: Shape
     nodes: tuple[Node, ...]
+    begin: int
     end: int
+
+    def moved(self, begin: int) -> Placed:
+        """The same with its weights from another place on, a multiple of 16."""
+        if not self.end:
+            return self  # it has no weights
+        by = begin - self.begin
+        nodes = tuple(
+            node._replace(tensors=tuple(t._replace(offset=t.offset + by) for t in node.tensors))
+            for node in self.nodes
+        )
+        return self._replace(nodes=nodes, begin=begin, end=self.end + by)
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -80,11 +92,16 @@ class Graph(NamedTuple):
     scale: float = 1.0
     offset: float = -0.0  # neutral for -0.0 too
 
-    def network(self, frozen: Container[str] = (), isa: str | None = None) -> _core.Network:
+    def network(
+        self,
+        frozen: Container[str] = (),
+        isa: str | None = None,
+        gate: _core.Gate | None = None,
+    ) -> _core.Network:
         """The graph planned in C++.
 
         frozen: names of layers whose weights training leaves alone. isa: an instruction set by
-        name; None means the one in force.
+        name; None means the one in force. gate: of the weights' memory; None means one of its own.
         """
         nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
         still = [
@@ -93,13 +110,20 @@ class Graph(NamedTuple):
             if node.tensors and node.layers[0] in frozen
         ]
         return _core.Network(
-            self.input_shape, nodes, scale=self.scale, offset=self.offset, frozen=still, isa=isa
+            self.input_shape,
+            nodes,
+            scale=self.scale,
+            offset=self.offset,
+            frozen=still,
+            places=[node.tensors[0].offset if node.tensors else 0 for node in self.nodes],
+            gate=gate,
+            isa=isa,
         )
 
 
-def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:
-    """The layer, its weights from `offset` on. Raises ValueError where the input does not fit."""
-    shape, nodes = _arrays.core_shape(input_shape), []
+def place(layer: Layer, input_shape: Shape) -> Placed:
+    """The layer, its weights from 0 on. Raises ValueError where the input does not fit."""
+    shape, nodes, offset = _arrays.core_shape(input_shape), [], 0
     for settings in layer.nodes(input_shape):
         kind = settings.pop("kind")
         output, tensors, offset = _core.describe({"kind": kind, **settings}, shape, offset)
@@ -107,13 +131,18 @@ def place(layer: Layer, input_shape: Shape, offset: int) -> Placed:
         nodes.append(Node(kind, settings, shape, output, weights, (layer.name or kind,)))
         shape = output
     placed = Placed(
-        layer, input_shape, layer.public_shape(shape, input_shape), tuple(nodes), offset
+        layer, input_shape, layer.public_shape(shape, input_shape), tuple(nodes), 0, offset
     )
     for tensor in placed.tensors if layer.rules else ():
         _, constraint = layer.rules.get(tensor.name, (None, None))
         if constraint is not None:
             constraint.plan(tensor.shape)
     return placed
+
+
+def size(layers: Iterable[Placed]) -> int:
+    """How many parameters a stack of these has in the flat buffer, what lies between included."""
+    return max((placed.end for placed in layers), default=0)
 
 
 def inference(input_shape: Shape, layers: Iterable[Placed]) -> Graph:

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from .. import _check, _core, _random, _threads, losses, optimizers
 from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._configurable import is_own, refuse_methods
+from .._eager import eager
 from .._missing import takes_old_arguments
 from .._progress import ProgressLogger, checked_verbose
 from ..augmentation import RandomAffine
+from ..layers._base import SymbolicTensor
 from . import _inputs
 from ._inputs import Labelled
 from ._meters import Chosen, Meters
-from ._stack import LayerStack
+from ._stack import LayerStack, applied, check_training
 
 if TYPE_CHECKING:  # imported where they are used
     from ..constraints import Constraint
@@ -349,9 +351,18 @@ class Sequential(LayerStack):
             return self._predict(images)
         return self._told(lambda: self._predict(images), batch_size, verbose)
 
-    def __call__(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """What predict gives."""
-        return self.predict(inputs)
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+        """What predict gives, as a tensor: an array that has numpy(), too.
+
+        Called on what a layer gives, or an Input, it gives what its last layer does, for `Model`.
+        training: None or False; True raises ValueError where a layer computes something else then.
+        """
+        if isinstance(inputs, SymbolicTensor):
+            if not self.built:
+                self.build(inputs.sample_shape)
+            return applied(self.layers, inputs)
+        check_training(self.layers, training)
+        return eager(self.predict(inputs))
 
     def predict_on_batch(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """What predict gives."""

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from .. import _arrays, _check, _core
 from .._arrays import Shape
 from .._configurable import short_name
+from .._eager import eager
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor, assign_weights, sample_shape
-from ._trainer import TrainerLock
+from ._memory import Memory
 
 if TYPE_CHECKING:  # imported where they are used, for that takes a twentieth of the package's time
     from ._graph import Graph, Node, Placed, Prefix
+    from ._trainer import TrainerLock
 
 EVALUATION_CHUNK = 4096  # samples in one call, at most
 EVALUATION_WORK = 2**31  # multiply-adds in one call: some 0.1 s, which other threads wait for
@@ -105,6 +107,8 @@ class LayerStack(Layered):
     """Layers in order, each placed on those below once the input shape is known.
 
     parameters: all weights in one flat float32 buffer, which the layers' weights are views into.
+    Models that have layers in common share these layers' weights, live: their buffers are ranges of
+    one `Memory`, and may have others' weights between their own.
     """
 
     _network: _core.Network | None = None  # planned when it is first needed
@@ -114,63 +118,92 @@ class LayerStack(Layered):
     ) -> None:
         self.name = _check.text("name", name)
         self.layers: tuple[Layer, ...] = ()
-        self._memory = self.parameters = _core.zeros(0)  # memory: for some more to come, too
+        self._memory, self._base = Memory(), 0  # where the weights lie, from which place on
+        self.parameters = self._memory.buffer[:0]
         self._input_shape: Shape | None = None
         self._placed: list[Placed] | None = None  # the layers, once the input shape is known
-        self._names: set[str] = set()  # of layers
+        self._parts: list[LayerStack] = []  # models in it that know no input shape yet
         self._classes: Counter[type[Layer]] = Counter()  # of layers: how many there are of each
-        self._frozen: frozenset[str] = frozenset()  # names of layers, since the model was compiled
-        self._trainer = TrainerLock()
+        self._still: frozenset[Layer] = frozenset()  # are not trained, since the last compile
         self.identity = object()  # by which an optimizer knows whose state it holds
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, got {type(layers).__name__}")
         for layer in layers or ():
             self.add(layer)
 
-    def add(self, layer: Layer | Input) -> None:
-        """Put a layer on top. Raises ValueError, and changes nothing, where it does not fit."""
+    def add(self, layer: Layer | Input | Layered) -> None:
+        """Put a layer on top, or all layers of a model, one after the other.
+
+        A layer that another model has is shared with it: its weights are those of both, live. Where
+        its name is taken here, it gets another. Raises ValueError, and changes nothing, where the
+        layer does not fit.
+        """
         if isinstance(layer, Input):
             if self.layers or self._input_shape is not None:
                 raise ValueError(f"layer must not be Input unless it is the first, got {layer!r}")
             self._input_shape = layer.sample_shape
             return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layer must be a pylenet layer, got {layer!r}")
-        if layer.input_shape is not None or layer in self.layers:
-            raise ValueError(f"layer must be new, got {layer!r}, which is part of a model already")
-        self._check_declared(layer)
-        former_name = layer.name
-        layer.name = self._unique_name(layer)
+        if isinstance(layer, Layered):
+            self._add_model(layer)
+        elif isinstance(layer, Layer):
+            self._add([layer])
+        else:
+            raise TypeError(f"layer must be a pylenet layer, or a model, got {layer!r}")
+
+    def _add_model(self, model: Layered) -> None:
+        if isinstance(model, LayerStack) and not model.built and self._input_shape is not None:
+            model.build(self._output_shape())
+        if not model.layers:
+            raise ValueError(
+                f"model {model.name!r} has no layers yet: give it an input shape first"
+            )
+        self._add(model.layers, known=True)
+        if isinstance(model, LayerStack) and not model.built:
+            self._parts.append(model)
+
+    def _add(self, layers: Sequence[Layer], known: bool = False) -> None:
+        """Put layers on top. known: another model may have them, also without a shape yet."""
+        for place, layer in enumerate(layers):
+            if layer in self.layers or layer in layers[:place]:
+                raise ValueError(f"layer must be in a model once, got {layer!r} twice")
+            if layer.memory is None and layer.sample_input_shape is not None:
+                raise ValueError(f"layer must be new or of a model, got a copy of {layer!r}")
+        self._check_declared(layers[0])
+        former_names = [layer.name for layer in layers]
+        taken = {layer.name for layer in self.layers}
         try:
-            if shape := self._input_shape or layer.declared_input_shape:
-                self._place([layer], shape)
+            for layer in layers:
+                layer.name = self._unique_name(layer, taken, known or layer.memory is not None)
+                taken.add(layer.name)
+                self._classes[type(layer)] += 1
+            if shape := self._input_shape or _input_shape_of(layers[0]):
+                self._place(layers, shape)
         except Exception:
-            layer.name = former_name
+            for layer, name in zip(layers, former_names, strict=True):
+                layer.name = name
+            self._classes = Counter(type(layer) for layer in self.layers)
             raise
-        self.layers = (*self.layers, layer)
-        self._names.add(layer.name)
-        if not layer.trainable:
-            self._frozen |= {layer.name}
-        self._classes[type(layer)] += 1
+        self.layers = (*self.layers, *layers)
+        self._still |= {layer for layer in layers if not layer.trainable}
 
     def pop(self) -> Layer:
         """Take the last layer off and return it; the weights below stay as they are.
 
-        The model is to be compiled again, with a new optimizer. Raises ValueError without layers.
+        A layer that another model has keeps its weights there. The model is to be compiled again,
+        with a new optimizer. Raises ValueError without layers.
         """
         if not self.layers:
             raise ValueError(f"model {self.name!r} has no layers to take off")
         *rest, last = self.layers
         self.layers = tuple(rest)
-        self._names.remove(last.name or "")
-        self._frozen -= {last.name or ""}
+        self._still -= {last}
         self._classes[type(last)] -= 1
         if self._placed is not None:
             self._placed = self._placed[:-1]
-            end = self._placed[-1].end if self._placed else 0
-            self.parameters = self._memory[:end]
-            last.place_nowhere()
-            vars(self).pop("_network", None)
+            if not self._memory.others(last, self):
+                last.place_nowhere()
+                self._memory.forget_what_nobody_has()
+            self.move(self._memory, 0)
         return last
 
     def build(self, input_shape: Sequence[int]) -> None:
@@ -213,7 +246,8 @@ class LayerStack(Layered):
             self._samples_a_call = _samples_a_call(self.layers)
             self._output_is_large = math.prod(self._output_shape()) >= _arrays.LARGE
             # Two threads that plan at once go on with the same one.
-            network = vars(self).setdefault("_network", self.graph.network(self._frozen))
+            planned = self.graph.network(self._frozen, gate=self._memory.gate)
+            network = vars(self).setdefault("_network", planned)
         return network
 
     def prefix(self, last: Layer) -> Prefix:
@@ -222,7 +256,7 @@ class LayerStack(Layered):
 
         placed = self._built()[: self.layers.index(last) + 1]
         network = _graph.inference(self._input_shape or (), placed).network()
-        return _graph.Prefix(network, placed[-1].end, placed[-1].output_shape)
+        return _graph.Prefix(network, _graph.size(placed), placed[-1].output_shape)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -235,7 +269,7 @@ class LayerStack(Layered):
     @property
     def outputs(self) -> list[SymbolicTensor]:
         """[What comes out], for `Model`. Raises ValueError before the input shape is known."""
-        return [layer.output for layer in self.layers[-1:]] or self.inputs
+        return [self.output_of(layer) for layer in self.layers[-1:]] or self.inputs
 
     @property
     def input(self) -> SymbolicTensor:
@@ -246,6 +280,17 @@ class LayerStack(Layered):
     def output(self) -> SymbolicTensor:
         """The one of `outputs`."""
         return self.outputs[0]
+
+    def input_of(self, layer: Layer) -> SymbolicTensor:
+        """What is given to this layer of the model."""
+        place = self.layers.index(layer)
+        return self.output_of(self.layers[place - 1]) if place else self.input
+
+    def output_of(self, layer: Layer) -> SymbolicTensor:
+        """What this layer gives in this model."""
+        tensor = layer.output
+        tensor.model = self
+        return tensor
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -264,6 +309,22 @@ class LayerStack(Layered):
         """All weights in Keras's order, as live views."""
         self._built()
         return super().weights
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Where its parameters lie in the memory that it shares with other models."""
+        return self._base, self._base + self.parameters.size
+
+    def move(self, memory: Memory, by: int) -> None:
+        """For a memory that has moved the weights there, `by` floats from where they were."""
+        from . import _graph
+
+        self._memory, self._base = memory, self._base + by
+        placed = self._placed or []
+        self.parameters = memory.buffer[self._base :][: _graph.size(placed)]
+        for each in placed:
+            self._view(each)
+        vars(self).pop("_network", None)
 
     def named_weights(
         self, flat: NDArray[np.float32] | None = None
@@ -327,43 +388,54 @@ class LayerStack(Layered):
 
     def _freeze(self) -> None:
         """From now on training leaves alone the weights of what is not trainable at this moment."""
-        frozen = {layer.name or "" for layer in self.layers if not layer.trainable}
-        if not self.trainable:
-            frozen = {layer.name or "" for layer in self.layers}
-        if frozen != self._frozen:
-            self._frozen = frozenset(frozen)
+        still = {layer for layer in self.layers if not (layer.trainable and self.trainable)}
+        if still != self._still:
+            self._still = frozenset(still)
             vars(self).pop("_network", None)
+
+    @property
+    def _frozen(self) -> frozenset[str]:
+        """The names of layers that training leaves alone."""
+        return frozenset(layer.name or "" for layer in self._still)
+
+    @property
+    def _trainer(self) -> TrainerLock:
+        return self._memory.trainer
 
     def _nodes_down(self) -> Iterator[Node]:
         """What the layers compute, from the last one down, as they say it: not rewritten."""
         return (node for placed in reversed(self._built()) for node in reversed(placed.nodes))
 
     def _output_shape(self) -> Shape:
-        return (self.layers[-1].output_shape if self.layers else self._input_shape) or ()
+        return (self.layers[-1].sample_output_shape if self.layers else self._input_shape) or ()
 
     def _check_declared(self, layer: Layer) -> None:
-        declared = layer.declared_input_shape
+        declared = _input_shape_of(layer)
         expected = self._output_shape() if self.layers else self._input_shape
         if declared and expected and declared != expected:
             raise ValueError(f"input_shape must be {expected} here, got {declared} in {layer!r}")
         if declared and not expected and self.layers:
             raise ValueError(f"input_shape must be given with the first layer, got it in {layer!r}")
 
-    def _unique_name(self, layer: Layer) -> str:
+    def _unique_name(self, layer: Layer, taken: set[str | None], may_change: bool) -> str:
+        """A name that is not taken here, nor, of a layer that others have, there."""
+        base, number = short_name(type(layer)), self._classes[type(layer)]
         if layer.name is not None:
-            if layer.name in self._names:
+            if layer.name not in taken:
+                return layer.name
+            if not may_change:
                 raise ValueError(f"name must be unique in a model, got {layer.name!r} twice")
-            return layer.name
-        base = short_name(type(layer))
-        number = self._classes[type(layer)]
+            others = layer.memory.others(layer, self) if layer.memory is not None else []
+            taken = taken.union(*({own.name for own in other.layers} for other in others))
+            number = max(number, 1)
         name = f"{base}_{number}" if number else base
-        while name in self._names:
+        while name in taken:
             number += 1
             name = f"{base}_{number}"
         return name
 
     def _place(self, layers: Sequence[Layer], input_shape: Shape, size: int | None = None) -> None:
-        """Put layers on top: plan them, then take memory for their weights and draw these.
+        """Put layers on top: plan them, then take memory for new weights and draw these.
 
         size: how many weights there must be, to be loaded: none are drawn.
         """
@@ -371,30 +443,68 @@ class LayerStack(Layered):
 
         _core.active_isa()  # raises ValueError at once where PYLENET_ISA makes no sense
         below = self._placed or []
-        shape, end = (below[-1].output_shape, below[-1].end) if below else (input_shape, 0)
-        new: list[Placed] = []
+        shape = below[-1].output_shape if below else input_shape
+        drafts: list[Placed] = []
         for layer in layers:
-            new.append(_graph.place(layer, shape, end))
-            shape, end = new[-1].output_shape, new[-1].end
-        if size is not None and size != (count := _count(new)):
+            layer.check_shared(shape)
+            drafts.append(_graph.place(layer, shape))
+            shape = drafts[-1].output_shape
+        if size is not None and size != (count := _count(drafts)):
             raise ValueError(f"the layers have {count} parameters, expected {size}")
 
-        memory = self._memory
-        if end > memory.size:
-            memory = _core.zeros(max(end, memory.size * 5 // 4))  # copies are few, little is unused
-            memory[: self.parameters.size] = self.parameters
-        memory[self.parameters.size : end] = 0  # also where drawing once failed half-way
-        for placed in new if size is None else ():
-            for tensor in placed.tensors:
-                tensor.of(memory)[...] = placed.layer.initial_weight(tensor.name, tensor.shape)
+        self._share_memory(layers)
+        memory, end = self._memory, self._memory.end
+        begins: list[int] = []  # in the memory
+        for draft in drafts:
+            known = draft.layer.memory is not None
+            begins.append(draft.layer.begin if known else end)
+            end += 0 if known else draft.end
+        buffer = memory.room(end)
+        for draft, begin in zip(drafts, begins, strict=True):
+            if draft.layer.memory is None and size is None:
+                for tensor in draft.moved(begin).tensors:
+                    values = draft.layer.initial_weight(tensor.name, tensor.shape)
+                    tensor.of(buffer)[...] = values
 
-        for placed in new if memory is self._memory else [*below, *new]:
-            weights = {tensor.name: tensor.of(memory) for tensor in placed.tensors}
-            averages = [tensor.name for tensor in placed.tensors if not tensor.trainable]
-            placed.layer.place(placed.input_shape, placed.output_shape, weights, averages)
-        self._placed, self._input_shape = [*below, *new], input_shape
-        self._memory, self.parameters = memory, memory[:end]
-        vars(self).pop("_network", None)
+        memory.take(buffer, end)
+        memory.serve(self)
+        weighted = [begin for draft, begin in zip(drafts, begins, strict=True) if draft.end]
+        base = min([self._base] * bool(self.parameters.size) + weighted, default=self._base)
+        for draft in drafts:
+            if draft.layer.memory is None:
+                draft.layer.belong(self)
+        self._placed = [
+            *(placed.moved(placed.begin + self._base - base) for placed in below),
+            *(draft.moved(begin - base) for draft, begin in zip(drafts, begins, strict=True)),
+        ]
+        self._base, self._input_shape = base, input_shape
+        self.move(memory, 0)
+        for part in self._parts:
+            part.build(part.layers[0].sample_input_shape or ())
+        self._parts = []
+
+    def _share_memory(self, layers: Sequence[Layer]) -> None:
+        """Make one memory of this model's and those of layers that other models have."""
+        bound = self.parameters.size > 0
+        for layer in layers:
+            if layer.memory in (None, self._memory):
+                bound = bound or layer.memory is not None
+            elif bound:
+                self._memory.absorb(layer.memory)
+            else:
+                self._memory, self._base, bound = layer.memory, 0, True
+
+    def _view(self, placed: Placed) -> None:
+        weights = {tensor.name: eager(tensor.of(self.parameters)) for tensor in placed.tensors}
+        averages = [tensor.name for tensor in placed.tensors if not tensor.trainable]
+        placed.layer.place(
+            placed.input_shape,
+            placed.output_shape,
+            weights,
+            averages,
+            self._memory,
+            self._base + placed.begin,
+        )
 
 
 def without_batch(input_shape: Sequence[Any]) -> Sequence[int]:
@@ -404,13 +514,41 @@ def without_batch(input_shape: Sequence[Any]) -> Sequence[int]:
     return input_shape
 
 
+def applied(layers: Sequence[Layer], inputs: SymbolicTensor) -> SymbolicTensor:
+    """What the last of these gives, each being called on what the one before it gives."""
+    tensor = inputs
+    for layer in layers:
+        tensor = layer(tensor)
+    return tensor
+
+
+def check_training(layers: Sequence[Layer], training: object) -> None:
+    """Raise ValueError where a prediction is asked for as training would compute it, and cannot."""
+    if not training:
+        return
+    from ..layers.dropout import _Drawing
+    from ..layers.normalization import BatchNormalization
+
+    for layer in layers:
+        if isinstance(layer, (_Drawing, BatchNormalization)):
+            raise ValueError(
+                f"training must be None or False, got {training!r}: a model that is called "
+                f"predicts, and {layer!r} computes something else while it is trained"
+            )
+
+
+def _input_shape_of(layer: Layer) -> Shape | None:
+    """What is known of it before a model has told the layer."""
+    return layer.sample_input_shape or layer.declared_input_shape
+
+
 def _samples_a_call(layers: Sequence[Layer]) -> int:
     """Of an evaluation, in one call into C++. By the layers alone: sums do not depend on time."""
     work = 1
     for layer in layers:
-        *places, _ = layer.output_shape or (1,)
+        *places, _ = layer.sample_output_shape or (1,)
         kernel = max((w.size for w in layer.weights), default=0)
-        work += math.prod(places) * kernel + math.prod(layer.input_shape or ())
+        work += math.prod(places) * kernel + math.prod(layer.sample_input_shape or ())
     return max(1, min(EVALUATION_CHUNK, EVALUATION_WORK // work))
 
 

@@ -51,7 +51,7 @@ def table(
 
 
 def _totals(layers: Sequence[Layer]) -> Iterator[str]:
-    if any(layer.output_shape is None for layer in layers):
+    if any(layer.sample_output_shape is None for layer in layers):
         yield f"Total params: {UNBUILT}"
         return
     total = sum(layer.count_params() for layer in layers)
@@ -70,10 +70,10 @@ def _size(values: int) -> str:
 def cells_of(layer: Layer) -> tuple[str, ...]:
     """A layer's row of the table."""
     title = f"{layer.name} ({type(layer).__name__})"
-    if layer.output_shape is None:
+    if layer.sample_output_shape is None:
         return (title, "?", "?", UNBUILT, "?")
     counts = (layer.count_neurons(), layer.count_params(), layer.count_connections())
-    return (title, str((None, *layer.output_shape)), *(f"{count:,}" for count in counts))
+    return (title, str((None, *layer.sample_output_shape)), *(f"{count:,}" for count in counts))
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

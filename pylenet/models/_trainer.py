@@ -24,12 +24,20 @@ class TrainerLock:
                 f"model {model!r} is being trained by another thread: wait for that to end, or "
                 "train a copy (copy.deepcopy)"
             )
+        self._holders += 1
         try:
             yield
         finally:
+            self._holders -= 1
             lock.release()
 
+    @property
+    def busy(self) -> bool:
+        """Whether any thread of this process trains."""
+        return self._process == os.getpid() and self._holders > 0
+
     def _renew(self) -> None:
+        self._holders = 0  # one for each `held` that the thread is in
         from threading import RLock  # not needed to import the package
 
         self._lock, self._process = RLock(), os.getpid()

@@ -5,6 +5,7 @@ import pytest
 
 from pylenet import _core
 from pylenet.layers import Dense
+from pylenet.layers.activation import LINEAR
 from pylenet.models import Sequential
 from pylenet.optimizers import Adam
 
@@ -104,6 +105,18 @@ def test_what_is_right_trains():
     losses, correct = network.train(**given)
     assert (losses.shape, correct.shape, given["iterations"][0]) == ((3,), (3,), 3)
     assert given["parameters"].any()
+
+
+def test_weights_may_lie_anywhere_and_a_network_says_up_to_where():
+    dense = {"kind": "dense", "units": 3, "use_bias": True, "activation": LINEAR}
+    ends = [_core.Network((1, 1, 4), [dense, dense], places=p) for p in ([], [64, 16])]
+    assert [network.parameter_floats for network in ends] == [64, 96]
+    for places, message in (
+        ([16], "places must be one for each node, got 1"),
+        ([0, 24], "places must be multiples of 16, got 24"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _core.Network((1, 1, 4), [dense, dense], places=places)
 
 
 @pytest.mark.parametrize("values", [17, 19])

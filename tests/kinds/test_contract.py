@@ -42,11 +42,10 @@ def test_every_function_of_ops_has_an_entry():
 def test_a_layer_tells_its_shapes(case):
     model = case.model()
     (layer,) = model.layers
-    assert (layer.input_shape, layer.output_shape) == (case.input_shape, case.output_shape)
-    assert (model.input_shape, model.output_shape) == (
-        (None, *case.input_shape),
-        (None, *case.output_shape),
-    )
+    expected = ((None, *case.input_shape), (None, *case.output_shape))
+    for each in (layer, model):
+        assert (each.input_shape, each.output_shape) == expected
+        assert (each.input.shape, each.output.shape) == expected
     y = model.predict(samples(case, 2))
     assert y.shape == (2, *case.output_shape)
     assert y.dtype == np.float32
@@ -71,7 +70,9 @@ def test_a_layer_s_weights_have_keras_s_shapes_and_order(case):
 def test_a_layer_outside_a_model_has_no_weights_and_says_so(case):
     layer = copy_of(case.layer)
     assert layer.weights == layer.get_weights() == []
-    assert layer.input_shape is layer.output_shape is None
+    for name in ("input_shape", "output_shape"):
+        with pytest.raises(AttributeError, match="has no shape yet: add it to a model"):
+            getattr(layer, name)
     with pytest.raises(ValueError, match="has no weights yet: add it to a model"):
         layer.count_params()
     for name in case.weights:

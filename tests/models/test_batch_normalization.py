@@ -399,7 +399,7 @@ def test_a_prediction_has_the_bits_of_layers_one_by_one(conv, above, batch, isa,
     x = uniform((batch, 9, 8, 2), 1)
     expected = x
     for layer in model.layers:
-        alone = Sequential([layers.Input(layer.input_shape), copy_of(layer)])
+        alone = Sequential([layers.Input(layer.input_shape[1:]), copy_of(layer)])
         alone.set_weights(layer.get_weights())
         expected = alone.predict(expected)
     assert_same_bits(model.predict(x), expected)

@@ -35,7 +35,7 @@ PAPER = [
 @pytest.mark.parametrize(("name", "shape", "neurons", "parameters", "connections"), PAPER)
 def test_each_layer_has_the_paper_s_counts(name, shape, neurons, parameters, connections):
     (layer,) = (layer for layer in lenet5_1998().layers if layer.name == name)
-    assert layer.output_shape == shape
+    assert layer.output_shape == (None, *shape)
     assert layer.count_neurons() == neurons
     assert layer.count_params() == parameters
     assert layer.count_connections() == connections

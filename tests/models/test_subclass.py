@@ -122,7 +122,7 @@ def of(function):
         (lambda a, b, x: a(x) + b(x), TypeError, "a graph that branches, or arithmetic between"),
         (lambda a, b, x: 2 * a(x), TypeError, "a graph that branches, or arithmetic between"),
         (lambda a, b, x: a([x, x]), TypeError, "a graph that branches is not supported"),
-        (lambda a, b, x: a(a(x)), ValueError, "layers that are called once"),
+        (lambda a, b, x: a(a(x)), ValueError, "layers must be called once in a model"),
         (lambda a, b, x: b(Input((3,))), ValueError, "outputs must come from inputs"),
         (lambda a, b, x: [a(x), b(x)], TypeError, "Wrong must give what its last layer gives"),
         (lambda a, b, x: None, TypeError, "Wrong must give what its last layer gives"),
