@@ -8,11 +8,35 @@ import numpy as np
 
 
 class EagerTensor(np.ndarray):
-    """A numpy array with `numpy()`, as TensorFlow's eager tensors and Keras's weights have it."""
+    """A numpy array with `numpy()`, as TensorFlow's eager tensors and Keras's weights have it.
+
+    name: of a weight, as "kernel". path: the same with its layer's, as "conv2d/kernel".
+    """
+
+    name = path = ""
 
     def numpy(self) -> Any:
         """A copy as a plain array; of a single number, that."""
         return np.array(self)[()]
+
+    def assign(self, value: Any) -> None:
+        """Set all values, of a weight and so in its models. ValueError for another shape."""
+        values = np.asarray(value)
+        if values.shape != self.shape:
+            raise ValueError(f"value must have shape {self.shape}, got {values.shape}")
+        self[...] = values
+
+
+class Number(float):
+    """A float with `numpy()`."""
+
+    def numpy(self) -> np.float32:
+        """The number as numpy's float32."""
+        value: np.float32 = np.float32(self)
+        return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return float, (float(self),)  # a copy is a plain number
 
 
 def eager(values: Any) -> EagerTensor:

@@ -21,11 +21,13 @@ T = TypeVar("T", bound=Callable[..., Any])
 # Arguments of Keras 1 and 2, or that do nothing here: `_keras/_old.py` says what they are today.
 _NAMES = (
     "W_constraint W_regularizer alpha amsgrad axis b_constraint b_regularizer batch_input_shape "
-    "beta_init bias border_mode by_name class_mode custom_objects decay dilation_rate "
-    "dim_ordering epsilon fused gamma_init groups init input jit_compile l "
+    "beta_init bias border_mode class_mode custom_objects decay dilation_rate "
+    "dim_ordering epsilon expand_nested fused gamma_init grayscale groups init input jit_compile l "
     "loss_weights lr max_q_size max_queue_size mode nb_classes nb_col nb_epoch nb_filter nb_row "
-    "nb_worker noise_shape output output_dim p period pickle_safe reduction renorm run_eagerly "
-    "sample_weight_mode save_format show_accuracy sigma subsample theano_mode "
+    "nb_worker noise_shape output output_dim p period pickle_safe positions ragged reduction "
+    "renorm run_eagerly "
+    "sample_weight_mode save_format show_accuracy show_trainable sigma sparse steps_per_execution "
+    "subsample theano_mode "
     "use_multiprocessing workers"
 )
 OLD_ARGUMENTS = frozenset(_NAMES.split())
@@ -88,7 +90,13 @@ class OldArguments(ABCMeta):
             from ._keras._old import today
 
             args, kwargs = today(cls, args, kwargs)
-        return super().__call__(*args, **kwargs)
+        try:
+            return super().__call__(*args, **kwargs)
+        except TypeError as error:
+            who, call, what = str(error).partition(".__init__()")
+            if call and who in {base.__qualname__ for base in cls.__mro__}:
+                raise TypeError(f"{cls.__name__}(){what}") from None
+            raise
 
     @property
     def __signature__(cls) -> Signature:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _check
+from . import _arrays, _check, _missing
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what is a picture in a folder, as in Keras
 
@@ -103,6 +103,7 @@ def pixels(image: Any, form: Form) -> NDArray[np.uint8]:
     return np.asarray(formed(image, form)).reshape(form.shape)
 
 
+@_missing.takes_old_arguments
 def load_img(
     path: str | os.PathLike[str],
     color_mode: str = "rgb",

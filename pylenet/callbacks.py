@@ -301,7 +301,7 @@ class ReduceLROnPlateau(_Monitor):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
         if logs is not None:
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
         current = self._monitored(logs)
         if current is None:
             return

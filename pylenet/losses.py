@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from . import _check, _configurable, _missing
 from ._configurable import serialize
+from ._eager import Number
 
 __all__ = [
     "BinaryCrossentropy",
@@ -215,7 +216,7 @@ class Loss(
             raise ValueError("y_pred must hold at least one sample, got none")
         if sample_weight is not None:
             values = values * _check.sample_weights("sample_weight", sample_weight, len(values))
-        return float(np.mean(values, dtype=np.float64))
+        return Number(np.mean(values, dtype=np.float64))
 
 
 class _Crossentropy(Loss):

@@ -1,8 +1,10 @@
 """For scripts that say `tf.keras.`: `from pylenet import tf_keras as tf`.
 
 `tf.keras` is pylenet, with all that is in it; `from pylenet.tf_keras.keras.layers import Dense`
-works as well. Of TensorFlow itself there are `tf.random.set_seed`, dtypes and a few functions of
-arrays, which are numpy's. Anything else of it raises an error that says so.
+`tf.keras` is pylenet, with all that is in it; `from pylenet.tf_keras.keras.layers import Dense`
+works as well. Of TensorFlow itself there are `tf.random.set_seed`, dtypes, and functions of arrays
+(tf.argmax, tf.reduce_mean, tf.nn.softmax, tf.math...), which are numpy's. Anything else raises an
+error that says so.
 """
 
 from __future__ import annotations
@@ -14,26 +16,17 @@ import numpy as np
 
 import pylenet as keras
 
-from . import _check, _random, activations
+from . import _check, _random
 
 __all__ = [
-    "argmax",
-    "cast",
     "config",
-    "constant",
-    "convert_to_tensor",
-    "expand_dims",
     "float32",
     "float64",
     "int32",
     "int64",
     "keras",
     "newaxis",
-    "nn",
-    "one_hot",
     "random",
-    "reshape",
-    "squeeze",
     "test",
     "uint8",
 ]
@@ -43,25 +36,6 @@ __version__ = keras.__version__  # pylenet's own: it is not TensorFlow
 
 float32, float64, int32, int64, uint8 = np.float32, np.float64, np.int32, np.int64, np.uint8
 newaxis = None
-expand_dims, reshape, squeeze, argmax = np.expand_dims, np.reshape, np.squeeze, np.argmax
-
-
-def cast(x: Any, dtype: Any) -> Any:
-    """x as an array of this dtype."""
-    return np.asarray(x).astype(dtype)
-
-
-def constant(value: Any, dtype: Any = None) -> Any:
-    """value as an array."""
-    return np.asarray(value, dtype)
-
-
-convert_to_tensor = constant
-
-
-def one_hot(indices: Any, depth: int) -> Any:
-    """float32 rows of `depth` values, 1 at the index and 0 elsewhere."""
-    return keras.utils.to_categorical(indices, depth)
 
 
 class _Part:
@@ -83,7 +57,6 @@ def _no_devices(device_type: str | None = None) -> list[str]:
     return [] if device_type in ("GPU", "TPU") else ["CPU"]
 
 
-nn = _Part("nn", **{name: getattr(activations, name) for name in activations.__all__})
 random = _Part("random", set_seed=_set_seed)
 test = _Part("test", is_gpu_available=lambda: False, gpu_device_name=lambda: "")
 config = _Part(
@@ -96,6 +69,14 @@ config = _Part(
 
 
 def __getattr__(name: str) -> Any:
+    from ._keras import _tensors
+
+    if name == "math":
+        return _Part("math", **_tensors.MATH)
+    if name == "nn":
+        return _Part("nn", **_tensors.NN)
+    if name in _tensors.TENSORFLOW:
+        return _tensors.TENSORFLOW[name]
     raise AttributeError(_sentence(name))
 
 

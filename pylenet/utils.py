@@ -20,6 +20,7 @@ __all__ = [
     "image_dataset_from_directory",
     "img_to_array",
     "load_img",
+    "normalize",
     "plot_model",
     "prepare_digits",
     "set_random_seed",
@@ -89,6 +90,19 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32
     one_hot = np.zeros((labels.size, num_classes), np.float32)
     one_hot[np.arange(labels.size), labels.ravel()] = 1
     return one_hot.reshape(*labels.shape, num_classes)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> NDArray[Any]:
+    """x divided by its norms along an axis; what is all 0 stays 0.
+
+    order: of the norm, as numpy.linalg.norm's ord. Returns floating-point numbers of x's shape.
+    """
+    values = np.asarray(x)
+    if values.dtype.kind not in "buif":
+        raise TypeError(f"x must hold real numbers, got dtype {values.dtype}")
+    values = values if values.dtype.kind == "f" else values.astype(np.float64)
+    norms = np.linalg.norm(np.atleast_1d(values), order, axis, keepdims=True)
+    return np.asarray(values / np.where(norms == 0, 1, norms), values.dtype)
 
 
 def _numbers(x: Any) -> Any:

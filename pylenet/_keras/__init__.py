@@ -69,6 +69,11 @@ def attribute(module: str, name: str) -> Any:
 def _sought(module: str, name: str) -> Any:
     place = module.partition(".")[2]  # as Keras calls it: "layers"
     path = f"{place}.{name}".lstrip(".")
+    if place in ("ops", "backend"):
+        from ._tensors import PLACES
+
+        if name in PLACES[place]:
+            return PLACES[place][name]
     if path in _names.SAME:
         return _thing(_names.SAME[path])
     if path in _names.RENAMED:

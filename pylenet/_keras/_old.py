@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
     "border_mode": "padding",
     "dim_ordering": lambda order: {"data_format": _DATA_FORMATS.get(order, order)},
     "gamma_init": "gamma_initializer",
+    "grayscale": lambda on: {"color_mode": "grayscale" if on else "rgb"},
     "init": "kernel_initializer",
     "input": "inputs",
     "lr": "learning_rate",
@@ -55,7 +56,7 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
     "output": "outputs",
     "output_dim": "units",
     "p": "rate",
-    "period": lambda epochs: {} if epochs == 1 else {"period": epochs},
+    "period": lambda epochs: _every_epoch(epochs),
     "sigma": "stddev",
     "subsample": "strides",
     # These change nothing here: right answers are counted where compile is given metrics, and
@@ -66,19 +67,35 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
 # these values: they ask for what is done anyway. ANY: whatever is given, results are the same.
 ANY = object()
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "by_name": (False,),
     "custom_objects": (None, {}),
     "dilation_rate": (1, (1, 1), [1, 1]),
+    "expand_nested": (ANY,),
     "fused": (None, True, False),
     "groups": (1,),
     "jit_compile": (ANY,),
     "loss_weights": (None,),
     "mode": (0,),
     "noise_shape": (None,),
+    "positions": (ANY,),
+    "ragged": (None, False),
     "reduction": ("sum_over_batch_size", "auto"),
     "renorm": (False,),
     "run_eagerly": (None, False),
+    "show_trainable": (ANY,),
+    "sparse": (None, False),
+    "steps_per_execution": (ANY,),
 }
+
+
+def _every_epoch(period: Any) -> Arguments:
+    if period != 1:
+        raise ValueError(
+            f"period must be 1, got {period!r}: give save_freq= a number of steps, as period * "
+            "steps of an epoch"
+        )
+    return {}
+
+
 _ENDINGS = {"keras": (".keras",), "h5": (".h5", ".hdf5")}  # of save_format
 # Arguments that are told together with others, or that one value of is old, or all there is here.
 TOGETHER = {"nb_row", "nb_col", "decay", "amsgrad", "axis", "epsilon", "l", "save_format"}

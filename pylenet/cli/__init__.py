@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finally:
                 if sys.stdout is not None:
                     sys.stdout.flush()
-        except KeyboardInterrupt:
-            _tell("interrupted")
+        except KeyboardInterrupt as error:
+            _tell(": ".join(["interrupted", *map(str, error.args)]))
             return INTERRUPTED
         except (TypeError, ValueError, OSError, MemoryError) as error:
             _drop_unwritten()

@@ -151,10 +151,15 @@ def train(options: argparse.Namespace) -> None:
         last = classes - 1
         print(f"Labels {data.first_label} to {data.first_label + last} are outputs 0 to {last}.")
 
-    if options.seeds is not None:
-        rows = _train_seeds(trainings, setting, results_path, options)
-    else:
-        rows = _train_in_turn(trainings, numbered, data, setting, results_path, options)
+    try:
+        if options.seeds is not None:
+            rows = _train_seeds(trainings, setting, results_path, options)
+        else:
+            rows = _train_in_turn(trainings, numbered, data, setting, results_path, options)
+    except KeyboardInterrupt:
+        if any(training.backup.there for training in trainings):
+            raise KeyboardInterrupt("the same command with --resume goes on from here") from None
+        raise
     for training in trainings:
         training.backup.delete()
     if not options.quiet:

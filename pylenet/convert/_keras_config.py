@@ -35,7 +35,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "trainable": (True,),  # False: see _layer
 }
 RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}}  # Keras 2's arguments
-CHECKED_LATER = {"BatchNormalization": ("axis",)}  # once the input's rank is known
 KINDS = ("initializer", "regularizer", "constraint")  # arguments that end so are objects of these
 UNKNOWN_TO_KERAS = ("RBF", "Subsampling2D")
 SCALED = ("scaled_tanh",)  # activations unknown to Keras
@@ -63,7 +62,6 @@ class Described(NamedTuple):
     model: Sequential
     input_shape: tuple[int, ...] | None
     entries: list[Entry]
-    axes: list[tuple[Layer, Any]]
 
 
 # Writing
@@ -236,7 +234,6 @@ def described(config: Any, version: int) -> Described:
         name = inner["name"]
     shape = _sample_shape(inner.get("build_input_shape")) if isinstance(inner, dict) else None
     found: list[Entry] = []
-    axes: list[tuple[Layer, Any]] = []
     for entry in entries:
         class_name, arguments = entry["class_name"], entry["config"]
         given = arguments.get("batch_shape") or arguments.get("batch_input_shape")
@@ -244,15 +241,13 @@ def described(config: Any, version: int) -> Described:
         layer = None
         if class_name != "InputLayer":
             layer = _layer(class_name, arguments, version)
-            if class_name == "BatchNormalization":
-                axes.append((layer, arguments.get("axis", -1)))
         found.append(Entry(class_name, str(entry.get("name") or arguments.get("name")), layer))
     model = Sequential(name=name)
     by_name = {entry.name: entry.layer for entry in found}
     for layer in [entry.layer for entry in found] if order is None else map(by_name.get, order):
         if layer is not None:
             model.add(layer)
-    return Described(model, shape, found, axes)
+    return Described(model, shape, found)
 
 
 def built(found: Described, size: int | None) -> Sequential:
@@ -266,12 +261,6 @@ def built(found: Described, size: int | None) -> Sequential:
             model.build(found.input_shape)
         else:
             model.build_to_load(found.input_shape, size)
-        for layer, axis in found.axes:
-            last = len(layer.sample_input_shape or ())
-            if axis not in (-1, last, [-1], [last]):
-                raise ValueError(
-                    f"layer {layer.name!r} (BatchNormalization) must have the last axis, got {axis}"
-                )
     return model
 
 
@@ -326,10 +315,7 @@ def _layer(class_name: Any, config: Json, version: int) -> Layer:
             elif key == "activation":
                 value = _activation(where, value, version)
             arguments[key] = value
-        elif not _neutral(NEUTRAL, key, value) and (class_name, key) != (
-            "BatchNormalization",
-            "axis",
-        ):
+        elif not _neutral(NEUTRAL, key, value):
             raise ValueError(f"{where} has {key}={value!r}, which pylenet does not have")
     arguments = {key: value for key, value in arguments.items() if value is not MISSING}
     if isinstance(name, str) and name and name.isascii() and name.isprintable():

@@ -9,7 +9,14 @@ from typing import Any
 from ..models._sequential import Sequential
 from . import _hdf5, _keras_config, _keras_weights
 
-__all__ = ["check_model", "model_bytes", "read_model", "read_weights", "weights_bytes"]
+__all__ = [
+    "check_model",
+    "model_bytes",
+    "read_model",
+    "read_weights",
+    "weights_by_layer",
+    "weights_bytes",
+]
 
 OWN = "pylenet"  # the attribute with what Keras's files have no place for
 
@@ -46,6 +53,15 @@ def read_weights(model: Sequential, path: Path) -> None:
         found = _keras_weights.read_groups(reader, groups)
         pairs = _keras_weights.in_order(model, (weights for _, weights in found))
         _keras_weights.assign(model, pairs)
+
+
+def weights_by_layer(path: Path) -> dict[str, list[Any]]:
+    """The weights of each layer by its name. Raises ValueError for Keras 3's layout, without."""
+    with _hdf5.opened(path, f"{str(path)!r} has no weights for this model") as reader:
+        groups = reader.child(reader.root, "model_weights") or reader.root
+        if reader.texts(groups, "layer_names") is None:
+            raise ValueError("it has no layers' names: by_name must be False")
+        return dict(_keras_weights.read_groups(reader, groups))
 
 
 def model_bytes(model: Sequential) -> bytes:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import _arrays, _check, _core, initializers
 from .._arrays import CoreShape, Shape
 from .._configurable import Configurable, serialize
+from .._missing import takes_old_arguments
 from ..initializers import Initializer
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ __all__ = ["Input", "InputLayer", "Layer"]
 Settings = dict[str, Any]  # of a node: its "kind" and what C++ is to know of it
 
 
-class Layer(Configurable, family="layer", not_called=("call", "__call__")):
+NOT_CALLED = ("call", "__call__", "build", "compute_output_shape", "compute_mask", "add_weight")
+
+
+class Layer(Configurable, family="layer", not_called=NOT_CALLED):
     """Base class. name: unique in its model, made from the class's name if None.
 
     input_shape: for the first layer of a model, the shape of one sample, as (28, 28, 1); or
@@ -415,6 +419,7 @@ class Input(SymbolicTensor):
     batch_size, dtype: as in Keras, but images of any supported dtype and number come in.
     """
 
+    @takes_old_arguments
     def __init__(
         self,
         shape: Sequence[int] | None = None,
@@ -451,6 +456,7 @@ class InputLayer(Input):
     input_shape, batch_input_shape: the same as shape, batch_shape.
     """
 
+    @takes_old_arguments
     def __init__(
         self,
         shape: Sequence[int] | None = None,

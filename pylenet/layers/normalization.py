@@ -31,14 +31,17 @@ class BatchNormalization(Layer):
     Where a Conv2D without activation stands below, predictions do both at once, to the same bits.
     Where the layer is frozen (`trainable`), training uses the averages, too.
 
-    momentum: from 0 to 1. epsilon: above 0. A step needs memory for the activations of all its
-    samples at once. SDLM raises ValueError: no Hessian goes through this layer.
+    axis: the last one, counted from the end or, with the samples' axis as 0, from the beginning: 3
+    for images, 1 for flat input. momentum: from 0 to 1. epsilon: above 0. A step needs memory for
+    the activations of all its samples at once. SDLM raises ValueError: no Hessian goes through this
+    layer.
     """
 
     kind = "batch_normalization"
 
     def __init__(
         self,
+        axis: int = -1,
         *,
         momentum: float = 0.99,
         epsilon: float = 1e-3,
@@ -57,6 +60,9 @@ class BatchNormalization(Layer):
         super().__init__(**common)
         self.rule("gamma", gamma_regularizer, gamma_constraint)
         self.rule("beta", beta_regularizer, beta_constraint)
+        if isinstance(axis, (tuple, list)) and len(axis) == 1:
+            (axis,) = axis
+        self.axis = _check.integer("axis", axis, -1)
         self.momentum = _check.real("momentum", momentum, "[0, 1]")
         self.epsilon = _check.real32("epsilon", epsilon, "(0, inf)")
         self.center = _check.boolean("center", center)
@@ -65,6 +71,13 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def arguments(self) -> dict[str, Any]:
+        """As other layers'; without the axis once it is known to be the last one."""
+        found = super().arguments()
+        if self.axis == -1 or self.sample_input_shape is not None:
+            del found["axis"]
+        return found
 
     @property
     def gamma(self) -> NDArray[np.float32] | None:
@@ -91,6 +104,11 @@ class BatchNormalization(Layer):
             raise ValueError(
                 "BatchNormalization takes images (height, width, channels) or flat input "
                 f"(features,), got {input_shape}"
+            )
+        if self.axis not in (-1, len(input_shape)):
+            raise ValueError(
+                f"axis must be -1 or {len(input_shape)} in BatchNormalization here, the last one, "
+                f"got {self.axis}: images are (height, width, channels)"
             )
         names = ("momentum", "epsilon", "center", "scale")
         return [{"kind": self.kind} | {name: getattr(self, name) for name in names}]

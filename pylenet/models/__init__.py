@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from ._functional import Model
     from ._lenet import lenet5_classic, lenet5_modern
     from ._lenet1998 import lenet5_1998
-    from ._saving import load_model, model_from_json, save_model
+    from ._saving import clone_model, load_model, model_from_json, save_model
 
 __all__ = [
     "Model",
     "Sequential",
+    "clone_model",
     "lenet5_1998",
     "lenet5_classic",
     "lenet5_modern",
@@ -26,6 +27,7 @@ __all__ = [
 
 _LAZY = {  # imported when first used
     "Model": "_functional",
+    "clone_model": "_saving",
     "lenet5_1998": "_lenet1998",
     "lenet5_classic": "_lenet",
     "lenet5_modern": "_lenet",

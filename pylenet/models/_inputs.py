@@ -96,8 +96,11 @@ def numbers(name: str, x: Any) -> NDArray[Any]:
     """x as an array that C++ reads: as it is, or its values copied to float32.
 
     Integers that are all of 0 to 255 become uint8, which takes a quarter of that memory. Data
-    frames are asked for `to_numpy`, tensors and the like for `__array__`.
+    frames are asked for `to_numpy`, tensors and the like for `__array__`; of a list of one array,
+    as Keras's models of several inputs take it, that is taken.
     """
+    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "__array__"):
+        (x,) = x
     if isinstance(x, np.ndarray) and x.dtype in _arrays.IMAGES:
         return x
     if hasattr(x, "to_numpy"):

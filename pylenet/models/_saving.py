@@ -49,6 +49,11 @@ def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: b
         data = None if module is None else module.model_bytes(model)
     except (ValueError, ImportError) as error:
         data, path = None, _beside(path, error)
+    if data is None and path.suffix[1:].isalpha() and convert.of_name(path) is None:
+        warn(
+            f"filepath {str(path)!r} has an ending of no format known here: what is written is "
+            "pylenet's own, as under .safetensors"
+        )
     _files.write_whole(path, _own_bytes(model) if data is None else data)
 
 
@@ -103,14 +108,34 @@ def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Any
     return convert.reader(path, form, "model").read_model(path, compile)
 
 
-def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
-    """Set the weights of a file that `save_weights` or `save`, or another tool, wrote."""
+def clone_model(model: Sequential) -> Sequential:
+    """A new model of the same layers, with new weights, not compiled."""
+    if not isinstance(model, Sequential):
+        raise TypeError(f"model must be a Sequential, got {model!r}")
+    return model_from_config({"class_name": "Sequential", "config": model.get_config()})
+
+
+def load_weights(
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+) -> None:
+    """Set the weights of a file that `save_weights` or `save`, or another tool, wrote.
+
+    by_name, skip_mismatch: as in Sequential.load_weights.
+    """
     path = _path(filepath)
     form = convert.of_content(path) if path.exists() else None
     if form is None and not path.is_file():
         raise FileNotFoundError(f"filepath must be a file of weights, got {str(path)!r}")
     if form is None:
         raise ValueError(f"{str(path)!r} holds no weights: its first bytes are of no known format")
+    if by_name:
+        _set_by_name(model, path, _layers_in(model, path, form), skip_mismatch)
+        return
+    if skip_mismatch:
+        raise ValueError("skip_mismatch must be False unless by_name is True")
     if form is convert.SAFETENSORS:
         if not _is_state_dict(path):
             _read_weights(model, path)
@@ -242,6 +267,65 @@ def _read_weights(model: Sequential, path: Path) -> None:
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{str(path)!r} has other weights than this model: {error}") from error
     model.set_weights(weights)
+
+
+def _layers_in(
+    model: Sequential, path: Path, form: convert.Format
+) -> dict[str, list[NDArray[Any]]]:
+    """The weights of each layer by its name. Raises ValueError where the file has no such names."""
+    if form is convert.SAFETENSORS and not _is_state_dict(path):
+        return _own_layers(model, path)
+    module = convert.reader(path, form, "weights")
+    if not hasattr(module, "weights_by_layer"):
+        raise ValueError(f"{str(path)!r} has no layers' names: by_name must be False")
+    found: dict[str, list[NDArray[Any]]] = module.weights_by_layer(path)
+    return found
+
+
+def _own_layers(model: Sequential, path: Path) -> dict[str, list[NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    order = {name: place for place, name in enumerate(model.named_weights())}
+    found: dict[str, list[NDArray[Any]]] = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for name in sorted(file.keys(), key=lambda name: order.get(name, len(order))):
+                if not _is_state(name):
+                    layer = name.rpartition(".")[0]
+                    found.setdefault(layer, []).append(_weight(name, file.get_tensor(name)))
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} has no weights for this model: {error}") from error
+    return found
+
+
+def _set_by_name(
+    model: Sequential, path: Path, found: dict[str, list[NDArray[Any]]], skip_mismatch: bool
+) -> None:
+    """Set the weights of layers that the file names, all of them or, with a ValueError, none."""
+    from ..convert._keras_config import keras_name
+
+    flat = model.network.snapshot(model.parameters)
+    views, count = model.named_weights(flat), 0
+    for layer in model.layers:
+        weights = found.get(str(layer.name)) or found.get(keras_name(layer))
+        if not weights:
+            continue
+        own = [views[name] for name in model.names_of(layer)]
+        if [w.shape for w in own] != [w.shape for w in weights]:
+            if skip_mismatch:
+                continue
+            raise ValueError(
+                f"{str(path)!r} has other weights: layer {layer.name!r} must have the shapes "
+                f"{[w.shape for w in own]}, got {[w.shape for w in weights]}"
+            )
+        for view, values in zip(own, weights, strict=True):
+            view[...] = values
+        count += 1
+    if not count:
+        raise ValueError(
+            f"{str(path)!r} has no weights of a layer that this model has: it has {sorted(found)}"
+        )
+    model.network.assign(model.parameters, flat)
 
 
 def _is_state_dict(path: Path) -> bool:

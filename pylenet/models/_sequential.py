@@ -40,7 +40,10 @@ Predicted = TypeVar("Predicted")
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
 
 
-TRAINING_METHODS = ("train_step", "test_step", "predict_step", "compute_loss")
+TRAINING_METHODS = (
+    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
+    *("make_train_function", "make_test_function", "make_predict_function"),
+)
 
 
 class Sequential(LayerStack):
@@ -77,8 +80,8 @@ class Sequential(LayerStack):
         self,
         optimizer: Any = None,
         loss: Any = None,
-        *,
         metrics: Sequence[Any] | None = None,
+        *,
         weighted_metrics: Sequence[Any] | None = None,
     ) -> None:
         """Choose how to train.
@@ -485,16 +488,23 @@ class Sequential(LayerStack):
 
         save_weights(self, filepath, _check.boolean("overwrite", overwrite))
 
-    @takes_old_arguments
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+    ) -> None:
         """Set all weights to those of a file of weights, or of a whole model.
 
         filepath: what `save_weights` or `save` wrote, or another tool: see docs/interop.md. All are
-        set or, where a ValueError says what does not fit, none.
+        set or, where a ValueError says what does not fit, none. by_name: only those of layers that
+        have the same name in the file, pylenet's own or a Keras .h5; the others stay as they are,
+        and with skip_mismatch so do those of another shape.
         """
         from ._saving import load_weights
 
-        load_weights(self, filepath)
+        by_name = _check.boolean("by_name", by_name)
+        load_weights(self, filepath, by_name, _check.boolean("skip_mismatch", skip_mismatch))
 
     def to_json(self, **options: Any) -> str:
         """The layers and how it is compiled, without weights, as Keras 3 writes them.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from .. import _arrays, _check, _core
 from .._arrays import Shape
 from .._configurable import short_name
 from .._eager import eager
+from .._missing import takes_old_arguments
 from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor, assign_weights, sample_shape
 from ._memory import Memory
@@ -31,6 +32,7 @@ class Layered:
 
     name: str
     layers: tuple[Layer, ...]
+    _models: Mapping[str, Layered] = {}
     _trainable = True
 
     @property
@@ -67,6 +69,7 @@ class Layered:
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place, the last being -1.
 
+        name: also of a model that was put into this one, which is then returned.
         Raises ValueError where there is none, or unless one of both is given.
         """
         if (name is None) == (index is None):
@@ -78,7 +81,10 @@ class Layered:
                 raise ValueError(f"index must be below {count}, the number of layers, got {place}")
             return self.layers[place]
         names = [layer.name for layer in self.layers]
-        if _check.text("name", name) not in names:
+        name = _check.text("name", name)
+        if name not in names:
+            if name in self._models:
+                return cast(Layer, self._models[name])
             raise ValueError(f"name must be one of {names}, got {name!r}")
         return self.layers[names.index(name)]
 
@@ -86,6 +92,7 @@ class Layered:
         """The number of weights, moving averages included."""
         return sum(w.size for w in self.weights)
 
+    @takes_old_arguments
     def summary(
         self, line_length: int | None = None, *, print_fn: Callable[[str], object] | None = None
     ) -> None:
@@ -123,6 +130,7 @@ class LayerStack(Layered):
         self._input_shape: Shape | None = None
         self._placed: list[Placed] | None = None  # the layers, once the input shape is known
         self._parts: list[LayerStack] = []  # models in it that know no input shape yet
+        self._models: dict[str, Layered] = {}  # all models in it, by name
         self._classes: Counter[type[Layer]] = Counter()  # of layers: how many there are of each
         self._still: frozenset[Layer] = frozenset()  # are not trained, since the last compile
         self.identity = object()  # by which an optimizer knows whose state it holds
@@ -158,6 +166,7 @@ class LayerStack(Layered):
                 f"model {model.name!r} has no layers yet: give it an input shape first"
             )
         self._add(model.layers, known=True)
+        self._models[model.name] = model
         if isinstance(model, LayerStack) and not model.built:
             self._parts.append(model)
 
@@ -496,6 +505,8 @@ class LayerStack(Layered):
 
     def _view(self, placed: Placed) -> None:
         weights = {tensor.name: eager(tensor.of(self.parameters)) for tensor in placed.tensors}
+        for name, weight in weights.items():
+            weight.name, weight.path = name, f"{placed.layer.name}/{name}"
         averages = [tensor.name for tensor in placed.tensors if not tensor.trainable]
         placed.layer.place(
             placed.input_shape,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _configurable
+from .._eager import Number
 from . import schedules
 from .schedules import EpochwiseConstant, InverseTimeDecay, LearningRateSchedule
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+class _Rate(Number):
+    """An optimizer's learning rate, which can be set by `assign`, as Keras's variable."""
+
+    _optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, value: float) -> _Rate:
+        rate = cls(value)
+        rate._optimizer = optimizer
+        return rate
+
+    def assign(self, value: float | LearningRateSchedule) -> None:
+        """Set the optimizer's learning_rate."""
+        self._optimizer.learning_rate = value
 
 
 class Optimizer(
@@ -109,9 +126,10 @@ class Optimizer(
 
         Raises TypeError when set to a number while a schedule is in use, as Keras does. Only where
         the rate falls as with Keras 2's `decay`, by InverseTimeDecay in single steps, the number
-        takes the place of its initial rate, as it did there.
+        takes the place of its initial rate, as it did there. The number has Keras's `assign`, which
+        sets it, and `numpy`.
         """
-        return self._rate_at(self.iterations)
+        return _Rate.of(self, self._rate_at(self.iterations))
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
@@ -150,7 +168,7 @@ class Optimizer(
         """
         self._warn_of_lr()
         rate = self._learning_rate
-        return self.base_rate if _is_decay(rate) else self.learning_rate
+        return _Rate.of(self, self.base_rate) if _is_decay(rate) else self.learning_rate
 
     @lr.setter
     def lr(self, value: float | LearningRateSchedule) -> None:

@@ -47,7 +47,7 @@ def filters(model: Sequential, *, layer: str | int | None = None, ax: Axes | Non
         full = kernel
         table = np.ones(kernel.shape[2:], bool)
     else:
-        channels = (chosen.input_shape or (0,))[-1]
+        channels = (chosen.sample_input_shape or (0,))[-1]
         table = np.zeros((channels, chosen.filters), bool)
         for column, inputs in enumerate(chosen.connections):
             table[list(inputs), column] = True

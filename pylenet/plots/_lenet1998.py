@@ -62,7 +62,7 @@ def connections(
     if not there or (table := there[0].connections) is None:
         which = "a layer" if layer is None else f"{layer!r}"
         raise ValueError(f"model must have connections in {which}, got {network!r}")
-    maps = (there[0].input_shape or (0,))[-1]
+    maps = (there[0].sample_input_shape or (0,))[-1]
     caption = (
         f"Which maps feed which filter of {there[0].name} in {network.name}: "
         f"{sum(map(len, table))} of {maps * len(table)} connections."

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check, _missing, _pictures, _random
+from .._warn import warn
 from ..utils import PyDataset, img_to_array, load_img, to_categorical
 
 __all__ = [
@@ -179,16 +180,12 @@ class ImageDataGenerator:
         seed: for the same order and distortions each time; drawn if None.
         """
         images = _images(x)
-        with_them = [np.asarray(a) for a in (y, sample_weight) if a is not None]
+        with_them = [None if a is None else np.asarray(a) for a in (y, sample_weight)]
         for a in with_them:
-            if len(a) != len(images):
+            if a is not None and len(a) != len(images):
                 raise ValueError(f"y must hold {len(images)} targets, got {len(a)}")
-        part = self._subset(np.arange(len(images)), subset)
-
-        def read(index: NDArray[np.int64]) -> tuple[Any, ...]:
-            return images[index], *(a[index] for a in with_them)
-
-        return ImageBatches(self, part, read, batch_size, shuffle, seed)
+        part = self._subset(_places(images), subset)
+        return ImageBatches(self, part, images.__getitem__, batch_size, shuffle, seed, *with_them)
 
     def flow_from_directory(
         self,
@@ -232,24 +229,77 @@ class ImageDataGenerator:
             raise FileNotFoundError(
                 f"directory must hold a folder of images for each class, got {str(folder)!r}"
             )
-        targets: NDArray[Any] = np.array(labels)
-        if class_mode == "categorical":
-            targets = to_categorical(targets, len(names))
-
-        def read(index: NDArray[np.int64]) -> tuple[Any, ...]:
-            images = np.stack(
-                [
-                    img_to_array(load_img(files[i], color_mode, target_size, interpolation))
-                    for i in index
-                ]
-            )
-            return (images,) if class_mode in (None, "input") else (images, targets[index])
-
-        batches = ImageBatches(self, np.arange(len(files)), read, batch_size, shuffle, seed)
+        read = _reader(files, color_mode, target_size, interpolation)
+        targets = _targets(np.array(labels), class_mode, len(names))
+        batches = ImageBatches(self, _places(files), read, batch_size, shuffle, seed, targets)
         batches.repeats_images = class_mode == "input"
         batches.class_indices = {name: label for label, name in enumerate(names)}
         batches.classes = np.array(labels)
         batches.filenames = [str(path.relative_to(folder)) for path in files]
+        return batches
+
+    def flow_from_dataframe(
+        self,
+        dataframe: Any,
+        directory: str | os.PathLike[str] | None = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: str | None = None,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[Any] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        *,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+    ) -> ImageBatches:
+        """Batches of the images that a data frame names, read when asked for.
+
+        dataframe: of pandas, or any object that gives a column for its name. x_col: files' names,
+        in `directory` where they are not absolute. y_col: classes, or for class_mode "raw" numbers,
+        then it may be a list of columns. weight_col: samples' weights. classes: in the order of
+        their labels; if None, all in order. Rows of other classes are left out, and so are, with a
+        warning, those whose file is not there, unless validate_filenames is False. The rest as in
+        `flow_from_directory`; the validation share is that of the rows.
+        """
+        if class_mode not in (*LABELS, "raw"):
+            raise ValueError(f"class_mode must be one of {[*LABELS, 'raw']}, got {class_mode!r}")
+        folder = Path("" if directory is None else directory)
+        files = [folder / str(name) for name in dataframe[x_col]]
+        kept = np.ones(len(files), bool)
+        if _check.boolean("validate_filenames", validate_filenames):
+            kept = np.array([path.is_file() for path in files], bool)
+            if not kept.all():
+                lost = files[int(np.argmin(kept))]
+                warn(
+                    f"{np.sum(~kept)} rows are left out, whose file is not there, as {str(lost)!r}"
+                )
+        names: list[Any] = []
+        labels, targets = None, None
+        if class_mode == "raw":
+            columns = y_col if isinstance(y_col, (list, tuple)) else [y_col]
+            values = np.stack([np.asarray(dataframe[column]) for column in columns], axis=1)
+            targets = values if isinstance(y_col, (list, tuple)) else values[:, 0]
+        elif class_mode in ("categorical", "binary", "sparse"):
+            found = list(dataframe[y_col])
+            names = sorted(set(found)) if classes is None else list(classes)
+            kept &= np.array([name in names for name in found], bool)
+            labels = np.array([names.index(name) if name in names else 0 for name in found])
+            targets = _targets(labels, class_mode, len(names))
+        index = self._subset(np.flatnonzero(kept), subset)
+        if not len(index):
+            raise ValueError(f"dataframe must name an image or more, got none in {x_col!r}")
+        weights = None if weight_col is None else np.asarray(dataframe[weight_col])
+        read = _reader(files, color_mode, target_size, interpolation)
+        batches = ImageBatches(self, index, read, batch_size, shuffle, seed, targets, weights)
+        batches.repeats_images = class_mode == "input"
+        batches.class_indices = {name: label for label, name in enumerate(names)}
+        batches.classes = np.array([], int) if labels is None else labels[index]
+        batches.filenames = [str(name) for name in np.asarray(dataframe[x_col])[index]]
         return batches
 
     def standardize(self, x: NDArray[Any]) -> Floats:
@@ -332,10 +382,12 @@ class ImageBatches(PyDataset):
         self,
         generator: ImageDataGenerator,
         index: NDArray[np.int64],
-        read: Callable[[NDArray[np.int64]], tuple[Any, ...]],
+        read: Callable[[NDArray[np.int64]], NDArray[Any]],
         batch_size: int,
         shuffle: bool,
         seed: int | None,
+        targets: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
     ) -> None:
         super().__init__()
         if not len(index):
@@ -347,6 +399,7 @@ class ImageBatches(PyDataset):
             seed = int(_random.generator().integers(2**63))
         self.seed = _check.unsigned("seed", seed, 64)
         self._generator, self._index, self._read = generator, index, read
+        self._with_them = [a for a in (targets, weights) if a is not None]
         self.reset()
 
     def __len__(self) -> int:
@@ -358,13 +411,13 @@ class ImageBatches(PyDataset):
             raise IndexError(f"index must be below {len(self)}, got {index}")
         index %= len(self)
         part = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        images, *others = self._read(part)
         rng = np.random.default_rng((self.seed, self._pass, index))
         images = self._generator._standardized(
-            self._generator._distorted(np.asarray(images, np.float32), rng)
+            self._generator._distorted(np.asarray(self._read(part), np.float32), rng)
         )
+        others = [a[part] for a in self._with_them]
         if self.repeats_images:
-            others = [images]
+            others = [images, *others]
         return (images, *others) if others else images
 
     def __iter__(self) -> Iterator[Any]:
@@ -390,6 +443,30 @@ class ImageBatches(PyDataset):
         self._next, self._order = 0, self._index
         if self.shuffle:
             self._order = np.random.default_rng((self.seed, self._pass)).permutation(self._index)
+
+
+def _places(samples: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
+    return np.arange(len(samples))
+
+
+def _reader(
+    files: Sequence[Path], color_mode: str, target_size: tuple[int, int], interpolation: str
+) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
+    """What reads the images at these places of `files`."""
+
+    def read(index: NDArray[np.int64]) -> NDArray[Any]:
+        images = [load_img(files[i], color_mode, target_size, interpolation) for i in index]
+        return np.stack([img_to_array(image) for image in images])
+
+    return read
+
+
+def _targets(
+    labels: NDArray[np.int64], class_mode: str | None, classes: int
+) -> NDArray[Any] | None:
+    if class_mode in (None, "input"):
+        return None
+    return to_categorical(labels, classes) if class_mode == "categorical" else labels
 
 
 def _matrices(

@@ -438,6 +438,9 @@ def test_another_seed_gives_another_model(trained, data, tmp_path):
     assert other["test_loss"] != results_of(trained[0])[0]["test_loss"]
 
 
+RESUME = "the same command with --resume goes on from here"
+
+
 def test_a_model_that_is_trained_is_kept_when_the_next_is_interrupted(
     data, tmp_path, monkeypatch, capsys
 ):
@@ -449,7 +452,7 @@ def test_a_model_that_is_trained_is_kept_when_the_next_is_interrupted(
     assert cli.main(arguments) == 130
     assert [result["model"] for result in results_of(tmp_path)] == ["classic"]
     models.load_model(tmp_path / "classic.safetensors")
-    assert capsys.readouterr().err == "pylenet: interrupted\n"
+    assert capsys.readouterr().err == f"pylenet: interrupted: {RESUME}\n"
 
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
@@ -474,7 +477,7 @@ def test_ctrl_c_ends_training_with_exit_code_130_and_one_line(data, tmp_path):
             assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, "pylenet: interrupted\n")
+    assert (process.returncode, stderr) == (130, f"pylenet: interrupted: {RESUME}\n")
     names = sorted(path.name for path in (tmp_path / "pylenet-out").iterdir())
     assert names == [".classic.backup", "classic.safetensors"]
     models.load_model(tmp_path / "pylenet-out" / "classic.safetensors")

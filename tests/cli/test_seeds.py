@@ -204,7 +204,7 @@ def test_ctrl_c_ends_all_at_once_and_resuming_gives_the_bits_of_a_run_that_was_n
     with monkeypatch.context() as patch:
         patch.setattr(_seeds._Progress, "draw", press)
         assert train(data, stopped, *options, "--epochs", 3) == 130
-    assert capsys.readouterr().err == "pylenet: interrupted\n"
+    assert capsys.readouterr().err.startswith("pylenet: interrupted: the same command with --res")
     assert any(name.endswith(".backup") for name in names_in(stopped))
 
     assert train(data, stopped, *options, "--epochs", 3, "--resume") == 0
@@ -256,7 +256,8 @@ def test_ctrl_c_at_the_keyboard_ends_with_exit_code_130_and_one_line(data, tmp_p
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=sanitizer.seconds(60))
     assert out == "classic, seeds 1 to 3, on 2 threads\n"
-    assert (process.returncode, error) == (130, "pylenet: interrupted\n")
+    hint = "the same command with --resume goes on from here"
+    assert (process.returncode, error) == (130, f"pylenet: interrupted: {hint}\n")
     for seed in (1, 2):
         models.load_model(tmp_path / "pylenet-out" / f"classic-seed{seed}.safetensors")
 

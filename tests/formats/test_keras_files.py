@@ -353,7 +353,7 @@ def test_a_normalised_axis_that_is_not_the_last_is_refused(tmp_path):
     weights = [("b", [np.ones(3, "f4")] * 4)]
     config = sequential_of(bn | {"config": first})
     (tmp_path / "m.h5").write_bytes(h5_of(config, weights=weights))
-    with pytest.raises(ValueError, match=r"'b' \(BatchNormalization\) must have the last axis"):
+    with pytest.raises(ValueError, match="axis must be -1 or 3 in BatchNormalization"):
         load_model(tmp_path / "m.h5")
 
 

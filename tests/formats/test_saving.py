@@ -360,6 +360,15 @@ def test_any_name_without_a_foreign_suffix_will_do(name, kind, tmp_path):
     assert_same_bits(state(load_model(kind(tmp_path / name))), state(model))
 
 
+def test_an_ending_that_no_format_has_is_written_as_it_is_with_a_warning(tmp_path):
+    model = tiny()
+    with pytest.warns(
+        UserWarning, match=r"'.*m.model' has an ending of no format known here: what"
+    ):
+        model.save(tmp_path / "m.model")
+    assert_same_bits(state(load_model(tmp_path / "m.model")), state(model))
+
+
 def test_a_name_in_the_current_folder_will_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny().save("m")

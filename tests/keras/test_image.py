@@ -267,6 +267,50 @@ def test_without_pillow_the_error_says_how_to_get_it(monkeypatch):
             use()
 
 
+def test_images_flow_from_a_data_frame(tmp_path):
+    pytest.importorskip("PIL")
+    grey = np.arange(48, dtype=np.uint8).reshape(6, 8, 1) * 5
+    for number in range(8):
+        image.save_img(tmp_path / f"{number}.png", grey + number, scale=False)
+    frame = {  # any object that gives columns by name will do
+        "id": [f"{number}.png" for number in range(9)],
+        "label": list("bababaacb"),
+        "angle": np.arange(9) / 2,
+        "share": np.arange(9.0),
+    }
+    generator = ImageDataGenerator(validation_split=0.25)
+    settings = {"x_col": "id", "target_size": (6, 8), "color_mode": "grayscale", "shuffle": False}
+
+    def flow(**more):
+        return generator.flow_from_dataframe(frame, tmp_path, **settings | more)
+
+    with pytest.warns(UserWarning, match="1 rows are left out, whose file is not there, as '.*8.p"):
+        whole = flow(y_col="label", weight_col="share")
+    assert (whole.n, whole.class_indices) == (8, {"a": 0, "b": 1, "c": 2})
+    assert whole.filenames == frame["id"][:8]
+    assert whole.classes.tolist() == [1, 0, 1, 0, 1, 0, 0, 2]
+    x, y, weights = whole[0]
+    assert_same_bits(x, np.stack([grey + number for number in range(8)]).astype(np.float32))
+    assert y.tolist() == np.eye(3)[whole.classes].tolist()
+    assert weights.tolist() == frame["share"].tolist()[:8]
+    known = {"validate_filenames": False, "y_col": "label"}
+    train = flow(**known, class_mode="sparse", classes=["b", "a"], subset="training", batch_size=2)
+    assert train.filenames == ["2.png", "3.png", "4.png", "5.png", "6.png", "8.png"]
+    assert train[1][1].tolist() == [0, 1]
+    held = flow(**known, class_mode="sparse", classes=["b", "a"], subset="validation")
+    assert held.filenames == ["0.png", "1.png"]
+    del frame["id"][8], frame["label"][8]
+    raw = flow(y_col=["angle", "share"], class_mode="raw")
+    assert raw[0][1].tolist() == [[n / 2, n] for n in range(8)]
+    assert flow(y_col="angle", class_mode="raw")[0][1].tolist() == [n / 2 for n in range(8)]
+    assert flow(class_mode=None)[0].shape == (8, 6, 8, 1)
+    assert_same_bits(*flow(class_mode="input")[0])
+    with pytest.raises(ValueError, match="class_mode must be one of"):
+        flow(class_mode="multi_output")
+    with pytest.raises(ValueError, match="dataframe must name an image or more, got none in 'id'"):
+        flow(y_col="label", classes=["d"])
+
+
 def test_images_are_written_and_read_and_flow_from_a_directory(tmp_path):
     pytest.importorskip("PIL")
     grey = np.arange(48, dtype=np.uint8).reshape(6, 8, 1) * 5

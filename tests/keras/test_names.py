@@ -302,7 +302,10 @@ def test_old_arguments_are_today_s_with_one_warning(old, today):
             run_eagerly=False,
             jit_compile=True,
             loss_weights=None,
+            steps_per_execution=4,
         ),
+        lambda: layers.Input((4,), sparse=False, ragged=None),
+        lambda: tiny().summary(expand_nested=True, show_trainable=True, print_fn=str),
     ],
 )
 def test_an_argument_that_asks_for_what_is_done_anyway_is_taken_without_a_word(call):
@@ -319,6 +322,7 @@ def test_an_argument_that_asks_for_what_is_done_anyway_is_taken_without_a_word(c
         (lambda: tiny().compile("sgd", "mse", run_eagerly=True), "run_eagerly"),
         (lambda: tiny().compile("sgd", "mse", loss_weights=np.ones(2)), "loss_weights"),
         (lambda: layers.Dense(2, l=1), "'l'"),
+        (lambda: layers.Input((4,), sparse=True), "sparse"),
     ],
 )
 def test_one_that_asks_for_something_else_is_an_error_that_names_it(call, name):
@@ -424,6 +428,29 @@ def test_one_s_own_arguments_of_such_names_are_left_alone():
     with pytest.raises(TypeError, match="nobody"):
         layers.Dense(3, nobody=1)
     assert optimizers.Adam(epsilon=1e-5).epsilon == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: layers.Dense(), r"^Dense\(\) missing 1 required positional argument: 'units'"),
+        (
+            lambda: pylenet.losses.CategoricalCrossentropy(axis=1),
+            r"^CategoricalCrossentropy\(\) got an unexpected keyword argument 'axis'",
+        ),
+        (lambda: pylenet.losses.MeanSquaredError(1, 2), r"^MeanSquaredError\(\) takes "),
+        (lambda: pylenet.metrics.AUC(bins=3), r"^AUC\(\) got an unexpected keyword argument"),
+        (lambda: pylenet.Model(layers.Input((3,))), r"^Model\(\) missing 1 required .*'outputs'"),
+    ],
+)
+def test_an_error_of_arguments_names_the_class_that_was_called(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_a_period_of_checkpoints_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match="period must be 1, got 2: give save_freq="):
+        callbacks.ModelCheckpoint("m.safetensors", period=2)
 
 
 def test_help_shows_the_constructor_s_arguments():

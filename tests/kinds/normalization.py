@@ -50,7 +50,7 @@ class Normalized(Kind):
         _case((7,), momentum=0.9, epsilon=0.1),
         _case((3, 2, 17), center=False),
         _case((4, 3, 1), scale=False),
-        _case((5,), center=False, scale=False, epsilon=1.0),
+        _case((5,), axis=1, center=False, scale=False, epsilon=1.0),
         _case(
             (2, 3, 3),
             epsilon=1.0,
@@ -79,13 +79,17 @@ class Normalized(Kind):
         "gamma_initializer": _wrong.INITIALIZERS,
         "moving_mean_initializer": _wrong.INITIALIZERS,
         "moving_variance_initializer": _wrong.INITIALIZERS,
-        "axis": [(1, TypeError)],
+        "axis": [*_wrong.NUMBERS[:4], (-2, ValueError), (1.0, TypeError)],
         "beta_regularizer": _wrong.RULES,
         "gamma_regularizer": _wrong.RULES,
         "beta_constraint": _wrong.RULES,
         "gamma_constraint": _wrong.RULES,
     }
-    misfits = [(BatchNormalization(), (9, 8), "BatchNormalization takes .*flat")]
+    misfits = [
+        (BatchNormalization(), (9, 8), "BatchNormalization takes .*flat"),
+        (BatchNormalization(axis=1), (9, 8, 2), "axis must be -1 or 3 .*, got 1: images are"),
+        (BatchNormalization(axis=3), (9,), "axis must be -1 or 1 .*, got 3"),
+    ]
 
     def weights(self, layer, input_shape):
         names = own(layer, "gamma", "beta", "moving_mean", "moving_variance")

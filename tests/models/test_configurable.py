@@ -81,10 +81,13 @@ def test_an_argument_that_a_layer_does_not_have_is_an_error_that_names_the_layer
         (constraints.Constraint, "__call__"),
         (metrics.MeanSquaredError, "__call__"),
         (layers.Dense, "call"),
+        (layers.Dense, "build"),
         (Layer, "call"),
+        (Layer, "compute_output_shape"),
         (optimizers.SGD, "update_step"),
         (pylenet.Sequential, "call"),
         (pylenet.Sequential, "train_step"),
+        (pylenet.Sequential, "compute_metrics"),
     ],
 )
 def test_a_method_that_training_would_not_call_is_refused(base, method):

@@ -480,12 +480,6 @@ def test_accuracy_of_one_output_is_that_of_yes_and_no():
     assert model.evaluate(x, [0, 0, 1, 1, 0.5])[1] == pytest.approx(0.6)
 
 
-def test_metrics_are_given_by_name():
-    """Keras's third argument is another one."""
-    with pytest.raises(TypeError):
-        tiny().compile("sgd", "mse", ["accuracy"])
-
-
 def test_an_optimizer_must_be_named():
     with pytest.raises(ValueError, match="optimizer must be one of"):
         tiny().compile(loss="mse")

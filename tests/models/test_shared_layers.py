@@ -88,6 +88,7 @@ def test_names_are_unique_and_those_of_the_layers_everywhere(capsys):
     assert names == ["dense", "own", "dense_2", "dense_3"]
     assert [layer.name for layer in second.layers] == names[2:]
     assert whole.get_layer("dense_3") is second.layers[-1]
+    assert Sequential([below(), above()]).get_layer("above").layers[0].units == 7
     whole.summary()
     assert all(f"{name} (Dense)" in capsys.readouterr().out for name in names[:1])
     assert list(whole.named_weights()) == [f"{n}.{w}" for n in names for w in ("kernel", "bias")]
@@ -300,7 +301,7 @@ def test_a_copy_shares_nothing(copied):
 
 def test_weights_live_as_long_as_one_of_the_models():
     inner = tiny()
-    outer = Sequential([inner, Softmax()])
+    outer = Sequential([*inner.layers, Softmax()])
     kernel, expected = outer.layers[0].kernel, inner.get_weights()[0]
     del inner
     assert_same_bits(outer.layers[0].kernel, expected)

@@ -33,7 +33,7 @@ def chains(draw):
     if draw(st.booleans()):
         model.add(layers.Rescaling(1 / 127.5, one_of(0.0, -1.0)))
     for _ in range(draw(st.integers(1, 4))):
-        height, width, channels = model.layers[-1].output_shape if model.layers else shape
+        height, width, channels = model.layers[-1].output_shape[1:] if model.layers else shape
         window = (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width))))
         strides, padding = draw(st.integers(1, 2)), one_of("valid", "same")
         made = one_of("conv", "conv", "max", "average", "pad", "norm", "activation")
