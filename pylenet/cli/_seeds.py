@@ -82,8 +82,8 @@ def train(
     stop = _Stop()
     progress = _Progress(trainings, quiet=quiet)
     with _threads_each(threads // at_once), ThreadPoolExecutor(at_once) as pool:
-        running = {pool.submit(_figures, training, stop): training for training in trainings}
         try:
+            running = {pool.submit(_figures, training, stop): training for training in trainings}
             for future in _as_they_end(list(running), progress.draw):
                 training, figures = running[future], future.result()
                 finished(training, figures)
