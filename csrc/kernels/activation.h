@@ -3,7 +3,7 @@
 // its innermost loop.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/activation_list.h"
 #include "kernels/math.h"
 #include "kernels/vec.h"
 
@@ -168,7 +168,7 @@ inline vec floor_of_sums(Activation activation) {
   return splat(activation.kind == ActivationKind::kRelu ? 0.0f : -__builtin_inff());
 }
 inline bool is_floor_of_sums(Activation activation) {
-  return activation.kind == ActivationKind::kLinear || activation.kind == ActivationKind::kRelu;
+  return is_linear(activation) || activation.kind == ActivationKind::kRelu;
 }
 
 }  // namespace

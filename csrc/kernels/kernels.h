@@ -34,42 +34,9 @@ constexpr int kSlack = 16;          // floats: the widest vector
 
 enum class ElementType { kUint8, kFloat32, kFloat64 };
 
-// Every activation: its kind, its name, its function (see activation.h). Those that other kernels
-// compute along with their own work, to be fast; each costs code in all of them.
-#define PYLENET_JOINED_ACTIVATIONS(X)       \
-  X(kLeakyRelu, "leaky_relu", LeakyRelu)    \
-  X(kLinear, "linear", Linear)              \
-  X(kRelu, "relu", Relu)                    \
-  X(kScaledTanh, "scaled_tanh", ScaledTanh) \
-  X(kSigmoid, "sigmoid", Sigmoid)           \
-  X(kTanh, "tanh", Tanh)
-// Those that stand alone: the derivative of the first ones is known from what they give, that of
-// the others only from what they are given.
-#define PYLENET_ACTIVATIONS_BY_OUTPUT(X)       \
-  X(kElu, "elu", Elu)                          \
-  X(kExponential, "exponential", Exponential)  \
-  X(kHardSigmoid, "hard_sigmoid", HardSigmoid) \
-  X(kSelu, "selu", Selu)                       \
-  X(kSoftmax, "softmax", Softmax)              \
-  X(kSoftplus, "softplus", Softplus)           \
-  X(kSoftsign, "softsign", Softsign)
-#define PYLENET_ACTIVATIONS_BY_INPUT(X)        \
-  X(kBoundedRelu, "bounded_relu", BoundedRelu) \
-  X(kGelu, "gelu", Gelu)                       \
-  X(kGeluTanh, "gelu_tanh", GeluTanh)          \
-  X(kSilu, "silu", Silu)
-#define PYLENET_ACTIVATIONS(X)     \
-  PYLENET_JOINED_ACTIVATIONS(X)    \
-  PYLENET_ACTIVATIONS_BY_OUTPUT(X) \
-  PYLENET_ACTIVATIONS_BY_INPUT(X)
-
-enum class ActivationKind {
-#define PYLENET_KIND(kind, name, Function) kind,
-  PYLENET_ACTIVATIONS(PYLENET_KIND)
-#undef PYLENET_KIND
-};
+enum class ActivationKind : int;  // see activation_list.h; 0 is kLinear
 struct Activation {
-  ActivationKind kind = ActivationKind::kLinear;
+  ActivationKind kind{};
   float parameter = 0.0f;                  // of kinds that have one
   float ceiling = 0.0f, threshold = 0.0f;  // kBoundedRelu's
 };
@@ -111,6 +78,7 @@ struct Shape {  // of one image's values
 
 namespace {  // so that every file has its own
 inline std::size_t size_of(Shape s) { return std::size_t(s.channels) * s.height * s.width; }
+inline bool is_linear(const Activation& a) { return a.kind == ActivationKind{}; }
 }  // namespace
 
 // y = scale x + shift, of each channel; null for none.

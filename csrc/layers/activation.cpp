@@ -2,6 +2,7 @@
 // what no other layer computes.
 #include <cstring>
 
+#include "kernels/activation_list.h"
 #include "layers/layer.h"
 
 namespace pylenet {

@@ -176,7 +176,7 @@ class ActivatedLayer : public Layer {
   bool needs_output() const override { return has_activation(); }
 
  protected:
-  bool has_activation() const { return activation_.kind != ActivationKind::kLinear; }
+  bool has_activation() const { return !is_linear(activation_); }
   void activate(const Call& call, float* y) const;
   // dy becomes the gradient of what went into the activation, hy its Hessian. v: what it gave, or
   // what it was given (PYLENET_ACTIVATIONS_BY_INPUT).

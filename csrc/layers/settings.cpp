@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "kernels/activation_list.h"
+
 namespace pylenet {
 
 const Setting& Settings::find(const char* name) const {

@@ -11,8 +11,7 @@ namespace {
 // How many layers can be computed at once from layer `i` on.
 int joined_from(const Layers& layers, std::size_t i) {
   if (i + 1 >= layers.size() || !layers[i]->takes_affine() || !layers[i + 1]->is_affine()) return 1;
-  const bool activated =
-      i + 2 < layers.size() && layers[i + 2]->only_activation().kind != ActivationKind::kLinear;
+  const bool activated = i + 2 < layers.size() && !is_linear(layers[i + 2]->only_activation());
   return activated ? 3 : 2;
 }
 

@@ -112,8 +112,7 @@ void conv2d_forward_sized(float* y, const float* x, const float* kernel, const f
         const vec scale = splat(affine.scale[oc]), shift = splat(affine.shift[oc]);
         for_each_vector(row, s.out_width, [&](vec v, std::size_t) { return fma(scale, v, shift); });
       }
-      if (activation.kind != ActivationKind::kLinear)
-        activation_forward(row, activation, s.out_width);
+      if (!is_linear(activation)) activation_forward(row, activation, s.out_width);
     }
   }
 }

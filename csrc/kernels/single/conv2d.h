@@ -169,7 +169,7 @@ void conv2d_forward(float* y, const float* x, const float* kernel, const float* 
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   conv2d_channels(y, x, kernel, bias, s, floor);
   if (affine.scale) affine_in_place(y, affine, s.out_channels, s.out_height * s.out_width);
-  if (affine.scale ? activation.kind != ActivationKind::kLinear : !is_floor_of_sums(activation))
+  if (affine.scale ? !is_linear(activation) : !is_floor_of_sums(activation))
     activation_forward(y, activation, std::size_t(s.out_height) * s.out_width * s.out_channels);
 }
 
