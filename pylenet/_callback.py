@@ -10,13 +10,11 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 Logs: TypeAlias = dict[str, float] | None
 
-_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-_HOOKS_NEVER_CALLED = (
-    "on_test_batch_begin",
-    "on_test_batch_end",
-    "on_predict_batch_begin",
-    "on_predict_batch_end",
-)
+_BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
 SHOWN_EPOCHS = 10  # of a long History: so many from the beginning, and from the end
 WEIGHTS_CHANGED = "The weights are no longer those from before that step"
 
@@ -43,7 +41,8 @@ class Callback:
     epoch and batch count from 0. logs: values so far by name, as {"accuracy": 0.98, "loss": 0.07},
     with "val_" names too at the end of an epoch; None at a begin hook. All callbacks get the same
     dict. params: {"verbose", "epochs", "steps"}, steps being those of one epoch.
-    A callback with a batch hook makes training run one step at a time, which is slower.
+    A callback with a batch hook makes training run one step at a time, or an evaluation or a
+    prediction batch by batch, which is slower.
     """
 
     model: Any = None
@@ -87,11 +86,23 @@ class Callback:
     def on_test_end(self, logs: Logs = None) -> None:
         """Called when evaluate or validation ends."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before a batch of evaluate or validation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after a batch of evaluate or validation, with the means so far."""
+
     def on_predict_begin(self, logs: Logs = None) -> None:
         """Called when predict begins."""
 
     def on_predict_end(self, logs: Logs = None) -> None:
         """Called when predict ends."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before a batch of predict."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a batch of predict, with {"outputs": what it gives}."""
 
 
 class History(Callback):
@@ -185,8 +196,7 @@ class CallbackList:
     """Calls every hook on `progress`, then the callbacks in their order, then a History.
 
     callbacks: None, a Callback or a sequence of them. A History among them is used, else one is
-    added; either is `history`. Raises TypeError for anything that is no Callback, ValueError for
-    a callback with a hook that is never called.
+    added; either is `history`. Raises TypeError for anything that is no Callback.
     """
 
     def __init__(
@@ -207,10 +217,12 @@ class CallbackList:
             callback.set_params(params)
             callback.set_model(model)
 
-    @property
-    def wants_batches(self) -> bool:
-        """Whether a callback has a batch hook, so that training must go one step at a time."""
-        return any(_overrides(cb, hook) for cb in self.callbacks for hook in _BATCH_HOOKS)
+    def wants_batches(self, of: str) -> bool:
+        """Whether a callback has a batch hook of "train", "test" or "predict".
+
+        Then these must go batch by batch.
+        """
+        return any(_overrides(cb, hook) for cb in self.callbacks for hook in _BATCH_HOOKS[of])
 
     def on_not_finite(self, epoch: int, batch: int, what: str) -> None:
         """To be called when a step's loss, or the weights that it leaves, are NaN or infinite.
@@ -236,8 +248,12 @@ class CallbackList:
     on_train_batch_end = _on_each(Callback.on_train_batch_end)
     on_test_begin = _on_each(Callback.on_test_begin)
     on_test_end = _on_each(Callback.on_test_end)
+    on_test_batch_begin = _on_each(Callback.on_test_batch_begin)
+    on_test_batch_end = _on_each(Callback.on_test_batch_end)
     on_predict_begin = _on_each(Callback.on_predict_begin)
     on_predict_end = _on_each(Callback.on_predict_end)
+    on_predict_batch_begin = _on_each(Callback.on_predict_batch_begin)
+    on_predict_batch_end = _on_each(Callback.on_predict_batch_end)
 
 
 def _overrides(callback: Callback, hook: str) -> bool:
@@ -257,10 +273,4 @@ def _checked(callbacks: object) -> list[Callback]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise TypeError(f"callbacks must hold Callback instances, got {callback!r}")
-        for hook in _HOOKS_NEVER_CALLED:
-            if hasattr(callback, hook):
-                raise ValueError(
-                    f"callbacks must not define {hook}, which is never called, "
-                    f"got {type(callback).__name__}"
-                )
     return list(callbacks)

@@ -40,6 +40,9 @@ class LossKind:
     POISSON: LossKind
     KL_DIVERGENCE: LossKind
     CATEGORICAL_HINGE: LossKind
+    MEAN_ABSOLUTE_PERCENTAGE_ERROR: LossKind
+    MEAN_SQUARED_LOGARITHMIC_ERROR: LossKind
+    COSINE_SIMILARITY: LossKind
 
 class Loss:
     def __init__(

@@ -29,6 +29,7 @@ __all__ = [
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "CosineSimilarity",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -36,13 +37,16 @@ __all__ = [
     "Loss",
     "MaximumAPosteriori",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "binary_crossentropy",
     "categorical_crossentropy",
     "categorical_hinge",
+    "cosine_similarity",
     "get",
     "hinge",
     "huber",
@@ -50,7 +54,9 @@ __all__ = [
     "log_cosh",
     "maximum_a_posteriori",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
     "poisson",
     "serialize",
     "sparse_categorical_crossentropy",
@@ -115,6 +121,18 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
     return _means(np.abs(true - pred))
 
 
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+    """Mean of 100 * abs(y_true - y_pred) / max(abs(y_true), 1e-7) over the outputs."""
+    true, pred = _pair(y_true, y_pred)
+    return _means(100 * np.abs(true - pred) / np.maximum(np.abs(true), EPSILON))
+
+
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+    """Mean of (log(1 + y_true) - log(1 + y_pred))**2 over the outputs, both at least 1e-7."""
+    true, pred = (np.log1p(np.maximum(a, EPSILON)) for a in _pair(y_true, y_pred))
+    return _means((true - pred) ** 2)
+
+
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> NDArray[np.float32]:
     """Mean over the outputs of e**2 / 2 with e = abs(y_true - y_pred), or beyond delta a line.
 
@@ -165,6 +183,18 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
     true, pred = _pair(y_true, y_pred)
     wrong, right = np.max((1 - true) * pred, axis=1), np.sum(true * pred, axis=1)
     return np.asarray(np.maximum(0, 1 + wrong - right), np.float32)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+    """Minus the cosine of the angle between the rows, from -1, which is best, to 1.
+
+    A row's length below 1e-7 is taken for 1e-7: the value of zeros is 0.
+    """
+    true, pred = (
+        a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), EPSILON)
+        for a in _pair(y_true, y_pred)
+    )
+    return np.asarray(-np.sum(true * pred, axis=1), np.float32)
 
 
 def maximum_a_posteriori(y_true: Any, y_pred: Any, j: float = RUBBISH) -> NDArray[np.float32]:
@@ -289,6 +319,18 @@ class MeanAbsoluteError(Loss):
     kind = "mean_absolute_error"
 
 
+class MeanAbsolutePercentageError(Loss):
+    """Mean absolute difference in percent of the target; see mean_absolute_percentage_error."""
+
+    kind = "mean_absolute_percentage_error"
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """Mean squared difference of logarithms; see mean_squared_logarithmic_error."""
+
+    kind = "mean_squared_logarithmic_error"
+
+
 class Huber(Loss):
     """Half the squared difference, from delta on a line; see huber."""
 
@@ -341,6 +383,12 @@ class CategoricalHinge(Loss):
     kind = "categorical_hinge"
 
 
+class CosineSimilarity(Loss):
+    """Minus the cosine of the angle between outputs and targets; see cosine_similarity."""
+
+    kind = "cosine_similarity"
+
+
 class MaximumAPosteriori(Loss):
     """LeNet-5's loss of 1998 with integer labels, for distances: y_label + log(e^-j + sum e^-y).
 
@@ -365,6 +413,10 @@ _NAMES: dict[str, type[Loss]] = {
     "MSE": MeanSquaredError,
     "mae": MeanAbsoluteError,
     "MAE": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
     "bce": BinaryCrossentropy,
     "BCE": BinaryCrossentropy,
     "kld": KLDivergence,
@@ -381,7 +433,11 @@ def get(identifier: Any) -> Loss:
     """The Loss for a name, one of this module's functions or classes, a config dict or a Loss."""
     if callable(identifier) and not isinstance(identifier, Loss):
         if identifier not in (*_FUNCTIONS.values(), *Loss.members.values()):
-            raise ValueError(f"loss must be one of {list(_NAMES)}, got {identifier!r}")
+            raise ValueError(
+                f"loss must be one of {list(_NAMES)}, got {identifier!r}; C++ computes losses and "
+                "their gradients, so none of one's own can be trained with; a function among the "
+                "metrics of compile is called, and shown in each epoch"
+            )
         identifier = identifier.__name__
     return _configurable.get(Loss, identifier, _NAMES)
 

@@ -6,7 +6,9 @@ where a metric compares classes. sample_weight: (N,) or (N, 1). Sums are taken i
 The functions take y_true and y_pred of a batch and return one float32 value a sample, shape (N,).
 
 While a model is trained or evaluated C++ counts right answers; what other metrics need of the
-outputs is handed to them step by step.
+outputs is handed to them step by step, and so it is to one's own: a function of (y_true, y_pred),
+as numpy arrays, that returns a number or one value a sample, or a subclass of Metric. Of a function
+it is the mean that counts, a number being that of all samples of its batch.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _check, _configurable, _missing, losses
-from ._configurable import Configurable, short_name
+from ._configurable import Configurable, is_own, short_name
 from .losses import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -29,7 +31,9 @@ from .losses import (
     kl_divergence,
     log_cosh,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    mean_squared_logarithmic_error,
     poisson,
     sparse_categorical_crossentropy,
     squared_hinge,
@@ -41,21 +45,35 @@ __all__ = [
     "BinaryCrossentropy",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
+    "Poisson",
     "Precision",
     "Recall",
     "RootMeanSquaredError",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "binary_accuracy",
     "binary_crossentropy",
     "categorical_accuracy",
     "categorical_crossentropy",
     "categorical_hinge",
+    "cosine_similarity",
     "deserialize",
     "get",
     "hinge",
@@ -63,7 +81,9 @@ __all__ = [
     "kl_divergence",
     "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
     "poisson",
     "serialize",
     "sparse_categorical_accuracy",
@@ -127,10 +147,22 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> N
     return np.asarray((larger < k) & np.isfinite(own), np.float32)
 
 
-class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")):
-    """Base class. name: the key in the logs, made from the class's name if None."""
+def cosine_similarity(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+    """The cosine of the angle between the rows: minus the loss of this name.
 
-    compares_classes: ClassVar[bool] = False  # so that y_true may be labels or rows
+    y_true, y_pred: (N, outputs), y_true also (N,) of one output. Returns float32 (N,).
+    """
+    return -losses.cosine_similarity(y_true, y_pred)
+
+
+class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")):
+    """Base class. name: the key in the logs, made from the class's name if None.
+
+    A metric of one's own keeps what it has seen in attributes, which reset_state sets. y_true are
+    labels (N,) or rows (N, outputs), as the model's loss takes them.
+    """
+
+    needs_rows: ClassVar[bool] = False  # as y_true; else it may be labels as well
     takes_one_output: ClassVar[bool] = True
     counted: ClassVar[bool] = False  # by C++, where samples have no weights
 
@@ -159,6 +191,13 @@ class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")
         """Add a batch; returns the value so far."""
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
+
+    def add_weight(self, *args: Any, **named: Any) -> None:
+        """Not here: there are no tensors. Raises NotImplementedError, which says what to do."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must keep its state in attributes, as self.total = 0.0, set by "
+            "reset_state; pylenet has no variables, and y_true and y_pred are numpy arrays"
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as JSON values."""
@@ -194,7 +233,7 @@ class _Mean(Metric):
 class CategoricalAccuracy(_Mean):
     """The share of right answers with one-hot labels."""
 
-    compares_classes = counted = True
+    counted = True
     takes_one_output = False
 
     def values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
@@ -219,6 +258,8 @@ class _Accuracy(CategoricalAccuracy):
 class BinaryAccuracy(_Mean):
     """The share of outputs that are above the threshold where they should be 1, else not."""
 
+    needs_rows = True
+
     def __init__(self, name: str | None = None, *, threshold: float = 0.5) -> None:
         self.threshold = _check.real("threshold", threshold)
         super().__init__(name=name)
@@ -230,7 +271,6 @@ class BinaryAccuracy(_Mean):
 class TopKCategoricalAccuracy(_Mean):
     """The share of samples whose class is among the k largest outputs, with one-hot labels."""
 
-    compares_classes = True
     takes_one_output = False
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
@@ -250,11 +290,20 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     """The share of samples whose class is among the k largest outputs, with integer labels."""
 
 
-class MeanSquaredError(_Mean):
-    """Mean squared difference."""
+class _LossMetric(_Mean):
+    """A loss as a metric: its mean without the penalties of a training."""
+
+    needs_rows = True
+    loss: losses.Loss
 
     def values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
-        return mean_squared_error(y_true, y_pred)
+        return self.loss.values(y_true, y_pred)
+
+
+class MeanSquaredError(_LossMetric):
+    """Mean squared difference."""
+
+    loss = losses.MeanSquaredError()
 
 
 class RootMeanSquaredError(MeanSquaredError):
@@ -264,20 +313,75 @@ class RootMeanSquaredError(MeanSquaredError):
         return float(np.sqrt(super().result()))
 
 
-class MeanAbsoluteError(_Mean):
+class MeanAbsoluteError(_LossMetric):
     """Mean absolute difference."""
 
+    loss = losses.MeanAbsoluteError()
+
+
+class MeanAbsolutePercentageError(_LossMetric):
+    """Mean absolute difference in percent of the target."""
+
+    loss = losses.MeanAbsolutePercentageError()
+
+
+class MeanSquaredLogarithmicError(_LossMetric):
+    """Mean squared difference of the logarithms of 1 + y."""
+
+    loss = losses.MeanSquaredLogarithmicError()
+
+
+class LogCoshError(_LossMetric):
+    """Mean logarithm of the difference's hyperbolic cosine."""
+
+    loss = losses.LogCosh()
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "logcosh"
+
+
+class CosineSimilarity(_Mean):
+    """Mean cosine of the angle between outputs and targets; see cosine_similarity."""
+
+    needs_rows = True
+
     def values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
-        return mean_absolute_error(y_true, y_pred)
+        return cosine_similarity(y_true, y_pred)
 
 
-class _LossMetric(_Mean):
-    """A loss of the same class name as a metric: its mean without the penalties of a training."""
+class KLDivergence(_LossMetric):
+    """Mean Kullback-Leibler divergence of two distributions."""
 
-    loss: losses.Loss
+    loss = losses.KLDivergence()
 
-    def values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
-        return self.loss.values(y_true, y_pred)
+    @classmethod
+    def default_name(cls) -> str:
+        return "kl_divergence"
+
+
+class Poisson(_LossMetric):
+    """Mean of y_pred - y_true * log(y_pred)."""
+
+    loss = losses.Poisson()
+
+
+class Hinge(_LossMetric):
+    """Mean of max(0, 1 - y_true * y_pred), with targets -1 and 1."""
+
+    loss = losses.Hinge()
+
+
+class SquaredHinge(_LossMetric):
+    """Mean of max(0, 1 - y_true * y_pred)**2, with targets -1 and 1."""
+
+    loss = losses.SquaredHinge()
+
+
+class CategoricalHinge(_LossMetric):
+    """Mean of how much the right class's output is not 1 above the others'."""
+
+    loss = losses.CategoricalHinge()
 
 
 class BinaryCrossentropy(_LossMetric):
@@ -305,7 +409,7 @@ class CategoricalCrossentropy(_LossMetric):
 class SparseCategoricalCrossentropy(_LossMetric):
     """Mean cross-entropy with integer labels; arguments as of the loss."""
 
-    compares_classes = True
+    needs_rows = False
     takes_one_output = False
 
     def __init__(self, name: str | None = None, *, from_logits: bool = False) -> None:
@@ -321,6 +425,8 @@ class SparseCategoricalCrossentropy(_LossMetric):
 class _Function(_Mean):
     """One of this module's functions as a metric."""
 
+    needs_rows = True
+
     def __init__(self, function: Callable[..., NDArray[np.float32]], name: str) -> None:
         self.function = function
         super().__init__(name=name)
@@ -329,8 +435,34 @@ class _Function(_Mean):
         return self.function(y_true, y_pred)
 
 
+class _OwnFunction(_Mean):
+    """A function of the user's as a metric."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self.function = function
+        named: Any = function if hasattr(function, "__name__") else type(function)
+        super().__init__(name=short_name(named).strip("<>"))
+
+    def values(self, y_true: Any, y_pred: Any) -> NDArray[np.float32]:
+        found, samples = np.asarray(self.function(y_true, y_pred)), len(y_pred)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(
+                f"metric {self.name!r} must give a number or one value a sample, got {found!r}"
+            )
+        if found.ndim == 0:
+            return np.full(samples, found, np.float32)
+        if len(found) != samples:
+            raise ValueError(
+                f"metric {self.name!r} must give a number or one value a sample, ({samples},), got "
+                f"shape {found.shape}"
+            )
+        return np.asarray(found.reshape(samples, -1).mean(axis=1), np.float32)
+
+
 class _Confusion(Metric):
     """Counts right and wrong answers, yes being an output above a threshold."""
+
+    needs_rows = True
 
     def reset_state(self) -> None:
         shape = len(self._thresholds())
@@ -400,6 +532,45 @@ class _Rate(_Confusion):
                 )
             true, pred = true[:, [self.class_id]], pred[:, [self.class_id]]
         return true, pred
+
+
+class _Answers(_Confusion):
+    """Counts answers of one kind, each times its sample's weight."""
+
+    def __init__(self, thresholds: float | None = None, name: str | None = None) -> None:
+        self.thresholds = None if thresholds is None else _check.real("thresholds", thresholds)
+        super().__init__(name=name)
+
+    def _thresholds(self) -> NDArray[np.float32]:
+        return np.array([0.5 if self.thresholds is None else self.thresholds], np.float32)
+
+
+class TruePositives(_Answers):
+    """How many outputs above the threshold should be; a number, 0.5 if None."""
+
+    def result(self) -> float:
+        return float(self.true_positives[0])
+
+
+class FalsePositives(_Answers):
+    """How many outputs above the threshold should not be; a number, 0.5 if None."""
+
+    def result(self) -> float:
+        return float(self.false_positives[0])
+
+
+class TrueNegatives(_Answers):
+    """How many outputs not above the threshold should not be; a number, 0.5 if None."""
+
+    def result(self) -> float:
+        return float(self.true_negatives[0])
+
+
+class FalseNegatives(_Answers):
+    """How many outputs not above the threshold should be; a number, 0.5 if None."""
+
+    def result(self) -> float:
+        return float(self.false_negatives[0])
 
 
 class Precision(_Rate):
@@ -512,6 +683,12 @@ _NAMES: dict[str, type[Metric]] = {
     "MSE": MeanSquaredError,
     "mae": MeanAbsoluteError,
     "MAE": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
+    "kld": KLDivergence,
+    "KLD": KLDivergence,
 }
 _FUNCTIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
     name: globals()[name]
@@ -521,9 +698,10 @@ _FUNCTIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
 
 
 def get(identifier: Any) -> Metric:
-    """The Metric for a name, a function or class of this module, a config dict or a Metric.
+    """The Metric for a name, a function, a class, a config dict or a Metric.
 
-    A name is the key in the logs, also where it is a short one: "acc", "mse".
+    A name is the key in the logs, also where it is a short one: "acc", "mse". A function that is
+    none of this module's is called as f(y_true, y_pred), and its name is the key.
     """
     if isinstance(identifier, str):
         if identifier in ("accuracy", "acc"):
@@ -535,14 +713,20 @@ def get(identifier: Any) -> Metric:
         metric = _configurable.get(Metric, identifier, _NAMES)
         metric.name = identifier
         return metric
-    if isinstance(identifier, type) and identifier in Metric.members.values():
-        identifier = identifier.__name__
-    elif callable(identifier) and not isinstance(identifier, Metric):
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        own: Metric = identifier()
+        return own
+    if callable(identifier) and not isinstance(identifier, (Metric, type)):
         for name, function in _FUNCTIONS.items():
             if identifier is function:
                 return get(name)
-        raise ValueError(f"metrics must be among {_known()}, got {identifier!r}")
+        return _OwnFunction(identifier)
     return _configurable.get(Metric, identifier, _NAMES)
+
+
+def is_user_s(metric: Metric) -> bool:
+    """Whether it runs Python of the user's, which no file holds."""
+    return isinstance(metric, _OwnFunction) or not is_own(type(metric))
 
 
 def serialize(metric: Metric) -> str | dict[str, Any]:

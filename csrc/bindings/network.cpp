@@ -537,7 +537,10 @@ void bind_network(py::module_& m) {
       .value("SQUARED_HINGE", LossKind::kSquaredHinge)
       .value("POISSON", LossKind::kPoisson)
       .value("KL_DIVERGENCE", LossKind::kKlDivergence)
-      .value("CATEGORICAL_HINGE", LossKind::kCategoricalHinge);
+      .value("CATEGORICAL_HINGE", LossKind::kCategoricalHinge)
+      .value("MEAN_ABSOLUTE_PERCENTAGE_ERROR", LossKind::kMeanAbsolutePercentageError)
+      .value("MEAN_SQUARED_LOGARITHMIC_ERROR", LossKind::kMeanSquaredLogarithmicError)
+      .value("COSINE_SIMILARITY", LossKind::kCosineSimilarity);
   py::class_<Loss>(m, "Loss").def(py::init<LossKind, float, float, float>(), py::arg("kind"),
                                   py::arg("constant") = 0.0f, py::arg("target_scale") = 1.0f,
                                   py::arg("target_shift") = 0.0f);

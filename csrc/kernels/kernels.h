@@ -55,9 +55,12 @@ enum class LossKind {
   kLogCosh,
   kHinge,
   kSquaredHinge,
+  kMeanAbsolutePercentageError,
+  kMeanSquaredLogarithmicError,
   kPoisson,
   kKlDivergence,
   kCategoricalHinge,
+  kCosineSimilarity,
 };
 struct Loss {
   LossKind kind;

@@ -213,14 +213,19 @@ class View(Model, Layered):
         return shapes[0] if self._alone else shapes
 
     def predict(
-        self, x: NDArray[Any], batch_size: int | None = None, verbose: int | str = 0
+        self,
+        x: NDArray[Any],
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        *,
+        callbacks: Any = None,
     ) -> Arrays:
         """The outputs for x, float32 (N, ...); a list of arrays for a list of outputs.
 
         To the bits of what the whole model computes, all by the weights from after the same step
         of a training. batch_size: as in Keras, but results do not depend on it.
         """
-        found = self._whole.predict_prefixes(self._prefixes, x, batch_size, verbose)
+        found = self._whole.predict_prefixes(self._prefixes, x, batch_size, verbose, callbacks)
         return found[0] if self._alone else found
 
     def predict_on_batch(self, x: NDArray[Any]) -> Arrays:

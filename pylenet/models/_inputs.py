@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,11 @@ class Labelled(NamedTuple):
         """Some of the samples."""
         weights = None if self.weights is None else self.weights[which]
         return self._replace(x=self.x[which], y=self.y[which], weights=weights)
+
+    def parts(self, size: int) -> Iterator[Labelled]:
+        """All the samples, so many at a time."""
+        for start in range(0, len(self.x), size):
+            yield self.part(slice(start, start + size))
 
     def weigh_classes(self, class_weight: Mapping[int, float] | None) -> Labelled:
         """The same with a weight for each class, 1 for those that are not named.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._callback import Values
+from .._configurable import is_own
 from ..losses import Loss, MaximumAPosteriori
 from ._inputs import Labelled
 
@@ -61,15 +62,16 @@ class Meters:
         return Values({**values, "loss": loss})
 
     def _counts(self, chosen: Chosen) -> bool:
-        """Whether C++ counts it."""
-        return chosen.metric.counted and not chosen.weighted and self._outputs > 1
+        """Whether C++ counts it. A user's subclass may count otherwise."""
+        metric, weighted = chosen
+        return metric.counted and not weighted and self._outputs > 1 and is_own(type(metric))
 
 
 def _check_fit(metric: Metric, loss: Loss, outputs: int) -> None:
     name = metric.name
     if isinstance(loss, MaximumAPosteriori) and not metric.counted:
         raise ValueError(f"metrics must be accuracies of distances, got {name!r}")
-    if not metric.compares_classes:
+    if metric.needs_rows:
         if loss.takes_labels:
             raise ValueError(
                 f"metric {name!r} needs a row of targets for each sample, and loss {loss.kind!r} "

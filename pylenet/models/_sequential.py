@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,10 +88,11 @@ class Sequential(LayerStack):
 
         optimizer: a name, or an instance from `optimizers`, which keeps the state it has. loss: a
         name, function or instance from `losses`. metrics: a list of names, functions or instances
-        from `metrics`, or none; "accuracy" is that of classes, or where there is one output, of yes
-        and no. weighted_metrics: the same, with samples' weights where these are given. Optimizer
-        and loss have no default. Raises ValueError for a cross-entropy that is not from logits
-        unless the outputs come from a softmax, or from a sigmoid, of which the first use warns.
+        from `metrics` or of one's own, or none; "accuracy" is that of classes, or where there is
+        one output, of yes and no. weighted_metrics: the same, with samples' weights where these are
+        given. Optimizer and loss have no default. Raises ValueError for a cross-entropy that is not
+        from logits unless the outputs come from a softmax, or from a sigmoid, of which the first
+        use warns.
         """
         if optimizer is None:
             raise ValueError("optimizer must be one of pylenet.optimizers, got None")
@@ -125,12 +126,20 @@ class Sequential(LayerStack):
         return ["loss", *(metric.name for metric in self.metrics)]
 
     def metrics_config(self) -> dict[str, Any]:
-        """What compile was told of metrics, as JSON values."""
-        from ..metrics import serialize
+        """What compile was told of metrics, as JSON values; with a warning where that is less."""
+        from ..metrics import is_user_s, serialize
 
+        if left_out := [metric.name for metric in self.metrics if is_user_s(metric)]:
+            from .._warn import warn
+
+            warn(
+                f"model {self.name!r} is saved without its metrics {left_out}, which are of one's "
+                "own: a file holds no Python; compile it again once it is loaded"
+            )
+        kept = [chosen for chosen in self._metrics if chosen.metric.name not in left_out]
         kinds = {"metrics": False, "weighted_metrics": True}
         return {
-            kind: [serialize(m) for m, weighted in self._metrics if weighted == own]
+            kind: [serialize(m) for m, weighted in kept if weighted == own]
             for kind, own in kinds.items()
         }
 
@@ -288,7 +297,7 @@ class Sequential(LayerStack):
                         logs = found
                     if validation is not None and validates(epoch + 1):
                         hooks.on_test_begin()
-                        results = self._evaluate(validation)
+                        results = self._evaluate(validation, hooks, validation_batch_size)
                         hooks.on_test_end(results)
                         logs |= {f"val_{name}": value for name, value in results.items()}
                     state.epoch = epoch + 1
@@ -309,21 +318,23 @@ class Sequential(LayerStack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: Any = None,
-        *,
         steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        *,
         return_dict: bool = False,
     ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
         x may give batches (x, y) or (x, y, sample_weight) instead, y being None: `steps` of them,
         or all if None. sample_weight: as in `fit`. batch_size: as in Keras, but results do not
-        depend on it. return_dict: give them by name.
+        depend on it, unless a callback has a hook of batches: then means are taken batch by batch,
+        which may change their last bits. return_dict: give them by name.
         """
         return_dict = _check.boolean("return_dict", return_dict)
         data = self._data("", x, y, sample_weight, "steps", steps, batch_size)
-        hooks, progress = self._hooks(verbose, batch_size)
+        hooks, progress = self._hooks(verbose, batch_size, callbacks)
         hooks.on_test_begin()
-        results = self._evaluate(data)
+        results = self._evaluate(data, hooks, batch_size)
         progress.update(1)
         hooks.on_test_end(results)
         return results if return_dict else self._as_list(results)
@@ -334,6 +345,7 @@ class Sequential(LayerStack):
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> NDArray[np.float32]:
         """The model's outputs, float32 (N, ...); of an RBF layer distances, the smallest wins.
 
@@ -344,15 +356,18 @@ class Sequential(LayerStack):
             from ._batches import Batches
 
             batches = Batches("x", x, steps, steps_name="steps", restart=True)
-            return self._told(lambda: self._predict_batches(batches), batch_size, verbose)
+            return np.concatenate(
+                self._told(self._predict, batches, batch_size, verbose, callbacks)
+            )
         images = self._images("x", x)
         if images.item(0) > 0 and not (self.light_border or self._warned_of_border):
             self._warned_of_border = _inputs.warns_of_light_border("x", images)
         if steps is not None:
             images = images[: _check.integer("steps", steps, 1) * (batch_size or 32)]
-        if verbose == 0 and batch_size is None:  # nothing to check or show: the least latency
+        if verbose == 0 and batch_size is None and callbacks is None:  # the least latency
             return self._predict(images)
-        return self._told(lambda: self._predict(images), batch_size, verbose)
+        found = self._told(self._predict, images, batch_size, verbose, callbacks)
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
         """What predict gives, as a tensor: an array that has numpy(), too.
@@ -377,10 +392,16 @@ class Sequential(LayerStack):
         x: NDArray[Any],
         batch_size: int | None = None,
         verbose: int | str = 0,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> list[NDArray[np.float32]]:
         """What each of the prefixes gives, all with the weights from after the same step."""
-        images = self._images("x", x)
-        return self._told(lambda: self._predict_prefixes(prefixes, images), batch_size, verbose)
+        parameters = self.network.snapshot(self.parameters)
+
+        def predict(images: NDArray[Any]) -> list[NDArray[np.float32]]:
+            return self._predict_prefixes(prefixes, parameters, images)
+
+        found = self._told(predict, self._images("x", x), batch_size, verbose, callbacks)
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
     def train_on_batch(
         self,
@@ -564,9 +585,10 @@ class Sequential(LayerStack):
         meters = self._meters()
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
         done, chunk = 0, 1
+        by_step = hooks.wants_batches("train")
         logs: dict[str, float] = {}
         while done < steps and not self.stop_training:
-            if hooks.wants_batches:
+            if by_step:
                 hooks.on_train_batch_begin(done)
             started = perf_counter()
             end = min(done + chunk, steps)
@@ -584,7 +606,7 @@ class Sequential(LayerStack):
             elif end == steps:
                 self._check_weights(hooks, epoch, end)
             progress.update(end, logs)
-            if hooks.wants_batches:
+            if by_step:
                 hooks.on_train_batch_end(done, logs)
             else:
                 elapsed = max(perf_counter() - started, 1e-6)
@@ -609,11 +631,11 @@ class Sequential(LayerStack):
             raise ValueError(f"x must be an array for the optimizer {optimizer!r}, got batches")
         optimizer.prepare(state.epoch, None)
         loss_sum, correct, seen, step = 0.0, 0, 0, 0
-        meters = self._meters()
+        meters, by_step = self._meters(), hooks.wants_batches("train")
         logs: dict[str, float] = {}
         for batch in self._labelled_batches(batches):
             data, samples = batch.weigh_classes(class_weight), len(batch.x)
-            if hooks.wants_batches:
+            if by_step:
                 hooks.on_train_batch_begin(step)
             place = optimizer.iterations
             drawn = None if state.augmentation is None else state.augmentation.settings(place)
@@ -630,7 +652,7 @@ class Sequential(LayerStack):
             if not np.isfinite(losses_[0]):
                 hooks.on_not_finite(state.epoch, step - 1, f"the loss is {losses_[0]}")
             progress.update(step, logs)
-            if hooks.wants_batches:
+            if by_step:
                 hooks.on_train_batch_end(step - 1, logs)
             if self.stop_training:
                 break
@@ -707,16 +729,10 @@ class Sequential(LayerStack):
             network.predict(y[part], self.parameters, x[part], threads)
         return y
 
-    def _predict_batches(self, batches: Batches) -> NDArray[np.float32]:
-        found = [self._predict(self._images("x", x)) for x, *_ in batches.epoch()]
-        if not found:
-            raise ValueError("x must give one batch or more, got none")
-        return np.concatenate(found)
-
     def _predict_prefixes(
-        self, prefixes: Sequence[Prefix], x: NDArray[Any]
+        self, prefixes: Sequence[Prefix], parameters: NDArray[np.float32], x: NDArray[Any]
     ) -> list[NDArray[np.float32]]:
-        parameters, threads = self.network.snapshot(self.parameters), _threads.get_num_threads()
+        threads = _threads.get_num_threads()
         results = [np.empty((len(x), *prefix.output_shape), np.float32) for prefix in prefixes]
         chunk = self._samples_a_call
         for start in range(0, len(x), chunk):
@@ -727,44 +743,80 @@ class Sequential(LayerStack):
         return results
 
     def _told(
-        self, predict: Callable[[], Predicted], batch_size: int | None, verbose: int | str
-    ) -> Predicted:
-        """predict(), its progress told as `verbose` says."""
-        hooks, progress = self._hooks(verbose, batch_size)
+        self,
+        predict: Callable[[NDArray[Any]], Predicted],
+        x: NDArray[Any] | Batches,
+        batch_size: int | None,
+        verbose: int | str,
+        callbacks: Callback | Sequence[Callback] | None,
+    ) -> list[Predicted]:
+        """predict(images) of all images, or of each batch where there are batches or their hooks.
+
+        Progress is told as `verbose` says.
+        """
+        hooks, progress = self._hooks(verbose, batch_size, callbacks)
+        by_batch, found = hooks.wants_batches("predict"), []
         hooks.on_predict_begin()
-        y = predict()
+        for batch, images in enumerate(self._image_batches(x, batch_size if by_batch else 0)):
+            if by_batch:
+                hooks.on_predict_batch_begin(batch)
+            found.append(predict(images))
+            if by_batch:
+                hooks.on_predict_batch_end(batch, {"outputs": found[-1]})
+        if not found:
+            raise ValueError("x must give one batch or more, got none")
         progress.update(1)
         hooks.on_predict_end()
-        return y
+        return found
 
-    def _evaluate(self, data: Labelled | Batches) -> dict[str, float]:
+    def _image_batches(
+        self, x: NDArray[Any] | Batches, batch_size: int | None
+    ) -> Iterator[NDArray[Any]]:
+        """Checked images. batch_size: 32 if None; 0 for all of an array at once."""
+        if not isinstance(x, np.ndarray):
+            for images, *_ in x.epoch():
+                yield self._images("x", images)
+            return
+        size = batch_size if batch_size is not None else 32
+        for start in range(0, max(1, len(x)), size or max(1, len(x))):
+            yield x[start : start + size] if size else x
+
+    def _evaluate(
+        self, data: Labelled | Batches, hooks: CallbackList, batch_size: int | None
+    ) -> dict[str, float]:
+        """The means over the samples; batch by batch where a callback has a hook of these."""
         network, meters, penalty = self.network, self._meters(), self._penalty()
         total, correct, samples = 0.0, 0, 0
-        for piece in self._pieces(data):
-            outputs = meters.room(len(piece.x))
-            piece_loss, piece_correct = network.evaluate(
-                self.parameters,
-                piece.x,
-                piece.y,
-                piece.loss,
-                _threads.asked_for(),
-                piece.weights,
-                outputs,
-            )
-            if outputs is not None:
-                meters.observe(piece, slice(None), outputs)
-            total += piece_loss
-            correct += piece_correct
-            samples += len(piece.x)
+        by_batch = hooks.wants_batches("test")
+        if not isinstance(data, tuple):
+            batches: Iterable[Labelled] = self._labelled_batches(data)
+        else:
+            batches = data.parts(batch_size or 32) if by_batch else (data,)
+        for index, batch in enumerate(batches):
+            if by_batch:
+                hooks.on_test_batch_begin(index)
+            for piece in batch.parts(self._samples_a_call):
+                outputs = meters.room(len(piece.x))
+                piece_loss, piece_correct = network.evaluate(
+                    self.parameters,
+                    piece.x,
+                    piece.y,
+                    piece.loss,
+                    _threads.asked_for(),
+                    piece.weights,
+                    outputs,
+                )
+                if outputs is not None:
+                    meters.observe(piece, slice(None), outputs)
+                total += piece_loss
+                correct += piece_correct
+                samples += len(piece.x)
+            if by_batch and samples:
+                logs = meters.logs(total / samples + penalty, correct / samples)
+                hooks.on_test_batch_end(index, logs)
         if not samples:
             raise ValueError("x must give one batch or more to evaluate, got none")
         return meters.logs(total / samples + penalty, correct / samples)
-
-    def _pieces(self, data: Labelled | Batches) -> Iterator[Labelled]:
-        """Samples and targets, as many at a time as one call into C++ takes."""
-        for whole in (data,) if isinstance(data, tuple) else self._labelled_batches(data):
-            for start in range(0, len(whole.x), self._samples_a_call):
-                yield whole.part(slice(start, start + self._samples_a_call))
 
     def _ruled(self) -> Iterator[tuple[Tensor, Regularizer | None, Constraint | None]]:
         """The tensors that training changes and that have a regularizer or a constraint."""
@@ -814,13 +866,16 @@ class Sequential(LayerStack):
         return values if len(values) > 1 else values[0]
 
     def _hooks(
-        self, verbose: int | str, batch_size: int | None
+        self,
+        verbose: int | str,
+        batch_size: int | None,
+        callbacks: Callback | Sequence[Callback] | None,
     ) -> tuple[CallbackList, ProgressLogger]:
         if batch_size is not None:
             _check.integer("batch_size", batch_size, 1)
         params = {"verbose": checked_verbose(verbose), "steps": 1}
         progress = ProgressLogger()
-        return CallbackList(None, self, params, progress=progress), progress
+        return CallbackList(callbacks, self, params, progress=progress), progress
 
     def _images(self, name: str, x: Any) -> NDArray[Any]:
         """x, checked; builds a model whose input shape was not known."""

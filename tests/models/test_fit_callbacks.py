@@ -18,7 +18,7 @@ from pylenet import callbacks, optimizers
 from pylenet.layers import (
     Dense,
 )
-from pylenet.models import Sequential, load_model
+from pylenet.models import Model, Sequential, load_model
 
 # fit: callbacks
 
@@ -91,6 +91,84 @@ def test_batch_hooks_run_step_by_step_and_change_no_bit(name):
         found.append((state(model), history.history))
     assert_same_bits(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
+
+
+class Batches(callbacks.Callback):
+    """Writes down what is told around the batches of evaluations and predictions."""
+
+    def __init__(self):
+        self.calls, self.outputs = [], []
+
+    def on_test_begin(self, logs=None):
+        self.calls.append("test")
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.calls.append(batch)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.calls.append((batch, dict(logs)))
+
+    def on_test_end(self, logs=None):
+        self.calls.append(dict(logs))
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        self.calls.append(batch)
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.outputs.append(logs["outputs"])
+
+    def on_predict_end(self, logs=None):
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize("kind", ["array", "batches"])
+def test_an_evaluation_tells_its_batches_and_the_means_so_far(kind):
+    x, y = samples(50, (4,), 3)
+    model = compiled(tiny, metrics=["accuracy", "sparse_top_k_categorical_accuracy"])
+    parts = [slice(k, k + 20) for k in (0, 20, 40)]
+    data = (
+        ((x, y), {"batch_size": 20}) if kind == "array" else (([(x[p], y[p]) for p in parts],), {})
+    )
+    told = Batches()
+    found = model.evaluate(*data[0], **data[1], callbacks=[told], return_dict=True)
+    expected = model.evaluate(x, y, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert told.calls[::2] == [
+        "test",
+        *(
+            (k, pytest.approx(m))
+            for k, m in enumerate(
+                model.evaluate(x[: p.stop], y[: p.stop], return_dict=True) for p in parts
+            )
+        ),
+    ]
+    assert told.calls[1::2] == [0, 1, 2, found]
+
+
+def test_a_prediction_tells_its_batches_and_has_the_same_bits():
+    x, _ = samples(50, (4,), 3)
+    model, told = compiled(tiny), Batches()
+    expected = model.predict(x)
+    assert_same_bits(model.predict(x, batch_size=16, callbacks=told), expected)
+    assert told.calls == [0, 1, 2, 3, "end"]
+    assert [len(y) for y in told.outputs] == [16, 16, 16, 2]
+    assert_same_bits(np.concatenate(told.outputs), expected)
+    told = Batches()
+    assert_same_bits(model.predict([(x[:30],), (x[30:],)], callbacks=[told]), expected)
+    assert told.calls == [0, 1, "end"]
+    part, told = Model(model.inputs, model.layers[0].output), Batches()
+    assert_same_bits(part.predict(x, callbacks=[told]), expected)
+    assert [len(y[0]) for y in told.outputs] == [32, 18]
+
+
+def test_a_validation_tells_its_batches():
+    x, y = samples(50, (4,), 3)
+    model, told = compiled(tiny), Batches()
+    model.fit(x, y, epochs=2, validation_data=(x, y), validation_batch_size=30, callbacks=[told])
+    one = ["test", 0, 0, 1, 1]
+    assert [c[0] if isinstance(c, tuple) else c for c in told.calls if not isinstance(c, dict)] == (
+        one * 2
+    )
 
 
 class StopAt(callbacks.Callback):

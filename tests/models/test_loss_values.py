@@ -51,6 +51,20 @@ def poisson(t, y):
     return (y - t * np.log(y + 1e-7)).mean(axis=1)
 
 
+def percentage(t, y):
+    return (100 * np.abs(y - t) / np.maximum(np.abs(t), 1e-7)).mean(axis=1)
+
+
+def logarithmic(t, y):
+    t, y = np.maximum(t, 1e-7), np.maximum(y, 1e-7)
+    return ((np.log1p(y) - np.log1p(t)) ** 2).mean(axis=1)
+
+
+def cosine(t, y):
+    lengths = np.linalg.norm(t, axis=1) * np.linalg.norm(y, axis=1)
+    return -(t * y).sum(axis=1) / np.maximum(lengths, 1e-14)
+
+
 SMOOTH = 0.2
 
 # The loss, the last activation, its value in float64 of what goes into that, and the targets.
@@ -112,6 +126,9 @@ LOSSES = {
     ),
     "squared hinge": ("squared_hinge", "linear", squared_hinge, "yes or no"),
     "categorical hinge": ("categorical_hinge", "linear", categorical_hinge, "one hot"),
+    "percentage": ("mape", "linear", percentage, "far from 0"),
+    "logarithmic": ("msle", "linear", logarithmic, "count"),
+    "cosine": ("cosine_similarity", "linear", cosine, "number"),
 }
 ACTIVATIONS = {"linear": lambda y: y, "sigmoid": sigmoid, "softmax": softmax, "tanh": np.tanh}
 
@@ -125,6 +142,8 @@ def targets(kind, rng, shape):
         return np.eye(shape[1], dtype=np.float32)[rng.integers(0, shape[1], shape[0])]
     if kind == "count":
         return rng.integers(0, 5, shape).astype(np.float32)
+    if kind == "far from 0":
+        return (rng.choice([-1.0, 1.0], shape) * rng.uniform(1, 3, shape)).astype(np.float32)
     if kind == "distribution":
         return softmax(rng.normal(size=shape)).astype(np.float32)
     if kind == "share":
@@ -250,7 +269,30 @@ def test_sdlm_refuses_losses_without_its_second_derivatives(loss):
         model.fit(np.ones((4, 2)), np.ones((4, 2)), verbose=0)
 
 
+@pytest.mark.parametrize("targets_", [[[0.0, 0.0]], [[3.0, -4.0]]])
+def test_the_cosine_of_zeros_is_0_and_its_gradient_finite(targets_, isa):
+    model = prepared("cosine_similarity", "linear", 2)
+    x = np.zeros((1, 2), np.float32)
+    assert model.evaluate(x, targets_) == 0
+    assert losses.cosine_similarity(targets_, x) == [0]
+    assert model.train_on_batch(x, targets_) == 0
+    step = np.array(targets_[0]) / (np.linalg.norm(targets_) or 1) * 1e7
+    np.testing.assert_allclose(model.get_weights()[1], step, rtol=1e-6)
+
+
+def test_a_loss_of_one_s_own_says_why_it_is_refused():
+    def mine(y_true, y_pred):
+        return y_pred
+
+    with pytest.raises(ValueError, match="computes losses and .*, so none of one's own can be"):
+        compiled(lambda: shifted("linear", 2), loss=mine)
+    with pytest.raises(TypeError, match="Mine must not have a method call.*C.. computes"):
+        type("Mine", (losses.Loss,), {"call": mine})
+
+
 ALIASES = {
+    "mape": "mean_absolute_percentage_error",
+    "MSLE": "mean_squared_logarithmic_error",
     "bce": "binary_crossentropy",
     "BCE": "binary_crossentropy",
     "mae": "mean_absolute_error",

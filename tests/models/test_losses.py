@@ -249,10 +249,9 @@ def test_a_metric_gives_the_key_of_the_logs_that_keras_gives(identifier, key):
     assert metrics.get(identifier).name == key
 
 
-@pytest.mark.parametrize("wrong", ["f1_score", dice])
-def test_an_unknown_metric_is_named_with_those_there_are(wrong):
+def test_an_unknown_metric_is_named_with_those_there_are():
     with pytest.raises(ValueError, match=r"metrics must be among .*'accuracy'.*got"):
-        metrics.get(wrong)
+        metrics.get("f1_score")
 
 
 @pytest.mark.parametrize("wrong", [None, 3])

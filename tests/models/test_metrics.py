@@ -129,6 +129,131 @@ def test_root_mean_squared_error_is_the_root_of_the_mean_over_all_batches():
     assert in_batches(metrics.RootMeanSquaredError(), y, pred) == pytest.approx(mean**0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("kl_divergence", "kl_divergence"),
+        ("poisson", "poisson"),
+        ("hinge", "hinge"),
+        ("squared_hinge", "squared_hinge"),
+        ("categorical_hinge", "categorical_hinge"),
+        ("logcosh", "log_cosh"),
+        ("mean_absolute_percentage_error", "mean_absolute_percentage_error"),
+        ("mean_squared_logarithmic_error", "mean_squared_logarithmic_error"),
+    ],
+)
+def test_a_loss_as_a_metric_is_its_mean(name, of):
+    y, pred, w = drawn(outputs=3)
+    metric, values = metrics.get(name), losses.get(of).values(y, pred)
+    assert metric.name == name
+    assert in_batches(metric, y, pred, w) == pytest.approx((values * w).sum() / w.sum())
+
+
+def test_the_metric_cosine_similarity_is_the_cosine_and_the_loss_minus_it():
+    y, pred = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [3.0, 3.0]])
+    np.testing.assert_allclose(metrics.cosine_similarity(y, pred), [0, 1], atol=1e-7)
+    np.testing.assert_allclose(losses.cosine_similarity(y, pred), [0, -1], atol=1e-7)
+    assert metrics.CosineSimilarity()(y, pred) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_answers_of_each_kind_are_counted_with_their_weights(threshold):
+    y, pred, w = drawn(outputs=3)
+    kinds = (metrics.TruePositives, metrics.FalsePositives)
+    kinds += (metrics.TrueNegatives, metrics.FalseNegatives)
+    found = [in_batches(kind(threshold), y, pred, w) for kind in kinds]
+    assert found == pytest.approx(counts(y, pred, w, threshold or 0.5))
+
+
+def spread(y_true, y_pred):
+    return np.ptp(y_pred, axis=1)
+
+
+class Seen(metrics.Metric):
+    """The largest output, and what it was given."""
+
+    def reset_state(self):
+        self.value = 0.0
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        assert len(y_true) == len(y_pred)
+        self.value = max(self.value, float(y_pred.max()))
+
+    def result(self):
+        return self.value
+
+
+class Twice(metrics.SparseCategoricalAccuracy):
+    def result(self):
+        return 2 * super().result()
+
+
+class Half(metrics.SparseCategoricalAccuracy):
+    def values(self, y_true, y_pred):
+        return super().values(y_true, y_pred) / 2
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_metrics_of_one_s_own_are_called_for_labels_and_for_rows(rows):
+    x, y = samples(50, (8, 7, 2), 4)
+    targets = one_hot(y, 4) if rows else y
+    loss = "categorical_crossentropy" if rows else "sparse_categorical_crossentropy"
+
+    def size(y_true, y_pred):  # a number: of each of the batch's samples
+        assert np.shape(y_true) == (len(y_pred), 4)[: 2 if rows else 1]
+        return len(y_pred)
+
+    own = [spread, size, Seen(), Twice(name="twice"), Half(name="half"), lambda t, y: y[:, :2]]
+    model = compiled(small, optimizers.SGD(0.0), loss, metrics=["accuracy", *own])
+    pred = model.predict(x)
+    logs = model.fit(x, targets, batch_size=16, verbose=0).history
+    values = {name: value for name, (value,) in logs.items()}
+    assert list(values) == ["accuracy", "spread", "size", "seen", "twice", "half", "lambda", "loss"]
+    assert values["spread"] == pytest.approx(np.ptp(pred, axis=1).mean(), rel=1e-6)
+    assert values["size"] == pytest.approx((3 * 16 * 16 + 2 * 2) / 50)
+    assert values["seen"] == pred.max()
+    assert values["accuracy"] > 0
+    assert values["twice"] == 2 * values["accuracy"] == 4 * values["half"]
+    assert values["lambda"] == pytest.approx(pred[:, :2].mean(), rel=1e-6)
+    again = model.evaluate(x, targets, return_dict=True)
+    assert again == pytest.approx({**values, "size": 50}, rel=1e-6)
+
+
+def test_a_function_as_a_weighted_metric_is_told_no_weights_and_its_mean_has_them():
+    x, y = samples(50, (8, 7, 2), 4)
+    w = np.random.default_rng(1).uniform(0.5, 2, 50)
+    model = compiled(small)
+    model.compile("sgd", model.loss, weighted_metrics=[spread])
+    found = model.evaluate(x, y, sample_weight=w, return_dict=True)["spread"]
+    values = np.ptp(model.predict(x), axis=1)
+    assert found == pytest.approx((values * w).sum() / w.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda t, y: None, TypeError, "metric 'lambda' must give a number or one value a sample"),
+        (lambda t, y: y[0], ValueError, r"one value a sample, \(3,\), got shape \(4,\)"),
+    ],
+)
+def test_a_function_that_gives_anything_else_is_refused(function, error, message):
+    x, y = samples(3, (8, 7, 2), 4)
+    with pytest.raises(error, match=message):
+        compiled(small, metrics=[function]).evaluate(x, y)
+
+
+def test_a_file_is_written_without_metrics_of_one_s_own_and_says_so(tmp_path):
+    model = compiled(tiny, metrics=["accuracy", spread, Seen])
+    with pytest.warns(UserWarning, match=r"saved without its metrics \['spread', 'seen'\]"):
+        model.save(tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").metrics_names == ["loss", "accuracy"]
+
+
+def test_a_metric_of_one_s_own_has_no_variables():
+    with pytest.raises(NotImplementedError, match="Seen must keep its state in attributes"):
+        Seen().add_weight(name="value", initializer="zeros")
+
+
 ROWS = [
     "accuracy",
     "mse",

@@ -195,6 +195,20 @@ inline Point poisson(vec y, vec t) {
   return {y - t * log(rate), splat(1.0f) - t / rate};
 }
 
+// 100 |y - t| / |t|.
+inline Point percentage_error(vec y, vec t) {
+  const vec rate = splat(100.0f) / larger(splat(kProbabilityEpsilon), absolute(t));
+  const Point error = absolute_error(y, t);
+  return {rate * error.value, rate * error.slope};
+}
+
+// (log(1 + y) - log(1 + t))^2, of y and t no less than epsilon.
+inline Point squared_logarithmic_error(vec y, vec t) {
+  const vec low = splat(kProbabilityEpsilon), one = splat(1.0f);
+  const vec e = log(one + larger(low, y)) - log(one + larger(low, t));
+  return {e * e, select(y > low, splat(2.0f) * e / (one + y), vec{})};
+}
+
 // sum of t log(t / y), both clipped to [eps, 1].
 inline vec kl_divergence(float* dy, const float* y, const GroupTargets& t, int n, vec scale) {
   const vec one = splat(1.0f), low = splat(kProbabilityEpsilon);
@@ -225,6 +239,25 @@ inline vec categorical_hinge(float* dy, const float* y, const GroupTargets& t, i
       store(dy + k * kLanes, select(loss > 0.0f, slope * scale, vec{}));
     }
   return larger(vec{}, loss);
+}
+
+// Minus the cosine of the angle between y and t; lengths below epsilon are taken for it.
+inline vec cosine_similarity(float* dy, const float* y, const GroupTargets& t, int n, vec scale) {
+  const vec low = splat(kProbabilityEpsilon);
+  vec yy{}, tt{}, yt{};
+  for (int k = 0; k < n; k++) {
+    const vec v = load(y + k * kLanes), wanted = t[k];
+    yy += v * v;
+    tt += wanted * wanted;
+    yt += v * wanted;
+  }
+  const vec length = larger(low, square_root(yy));
+  const vec inverse = splat(1.0f) / (length * larger(low, square_root(tt)));
+  const vec turn = select(length > low, yt / (length * length), vec{});
+  if (dy)
+    for (int k = 0; k < n; k++)
+      store(dy + k * kLanes, (load(y + k * kLanes) * turn - t[k]) * inverse * scale);
+  return -yt * inverse;
 }
 
 void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* y,
@@ -275,11 +308,20 @@ void loss(float* dy, float* losses, std::int32_t* correct, float*, const float* 
     case LossKind::kPoisson:
       loss = mean(poisson);
       break;
+    case LossKind::kMeanAbsolutePercentageError:
+      loss = mean(percentage_error);
+      break;
+    case LossKind::kMeanSquaredLogarithmicError:
+      loss = mean(squared_logarithmic_error);
+      break;
     case LossKind::kKlDivergence:
       loss = kl_divergence(dy, y, t, classes, scale);
       break;
     case LossKind::kCategoricalHinge:
       loss = categorical_hinge(dy, y, t, classes, scale);
+      break;
+    case LossKind::kCosineSimilarity:
+      loss = cosine_similarity(dy, y, t, classes, scale);
       break;
   }
   const vec sign = splat(which.kind == LossKind::kMaximumAPosteriori ? -1.0f : 1.0f);
