@@ -296,7 +296,7 @@ void Int8Network::finish(const Plan& plan, Thread& own, std::int32_t* scores, fl
       for (std::size_t i = 0; i < outputs_; i++) scores[l * outputs_ + i] = from[i * lanes];
     if (!y) continue;
     for (std::size_t i = 0; i < outputs_; i++) own.real[i] = float(from[i * lanes]) * scale_;
-    if (function_.kind != ActivationKind::kLinear)
+    if (!is_linear(function_))
       floats_.single.activation_forward(own.real.get(), function_, outputs_);
     std::copy_n(own.real.get(), outputs_, y + l * outputs_);
   }
