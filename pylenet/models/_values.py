@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,12 @@ from ..layers import RBF
 from ..losses import MaximumAPosteriori
 from ._sequential import Sequential
 
+if TYPE_CHECKING:
+    from ..quantization import QuantizedModel
+
 
 def class_values(
-    model: Sequential, outputs: NDArray[np.float32]
+    model: Sequential | QuantizedModel, outputs: NDArray[np.float32]
 ) -> tuple[str, NDArray[np.float64]]:
     """What the values are called, and a row of them for each image, the largest being the class.
 
@@ -20,7 +25,7 @@ def class_values(
     1998 has a class of rubbish besides.
     """
     values, loss = outputs.astype(np.float64), model.loss
-    if isinstance(model.layers[-1], RBF):
+    if isinstance(model, Sequential) and isinstance(model.layers[-1], RBF):
         rubbish = loss.j if isinstance(loss, MaximumAPosteriori) else MaximumAPosteriori().j
         values = -np.column_stack([values, np.full(len(values), rubbish)])
     elif not getattr(loss, "from_logits", False):

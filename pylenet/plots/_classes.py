@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .. import _check
 from ..models import Sequential
 from ..models._values import class_values
+from ..quantization import QuantizedModel
 from . import _sheet
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Answers(NamedTuple):
     names: list[str]
 
 
+def predicting(model: object) -> Sequential | QuantizedModel:
+    """`model` if it is a Sequential with weights, or a QuantizedModel."""
+    return model if isinstance(model, QuantizedModel) else checked_model(model)
+
+
 def checked_model(model: object) -> Sequential:
     """`model` if it is a Sequential with weights."""
     if not isinstance(model, Sequential):
@@ -43,7 +49,7 @@ def checked_model(model: object) -> Sequential:
 
 def answers_of(model: object, x: Any, y: Any) -> Answers:
     """What the model answers for x, whose labels are y: (N,), (N, 1) or one-hot (N, classes)."""
-    network = checked_model(model)
+    network = predicting(model)
     outputs = np.asarray(network.predict(x))
     if outputs.ndim != 2:
         raise ValueError(f"model must give (N, classes), got outputs of shape {outputs.shape}")
@@ -72,14 +78,14 @@ def labels_of(y: Any, samples: int, classes: int) -> NDArray[np.int64]:
     return _check.label_column("y", y, (samples, classes))
 
 
-def class_names(model: Sequential, classes: int) -> list[str]:
+def class_names(model: Sequential | QuantizedModel, classes: int) -> list[str]:
     """What the classes are called; their numbers if nothing else is known."""
     names = model.class_names
     return list(names) if names and len(names) == classes else list(map(str, range(classes)))
 
 
 def confusion_matrix(
-    model: Sequential, x: NDArray[Any], y: NDArray[Any], *, ax: Axes | None = None
+    model: Sequential | QuantizedModel, x: NDArray[Any], y: NDArray[Any], *, ax: Axes | None = None
 ) -> Axes:
     """How often the model gave which answer for which label, as a table.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _arrays, _check
 from ..augmentation import RandomAffine
 from ..models import Sequential
+from ..quantization import QuantizedModel
 from . import _sheet
 from ._classes import answers_of, labels_of
 
@@ -136,7 +137,7 @@ def _name(label: int, class_names: Sequence[str] | None) -> str:
 
 
 def mistakes(
-    model: Sequential,
+    model: Sequential | QuantizedModel,
     x: NDArray[Any],
     y: NDArray[Any],
     *,

@@ -256,6 +256,16 @@ def test_of_1998_s_distances_the_smallest_is_the_answer():
     np.testing.assert_array_equal(written_counts(plots.confusion_matrix(model, x, y)), expected)
 
 
+def test_a_quantized_model_has_its_own_answers():
+    (x, y), model = digits(200), modern()
+    quantized = pylenet.quantize(model, x)
+    expected = counts(y, quantized.predict(x).argmax(axis=1))
+    ax = plots.confusion_matrix(quantized, x, y)
+    np.testing.assert_array_equal(written_counts(ax), expected)
+    wrong = 200 - np.trace(expected)
+    assert f"{wrong} of 200 images wrong" in caption(plots.mistakes(quantized, x, y))
+
+
 def test_one_output_answers_yes_or_no():
     x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
     model = models.Sequential([layers.Dense(1, "sigmoid", input_shape=(1,))])
