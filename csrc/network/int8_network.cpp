@@ -31,7 +31,8 @@ AlignedArray<T> copy_of(const std::vector<T>& values, std::size_t room) {
 
 std::size_t room_of(const Int8Rows& rows, int lanes) {
   if (lanes == 1) return std::size_t(rows.rows) * rows.bytes;
-  return std::size_t(rows.versions) * rows.rows * rows.words * 4 * lanes;
+  return std::size_t(rows.versions + 4) * rows.rows * rows.words * 4 *
+         lanes;  // 4: words of columns
 }
 
 constexpr std::size_t kMostKept = std::size_t(1) << 28;  // bytes of a workspace
@@ -117,7 +118,10 @@ Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Ker
   const int row_weights = window[1] * conv.in.channels;
   const int stride = place.dense ? 1 : step.strides[1];
   conv.window_rows = window[0];
-  conv.window_words = (row_weights + 3) / 4;
+  // The odd byte of four rows in one word: worth it where it saves words.
+  const bool odd = kernels.lanes > 1 && row_weights % 4 == 1 && window[0] > 1;
+  conv.window_words = odd ? row_weights / 4 : (row_weights + 3) / 4;
+  conv.columns_words = odd ? (window[0] + 3) / 4 : 0;
   conv.stride_rows = place.dense ? 1 : step.strides[0];
   conv.stride_bytes = stride * conv.in.channels;
   Int8Rows& rows = conv.rows;
@@ -136,21 +140,25 @@ Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Ker
   conv.padded_channels = padded;
   conv.wide = wide;
   const int halves_of_word = conv.wide ? 2 : 1;
-  place.weights = aligned_zeros<std::int32_t>(std::size_t(conv.window_rows) * conv.window_words *
-                                              halves_of_word * padded);
+  const std::size_t row_words = std::size_t(conv.window_rows) * conv.window_words;
+  place.weights =
+      aligned_zeros<std::int32_t>((row_words + conv.columns_words) * halves_of_word * padded);
   for (int o = 0; o < conv.out.channels; o++) {
     std::int64_t sum = 0;
     for (int u = 0; u < conv.window_rows; u++) {
       const std::int8_t* row = &step.kernel[(std::size_t(o) * window[0] + u) * row_weights];
       for (int b = 0; b < row_weights; b++) {
         sum += row[b];
-        const std::size_t word = std::size_t(u) * conv.window_words + b / 4;
+        const bool is_odd = odd && b == row_weights - 1;
+        const std::size_t word =
+            is_odd ? row_words + u / 4 : std::size_t(u) * conv.window_words + b / 4;
+        const int byte = is_odd ? u % 4 : b % 4;
         if (conv.wide)
-          place.weights[(word * 2 + b % 2) * padded + o] |=
-              std::int32_t(std::uint32_t(std::uint16_t(row[b])) << (b % 4 / 2 * 16));
+          place.weights[(word * 2 + byte % 2) * padded + o] |=
+              std::int32_t(std::uint32_t(std::uint16_t(row[b])) << (byte / 2 * 16));
         else
           place.weights[word * padded + o] |=
-              std::int32_t(std::uint32_t(std::uint8_t(row[b])) << (b % 4 * 8));
+              std::int32_t(std::uint32_t(std::uint8_t(row[b])) << (byte * 8));
       }
     }
     place.bias[o] = std::int32_t(place.bias[o] - zero * sum);
@@ -249,7 +257,7 @@ Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
 template <class Thread>
 void Int8Network::run(const Plan& plan, Thread& own, const std::uint8_t* images, int count) const {
   const Int8Kernels& k = *plan.kernels;
-  const std::uint8_t* x = nullptr;  // what the step before gave
+  std::uint8_t* x = nullptr;  // what the step before gave
   int next = 0;
   for (const Place& place : plan.places) {
     const auto* conv = std::get_if<Int8Conv>(&place.step);
@@ -260,7 +268,7 @@ void Int8Network::run(const Plan& plan, Thread& own, const std::uint8_t* images,
     std::uint8_t* bytes = own.bytes[next].get();
     void* y = place.answer ? static_cast<void*>(own.answer.get()) : bytes;
     if (conv) {
-      const std::uint8_t* rows = own.rows.get();
+      std::uint8_t* rows = own.rows.get();
       if (!x)
         k.rows_from_images(own.rows.get(), images, inputs_, count, conv->in, conv->rows);
       else if (place.rows_as_they_are)

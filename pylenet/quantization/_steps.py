@@ -192,6 +192,17 @@ def _check_window(step: Step, name: str) -> None:
             raise ValueError(f"{name}: its window, strides or padding are too large")
         if step.kind != "conv2d" and (before >= window or last >= size):
             raise ValueError(f"{name}: every window must have a cell of the image")
+        if step.kind == "conv2d" and max(before, last + window - size) > LONGEST:
+            raise ValueError(f"{name}: its windows must not reach so far beyond the image")
+    padded = [
+        max(before + size, (out - 1) * stride + window)
+        for before, size, out, stride, window in zip(
+            *(step.before, step.input_shape, step.output_shape, step.strides, step.window),
+            strict=False,
+        )
+    ]
+    if math.prod(padded) * step.input_shape[2] > MOST_VALUES:
+        raise ValueError(f"{name}: its padded image must have at most {MOST_VALUES} values")
 
 
 def _check_sums(step: Step, name: str, top: int) -> None:

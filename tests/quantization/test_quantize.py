@@ -208,6 +208,7 @@ DAMAGE = {
     "a shift of 32": setting("steps", 0, "shift", 32),
     "a bound beyond int8": setting("steps", 0, "high", 128),
     "an answer in the middle": setting("steps", 2, "high", 32767),
+    "a padding without end": setting("steps", 0, "before", [2**15, 2**15]),
     "strides of 0": setting("steps", 0, "strides", [0, 1]),
     "a pool outside the image": setting("steps", 1, "before", [2, 2]),
     "an input of 9 bits": setting("input", "high", 511),

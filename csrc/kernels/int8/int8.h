@@ -47,6 +47,9 @@ struct Int8Conv {
   Int8Shape in, out;  // out: before pooling
   int window_rows, window_words, stride_rows, stride_bytes;
   Int8Rows rows;
+  // In lanes, where a window's row has one byte more than whole words: words of that byte in four
+  // rows, so many for a window; 0 for none. They come after the others.
+  int columns_words;
   const std::int32_t* weights;  // [window row][word][output channel] of four bytes; wide: twice
   int padded_channels;          // of weights, bias and multiplier
   bool wide;                    // products of 16 bits: the input has bytes above 127
@@ -86,7 +89,8 @@ struct Int8Kernels {
   void (*bytes_from_images)(std::uint8_t* y, const std::uint8_t* images, std::size_t image_bytes,
                             int count, std::size_t values);
   // y: bytes, or with `answer` the integers as int32 [value][lane].
-  void (*conv2d)(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer);
+  // With columns_words, it writes into the rows' room behind them.
+  void (*conv2d)(void* y, std::uint8_t* rows, const Int8Conv& conv, bool answer);
   void (*dense)(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer);
   void (*max_pool2d)(std::uint8_t* y, const std::uint8_t* x, const Int8Pool& pool);
   void (*average_pool2d)(void* y, const std::uint8_t* x, const Int8Pool& pool, bool answer);

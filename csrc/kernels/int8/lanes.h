@@ -119,52 +119,83 @@ inline void put(void* y, std::size_t value, vec v, bool answer) {
     store_bytes(static_cast<std::uint8_t*>(y) + value * kLanes, v);
 }
 
+// Adds the products of a word of each of kRows x kColumns windows and of kConvTile channels.
+// columns: the first row's word of each column; the second row's is `second` vectors behind it.
+template <bool kWide, int kRows>
+inline void add_word(vec (&sum)[kConvTile][kRows * kColumns], const vec* const* columns,
+                     std::size_t at, std::size_t second, const std::int32_t* w, int channels) {
+  vec weights[kConvTile][kWeightWords<kWide>];
+  PYLENET_INT8_UNROLL
+  for (int t = 0; t < kConvTile; t++)
+    for (int h = 0; h < kWeightWords<kWide>; h++) weights[t][h] = splat(w[h * channels + t]);
+  PYLENET_INT8_UNROLL
+  for (int k = 0; k < kRows * kColumns; k++) {
+    const Word<kWide> x(columns[k % kColumns][at + (k / kColumns) * second]);
+    PYLENET_INT8_UNROLL
+    for (int t = 0; t < kConvTile; t++) sum[t][k] = dot(sum[t][k], x, weights[t]);
+  }
+}
+
 // kRows x kColumns sums of kConvTile channels, from channel o on. columns: the first word of each
-// column's window in its first row; a row takes row_vecs vectors.
+// column's window in its first row, down: likewise of its words of four rows.
 template <bool kWide, int kRows>
 inline void sums(vec (&sum)[kConvTile][kRows * kColumns], const vec* const* columns,
-                 std::size_t row_vecs, const Int8Conv& conv, int o) {
-  constexpr int words = kWeightWords<kWide>;
+                 const vec* const* down, const Int8Conv& conv, int o) {
+  const int channels = conv.padded_channels, step = kWeightWords<kWide> * channels;
+  const std::size_t row_vecs = conv.rows.words;
   const std::int32_t* w = conv.weights + o;
-  const int channels = conv.padded_channels;
   PYLENET_INT8_UNROLL
   for (int t = 0; t < kConvTile; t++) {
     const vec bias = splat(conv.end.bias[o + t]);
     PYLENET_INT8_UNROLL
     for (int k = 0; k < kRows * kColumns; k++) sum[t][k] = bias;
   }
-  const std::size_t second = conv.stride_rows * row_vecs;
   PYLENET_INT8_ROLLED
   for (int u = 0; u < conv.window_rows; u++) {
     PYLENET_INT8_ROLLED
-    for (int word = 0; word < conv.window_words; word++) {
-      const std::size_t at = u * row_vecs + word;
-      vec weights[kConvTile][words];
-      PYLENET_INT8_UNROLL
-      for (int t = 0; t < kConvTile; t++)
-        for (int h = 0; h < words; h++) weights[t][h] = splat(w[h * channels + t]);
-      PYLENET_INT8_UNROLL
-      for (int k = 0; k < kRows * kColumns; k++) {
-        const Word<kWide> x(columns[k % kColumns][at + (k / kColumns) * second]);
-        PYLENET_INT8_UNROLL
-        for (int t = 0; t < kConvTile; t++) sum[t][k] = dot(sum[t][k], x, weights[t]);
-      }
-      w += words * channels;
+    for (int word = 0; word < conv.window_words; word++, w += step)
+      add_word<kWide, kRows>(sum, columns, u * row_vecs + word, conv.stride_rows * row_vecs, w,
+                             channels);
+  }
+  const std::size_t width = conv.out.width;
+  PYLENET_INT8_ROLLED
+  for (int word = 0; word < conv.columns_words; word++, w += step)
+    add_word<kWide, kRows>(sum, down, 4 * word * width, conv.stride_rows * width, w, channels);
+}
+
+// For each row of the image and each column of the output, the byte behind the whole words of the
+// window's row, in this row and the three below.
+inline void make_columns(vec* down, const vec* words, const Int8Conv& conv) {
+  const Int8Rows& rows = conv.rows;
+  for (int j = 0; j < conv.out.width; j++) {
+    const int byte = j * conv.stride_bytes;
+    const vec* from = words + std::size_t(byte % 4 / rows.step) * rows.rows * rows.words +
+                      byte / 4 + conv.window_words;
+    vec v{};
+    for (int row = -3; row < rows.rows; row++) {
+      const int below = row + 3;
+      v = vec(uvec(v) >> 8);
+      if (below < rows.rows) v |= vec(uvec(from[std::size_t(below) * rows.words]) << 24);
+      if (row >= 0) down[std::size_t(row) * conv.out.width + j] = v;
     }
   }
 }
 
 template <bool kWide, int kRows>
-void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer) {
+void convolve(void* y, std::uint8_t* rows, const Int8Conv& conv, bool answer) {
   const End end(conv.end);
   const auto* words = reinterpret_cast<const vec*>(rows);
   const std::size_t row_vecs = conv.rows.words;
+  auto* down =
+      reinterpret_cast<vec*>(rows) + std::size_t(conv.rows.versions) * conv.rows.rows * row_vecs;
+  if (conv.columns_words) make_columns(down, words, conv);
   const int width = kRows == 2 ? conv.out.width / 2 * 2 : conv.out.width;
   for (int i = 0; i + kRows <= conv.out.height; i += kRows)
     for (int j = 0; j < width; j += kColumns) {
-      const vec* columns[kColumns];
+      const vec *columns[kColumns], *own_down[kColumns];
       for (int k = 0; k < kColumns; k++) {
-        const int byte = (j + k < width ? j + k : width - 1) * conv.stride_bytes;
+        const int column = j + k < width ? j + k : width - 1, byte = column * conv.stride_bytes;
+        own_down[k] = down + std::size_t(i) * conv.stride_rows * conv.out.width + column;
         const int version = byte % 4 / conv.rows.step;
         columns[k] = words +
                      (std::size_t(version) * conv.rows.rows + i * conv.stride_rows) * row_vecs +
@@ -172,7 +203,7 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
       }
       for (int o = 0; o < conv.out.channels; o += kConvTile) {
         vec sum[kConvTile][kRows * kColumns];
-        sums<kWide, kRows>(sum, columns, row_vecs, conv, o);
+        sums<kWide, kRows>(sum, columns, own_down, conv, o);
         for (int t = 0; t < kConvTile && o + t < conv.out.channels; t++) {
           const vec multiplier = splat(conv.end.multiplier[o + t]);
           if constexpr (kRows == 2) {
@@ -193,7 +224,7 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
     }
 }
 
-void conv2d(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer) {
+void conv2d(void* y, std::uint8_t* rows, const Int8Conv& conv, bool answer) {
   const bool wide = kTop < 0 || conv.wide;
   if (conv.pooled)
     wide ? convolve<true, 2>(y, rows, conv, answer) : convolve < kTop<0, 2>(y, rows, conv, answer);

@@ -104,7 +104,7 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
       }
 }
 
-void conv2d(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer) {
+void conv2d(void* y, std::uint8_t* rows, const Int8Conv& conv, bool answer) {
   const bool wide = kTop < 0 || conv.wide;
   if (conv.pooled)
     wide ? convolve<true, 2>(y, rows, conv, answer) : convolve < kTop<0, 2>(y, rows, conv, answer);
