@@ -275,7 +275,10 @@ void Int8Network::run(const Plan& plan, Thread& own, const std::uint8_t* images,
         rows = x;
       else
         k.rows_from_bytes(own.rows.get(), x, conv->in, conv->rows);
-      (place.dense ? k.dense : k.conv2d)(y, rows, *conv, place.answer);
+      if (place.dense)
+        k.dense(y, rows, *conv, place.answer);
+      else
+        k.conv2d(y, rows, *conv, place.answer);
     } else if (const auto* pool = std::get_if<Int8Pool>(&place.step)) {
       if (place.average)
         k.average_pool2d(y, x, *pool, place.answer);
