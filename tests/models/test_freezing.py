@@ -70,7 +70,7 @@ class WithAverages:
 
 
 def told(layer):
-    """What is said of it but its name, and an axis, which a layer that knows its input leaves out."""
+    """What its config says but for its name, and an axis, which a built layer leaves out."""
     return layer.get_config() | {"name": None, "axis": None}
 
 
