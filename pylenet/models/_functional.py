@@ -17,7 +17,7 @@ from ..layers import Input, Layer
 from ..layers._base import SymbolicTensor
 from ..layers.dropout import _Drawing
 from ._sequential import TRAINING_METHODS, Sequential
-from ._stack import Layered, applied, check_training, without_batch
+from ._stack import Layered, applied, check_alone, check_training, without_batch
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor]
 Arrays = NDArray[np.float32] | list[NDArray[np.float32]]
@@ -241,10 +241,7 @@ class View(Model, Layered):
         if not isinstance(inputs, SymbolicTensor):
             found = self.predict(inputs)
             return eager(found) if self._alone else [eager(each) for each in found]
-        if not self._alone:
-            raise ValueError(
-                f"{self!r} has several outputs, and a chain of layers goes on from one"
-            )
+        check_alone(self)
         return applied(self.layers, inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -670,7 +670,7 @@ class Sequential(LayerStack):
 
     def _check_weights(self, hooks: CallbackList, epoch: int, steps: int) -> None:
         """At the end of an epoch of so many steps."""
-        if not np.isfinite(self.parameters).all():
+        if not all(np.isfinite(weight).all() for weight in self.weights):
             hooks.on_not_finite(epoch, steps - 1, "weights are NaN or infinite")
 
     def _steps(

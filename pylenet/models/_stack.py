@@ -33,6 +33,7 @@ class Layered:
     name: str
     layers: tuple[Layer, ...]
     _models: Mapping[str, Layered] = {}
+    _alone = True  # whether it has one output, the last layer's
     _trainable = True
 
     @property
@@ -161,6 +162,7 @@ class LayerStack(Layered):
     def _add_model(self, model: Layered) -> None:
         if isinstance(model, LayerStack) and not model.built and self._input_shape is not None:
             model.build(self._output_shape())
+        check_alone(model)
         if not model.layers:
             raise ValueError(
                 f"model {model.name!r} has no layers yet: give it an input shape first"
@@ -531,6 +533,12 @@ def applied(layers: Sequence[Layer], inputs: SymbolicTensor) -> SymbolicTensor:
     for layer in layers:
         tensor = layer(tensor)
     return tensor
+
+
+def check_alone(model: Layered) -> None:
+    """Raise ValueError where a model that is to be part of a chain has several outputs."""
+    if not model._alone:
+        raise ValueError(f"{model!r} has several outputs, and a chain of layers goes on from one")
 
 
 def check_training(layers: Sequence[Layer], training: object) -> None:

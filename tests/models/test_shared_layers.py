@@ -132,8 +132,9 @@ def test_a_model_is_called_on_what_a_layer_gives():
     view = Model(model.inputs, model.layers[1].output)
     assert Model(inputs, Flatten()(view(inputs))).layers[:2] == model.layers[:2]
     several = Model(model.inputs, [layer.output for layer in model.layers])
-    with pytest.raises(ValueError, match="has several outputs, and a chain of layers goes on"):
-        several(inputs)
+    for use in (lambda: several(inputs), lambda: Sequential().add(several)):
+        with pytest.raises(ValueError, match="has several outputs, and a chain of layers goes on"):
+            use()
 
 
 def test_a_class_of_a_user_s_own_applies_models():
@@ -224,6 +225,17 @@ def test_a_model_with_another_s_weights_between_its_own_is_saved_and_set_like_an
     new.set_weights([np.zeros_like(w) for w in new.get_weights()])
     assert not np.concatenate([w.ravel() for w in old.get_weights()[:-2]]).any()
     assert_same_bits(tuple(old.layers[-1].get_weights()), tuple(end))
+
+
+def test_another_s_weights_in_between_may_be_anything():
+    old = compiled(small)
+    new = on_the_output(old)
+    assert new.range[0] == old.range[0]
+    assert new.range[1] > old.range[1]
+    old.layers[-1].kernel[...] = np.nan
+    train(new, y=Y % 3)
+    assert np.isfinite(state(new)).all()
+    assert np.isnan(old.layers[-1].kernel).all()
 
 
 def test_two_models_trained_apart_and_together_as_adversaries_are():
