@@ -293,6 +293,56 @@ def test_frozen_layers_train_as_in_keras(keras):
     assert ours == theirs == [4, 6]
 
 
+def adversaries(library):
+    """Losses and weights of two models that are trained in turn, and of a new end on old layers."""
+    rng, own, found = np.random.default_rng(0), library.layers, []
+
+    def drawn(*shape):
+        return (rng.normal(size=shape) / 2).astype(np.float32)
+
+    def stack(*chain):
+        model = library.Sequential(list(chain))
+        model.set_weights([abs(drawn(*w.shape)) + 0.1 for w in model.get_weights()])
+        return model
+
+    maker = stack(own.Input((3,)), own.Dense(6, "relu"), own.Dense(5, "tanh"))
+    judge = stack(
+        own.Input((5,)), own.Dense(8, "tanh"), own.BatchNormalization(), own.Dense(1, "sigmoid")
+    )
+    judge.compile(library.optimizers.SGD(0.05), "binary_crossentropy")
+    judge.trainable = False
+    both = library.Sequential([maker, judge])
+    both.compile(library.optimizers.Adam(0.01), "binary_crossentropy")
+    for _ in range(4):
+        noise = drawn(16, 3)
+        mixed = np.concatenate([drawn(16, 5), np.asarray(maker.predict(noise, verbose=0))])
+        judge.trainable = True
+        judge.compile(library.optimizers.SGD(0.05), "binary_crossentropy")
+        found.append(judge.train_on_batch(mixed, np.repeat([1.0, 0.0], 16)[:, None]))
+        judge.trainable = False
+        found.append(both.train_on_batch(noise, np.ones((16, 1))))
+
+    old = stack(own.Input((4,)), own.Dense(7, "tanh"), own.Dense(3, "softmax"))
+    last = own.Dense(2, activation="softmax")
+    new = library.Model(old.inputs, last(old.layers[-2].output))
+    new.set_weights([*new.get_weights()[:2], drawn(7, 2), drawn(2)])
+    new.compile(library.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
+    x = drawn(32, 4)
+    for _ in range(5):
+        found.append(new.train_on_batch(x, (x.sum(axis=1) > 0).astype(np.int32)))
+    weights = [w for model in (maker, judge, old, new) for w in model.get_weights()]
+    return [float(np.ravel(loss)[0]) for loss in found], weights
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_models_that_have_layers_in_common_train_as_in_keras(keras):
+    (losses, weights), (expected, keras_weights) = adversaries(pylenet), adversaries(keras)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    for ours_, theirs in zip(weights, keras_weights, strict=True):
+        np.testing.assert_allclose(ours_, theirs, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize(
     "name",
