@@ -7,6 +7,7 @@ numbers, so that every machine, and any program that follows the steps, gives th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -88,7 +89,8 @@ def grey_of(name: str, image: Any) -> Bytes:
     except ValueError:
         raise ValueError(f"{name} must be an array of numbers, with rows of one length") from None
     if a.dtype.kind not in "buif":
-        raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}")
+        read = "; utils.load_img reads a file" if isinstance(image, (str, os.PathLike)) else ""
+        raise TypeError(f"{name} must hold numbers, got dtype {a.dtype}{read}")
     if not (a.ndim == 2 or (a.ndim == 3 and 1 <= a.shape[2] <= 4)) or not a.size:
         raise ValueError(
             f"{name} must have shape (height, width) or (height, width, channels) of 1 to 4 "

@@ -20,7 +20,7 @@ Record = dict[str, Any]
 
 # Of each table: its title, and by how much its values are multiplied to be in the title's unit.
 TITLES = {
-    "peaks": ("Peak of multiply-adds: GFLOP/s", 1e-9),
+    "peaks": ("Peak of multiply-adds, the highest: GFLOP/s", 1e-9),
     "kernels": ("Kernels of {form}, images at once: {batch_size}: us", 1e6),
     "training_by_batch": (f"Training: seconds for {EPOCH:,} images", 1.0),
     "training_by_threads": (f"Training by threads: seconds for {EPOCH:,} images", 1.0),
@@ -37,6 +37,12 @@ def print_comparison(paths: Sequence[Path], found: Sequence[Record]) -> None:
         f"In brackets: how many times as fast as A. {MARK} marks figures whose rounds differ by "
         f"more than {UNSTEADY:.0%}."
     )
+    noisy = [name for name, result in zip(names, found, strict=True) if _is_noise(result)]
+    if noisy:
+        say(
+            f"{', '.join(noisy)}: the machine was busy with other work, or did not keep its pace: "
+            "what is told from these is worth nothing. Measure again when it is idle."
+        )
     for start in range(1, len(found), BESIDE):
         chosen = [0, *range(start, min(start + BESIDE, len(found)))]
         _print_tables([names[i] for i in chosen], [found[i] for i in chosen])
@@ -51,6 +57,17 @@ def _about(result: Record) -> str:
         f"{machine['cpu']}, {settings['isa']}, {threads_text(settings['threads'])}, "
         f"{settings['images']}{load}{quick}"
     )
+
+
+def _is_noise(result: Record) -> bool:
+    """Whether others had the processors, or most figures differ from round to round."""
+    average, processors = (
+        result["machine"].get(name) for name in ("load_average", "processors_available")
+    )
+    if average is not None and processors is not None and average >= processors:
+        return True
+    spread = [unsteady((r["lowest"], r["highest"])) for t in results.TABLES for r in result[t]]
+    return 2 * sum(spread) > len(spread)
 
 
 def _print_tables(names: list[str], found: list[Record]) -> None:
@@ -75,16 +92,21 @@ def _print_tables(names: list[str], found: list[Record]) -> None:
 def _beside(first: Record, other: Record | None, scale: float) -> tuple[str, str]:
     if other is None:
         return "", ""
-    ratio = first["median"] / other["median"] if other["median"] else 0.0
+    ratio = _figure(first) / _figure(other) if _figure(other) else 0.0
     faster = 1 / ratio if first["unit"] == "FLOP/s" else ratio
     return _value(other, scale), f"({faster:.2f})"
 
 
 def _value(record: Record, scale: float) -> str:
-    value = record["median"] * scale
+    value = _figure(record) * scale
     digits = 3 if value < 10 else 1 if value < 10_000 else 0
     mark = MARK if unsteady((record["lowest"], record["highest"])) else ""
     return f"{value:,.{digits}f}{mark}"
+
+
+def _figure(record: Record) -> float:
+    """Of a peak the highest, which shares are of."""
+    return float(record["highest" if record["unit"] == "FLOP/s" else "median"])
 
 
 def _label(table: str, record: Record) -> str:

@@ -123,9 +123,10 @@ def _image(file: Path, shape: tuple[int, ...], raw: bool) -> NDArray[np.uint8]:
     if not raw:
         return _digits.digit_of(str(file), picture)[..., None]
     if (picture.height, picture.width) != shape[:2]:
+        made = "; without --raw it is made so" if shape == (_digits.SIZE, _digits.SIZE, 1) else ""
         raise ValueError(
             f"{file} must be {shape[0]} x {shape[1]} pixels with --raw, as MODEL takes them, got "
-            f"{picture.height} x {picture.width}"
+            f"{picture.height} x {picture.width}{made}"
         )
     if shape[2] == 3:
         return np.asarray(picture.convert("RGB"))

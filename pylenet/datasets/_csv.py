@@ -20,6 +20,7 @@ from ._load import checked_path
 Column = int | str | None
 INFERRED = "inferred"
 _LABELS = ("label", "labels", "class", "target", "y", "digit")  # what such a column is called
+DELIMITERS = (",", ";", "\t", "|", " ")  # that files have
 _ROWS = 1024  # that are parsed at a time, as float64
 
 
@@ -89,7 +90,8 @@ def _opened(file: Path) -> IO[str]:
 class _Rows:
     """The rows of a CSV file, some at a time.
 
-    names: of the header, None without one. columns: how many there are.
+    names: of the header, None without one. columns: how many there are. hint: for messages, where
+    the delimiter looks wrong.
     """
 
     def __init__(self, where: str, lines: IO[str], delimiter: str, header: bool | None) -> None:
@@ -97,8 +99,10 @@ class _Rows:
         first = next((line for line in lines if line.strip()), None)
         if first is None:
             raise ValueError(f"{where} holds no rows")
-        fields = [field.strip().strip('"') for field in first.strip().split(delimiter)]
+        fields = _fields(first, delimiter)
         self.columns = len(fields)
+        other = next((d for d in DELIMITERS if d in first.strip()), None)
+        self.hint = f"; is the delimiter {other!r}?" if len(fields) == 1 and other else ""
         if header is None:
             named = any(field.lower().lstrip("# ") in _LABELS for field in fields)
             header = named or not any(map(_is_number, fields))
@@ -119,23 +123,34 @@ class _Rows:
         try:
             rows = np.loadtxt(lines, comments=None, **settings)
         except ValueError as error:
-            raise ValueError(
-                f"{self.where} must hold numbers, as many in each row: {error} (rows counted from "
-                f"{done + 1})"
-            ) from None
+            raise ValueError(self._what_is_wrong(lines, done) or f"{self.where}: {error}") from None
         if rows.shape[1] != self.columns:
-            raise ValueError(
-                f"{self.where} must hold rows of {self.columns} values, got {rows.shape[1]} in row "
-                f"{done + 1}"
-            )
+            raise ValueError(self._what_is_wrong(lines, done))
         return rows
+
+    def _what_is_wrong(self, lines: list[str], done: int) -> str:
+        """Where the first fault is, rows counted from 1 behind the header; "" if none is found."""
+        for row, line in enumerate(lines, done + 1):
+            fields = _fields(line, self._delimiter)
+            if len(fields) != self.columns:
+                return (
+                    f"{self.where} must hold rows of {self.columns} values, got {len(fields)} in "
+                    f"row {row}{self.hint}"
+                )
+            for column, field in enumerate(fields, 1):
+                if not _is_number(field):
+                    return (
+                        f"{self.where} must hold numbers, got {field[:40]!r} in row {row}, column "
+                        f"{column}{self.hint}"
+                    )
+        return ""
 
 
 def _read(rows: _Rows, label_column: Column) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """All values but the labels, uint8 or float32, and the labels."""
     column = _label_index(rows, label_column)
     if rows.columns == 1 and column is not None:
-        raise ValueError(f"{rows.where} must hold more columns than the labels, got 1")
+        raise ValueError(f"{rows.where} must hold more columns than the labels, got 1{rows.hint}")
     parts: list[NDArray[Any]] = []
     labels: list[NDArray[np.int64]] = []
     as_bytes = True
@@ -180,6 +195,7 @@ def _label_index(rows: _Rows, label_column: Column) -> int | None:
             there = "no header" if names is None else f"the columns {', '.join(names[:5])} ..."
             raise ValueError(
                 f"label_column must be in {rows.where}, got {label_column!r}: it has {there}"
+                f"{rows.hint}"
             )
         return names.index(label_column)
     if label_column is not None and not -columns <= label_column < columns:
@@ -201,6 +217,10 @@ def _as_images(where: str, x: NDArray[Any], size: tuple[int, int] | None) -> NDA
             f"{size}"
         )
     return x.reshape(count, *size)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [field.strip().strip('"') for field in line.strip().split(delimiter)]
 
 
 def _is_number(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,9 +90,14 @@ def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
     if a.shape[1:] != sample and a.shape[1:] not in _same_images(sample):
         if len(sample) == 2:
             sample = (*sample, 1)
-        one = f"; for one image give {name}[None]" if np.shape(x) in (sample, sample[:2]) else ""
+        hint = ""
+        if np.shape(x) in (sample, sample[:2]):
+            hint = f"; for one image give {name}[None]"
+        elif a.ndim == 2 and a.shape[1] == math.prod(sample):
+            array = f"{name}.to_numpy()" if hasattr(x, "to_numpy") else name
+            hint = f"; give {array}.reshape(-1, {', '.join(map(str, sample))})"
         expected = ", ".join(map(str, sample)) + ("," if len(sample) == 1 else "")
-        raise ValueError(f"{name} must have shape (N, {expected}), got {np.shape(x)}{one}")
+        raise ValueError(f"{name} must have shape (N, {expected}), got {np.shape(x)}{hint}")
     if len(a) == 0:
         raise ValueError(f"{name} must hold at least one sample, got shape {np.shape(x)}")
     return a
@@ -112,6 +118,11 @@ def numbers(name: str, x: Any) -> NDArray[Any]:
         x = x.to_numpy()
     elif not isinstance(x, np.ndarray) and hasattr(x, "__array__"):
         x = np.asarray(x)
+    if isinstance(x, (list, tuple)):
+        raise TypeError(
+            f"{name} must be a numpy array, got {type(x).__name__}; of images of one size "
+            f"np.stack({name}) makes one"
+        )
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
         return _arrays.array(name, x)  # raises TypeError
     if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:

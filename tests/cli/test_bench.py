@@ -502,6 +502,35 @@ def test_results_are_printed_side_by_side_with_ratios(two, capsys):
     assert "images at once: 1:" in text
 
 
+@pytest.mark.parametrize("kind", ["busy", "unsteady", "quiet"])
+def test_a_result_of_a_busy_machine_is_called_worthless(kind, two, capsys):
+    for name in ("a.json", "b.json"):
+        found = results.read(two / name)
+        busy = name == "b.json" and kind == "busy"
+        found["machine"] |= {"load_average": 2.5 if busy else 0.1, "processors_available": 2}
+        for entry in (entry for table in results.TABLES for entry in found[table]):
+            spread = 2.0 if name == "b.json" and kind == "unsteady" else 1.0
+            entry |= {"lowest": entry["median"] / spread, "highest": entry["median"]}
+        (two / name).write_text(results.text(found))
+    assert cli.main(["bench", "--compare", "a.json", "b.json"]) == 0
+    text = capsys.readouterr().out
+    assert ("\nB: the machine was busy" in text) == (kind != "quiet")
+    assert "\nA: the machine was busy" not in text
+
+
+def test_peaks_are_compared_by_their_highest(two, capsys):
+    found = results.read(two / "a.json")
+    for entry in found["peaks"]:
+        entry |= {"lowest": 1e9, "median": 2e9, "highest": 8e9}
+    (two / "a.json").write_text(results.text(found))
+    for entry in found["peaks"]:
+        entry |= {"median": 4e9, "highest": 6e9}
+    (two / "b.json").write_text(results.text(found))
+    assert cli.main(["bench", "--compare", "a.json", "b.json"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("1 thread "))
+    assert row.split()[2:] == ["8.000~", "6.000~", "(0.75)"]
+
+
 def test_one_result_is_shown_alone(two, capsys):
     assert cli.main(["bench", "--compare", "a.json"]) == 0
     assert "A: a.json" in capsys.readouterr().out

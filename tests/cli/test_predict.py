@@ -152,7 +152,10 @@ def test_raw_takes_the_pixels_as_they_are(lenet, mnist, tmp_path, capsys):
     Image.new("L", (30, 28)).save(files[0])
     code, _, errors = run(capsys, path, files[0], "--raw")
     assert code == 2
-    assert "must be 28 x 28 pixels with --raw, as MODEL takes them, got 28 x 30" in errors[0]
+    assert (
+        "must be 28 x 28 pixels with --raw, as MODEL takes them, got 28 x 30; without --raw"
+        in errors[0]
+    )
 
 
 def test_raw_paper_is_warned_of(lenet, mnist, tmp_path, capsys):

@@ -100,9 +100,20 @@ def test_images_may_be_oblong_or_none(tmp_path):
 WRONG = {
     "empty": ("", {}, "holds no rows"),
     "header alone": ("label,a,b\n", {}, "holds no rows but its header"),
-    "text": ("1,2\n3,A\n", {"label_column": 0}, "must hold numbers.*'A'.*rows counted from 1"),
+    "text": ("1,2\n3,A\n", {"label_column": 0}, "must hold numbers, got 'A' in row 2, column 2"),
+    "another delimiter": (
+        "1;2\n3;4\n",
+        {},
+        r"got '3;4' in row 1, column 1; is the delimiter ';'\?",
+    ),
+    "tabs": (
+        "label\tb\n3\t4\n",
+        {"label_column": "label"},
+        r"got 'label': it has the columns .*; is the delimiter '\\t'\?",
+    ),
+    "row behind many": ("1,2\n" * 1500 + "3\n", {"label_column": 0}, "got 1 in row 1501$"),
     "missing": ("1,2\n3,\n", {"label_column": 0}, "must hold numbers"),
-    "ragged": ("1,2\n3\n", {"label_column": 0}, "must hold numbers, as many in each row"),
+    "ragged": ("1,2\n3\n", {"label_column": 0}, "rows of 2 values, got 1 in row 2$"),
     "empty cell in row 1": ("1,,3,4,5\n1,2,3,4,5\n", {}, "must hold numbers"),
     "shorter than its header": ("label,a,b\n1,2\n", {}, "rows of 3 values, got 2 in row 1"),
     "fraction": ("1,2\n.5,3\n", {"label_column": 0}, "label_column of .* integer labels, got 0.5"),

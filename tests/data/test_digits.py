@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -316,9 +317,11 @@ def test_another_shape_is_named(shape):
         (np.full((5, 5), np.nan), ValueError, "from 0 to 65535, got nan"),
         (np.full((5, 5), "a"), TypeError, "must hold numbers, got dtype <U1"),
         ([[1, 2], [3]], ValueError, "must be an array of numbers, with rows of one length"),
+        ("a.png", TypeError, "got dtype <U5; utils.load_img reads a file"),
+        (Path("a.png"), TypeError, "got dtype object; utils.load_img reads a file"),
         (np.full((5, 5), 1j), TypeError, "must hold numbers, got dtype complex128"),
     ],
-    ids=["negative", "large", "nan", "text", "ragged", "complex"],
+    ids=["negative", "large", "nan", "text", "ragged", "name", "path", "complex"],
 )
 def test_other_values_are_named(image, error, text):
     with pytest.raises(error, match=text):

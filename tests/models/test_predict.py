@@ -134,9 +134,11 @@ def test_a_model_of_images_without_channels_takes_them_with_one():
     [
         (np.ones((2, 28, 28), complex), TypeError, "x must have dtype uint8, float32 or float64"),
         (np.ones((2, 28, 28), object), TypeError, "got object"),
-        ([[1.0]], TypeError, "x must be a numpy array .*got list"),
+        ([[1.0]], TypeError, "x must be a numpy array.*got list"),
         (None, TypeError, "x must be a numpy array .*got NoneType"),
         (np.ones((28, 28)), ValueError, r"x must have shape \(N, 28, 28, 1\).*x\[None\]"),
+        (np.ones((5, 784)), ValueError, r"got \(5, 784\); give x\.reshape\(-1, 28, 28, 1\)$"),
+        ([np.ones((28, 28))] * 2, TypeError, r"got list; of images of one size np\.stack\(x\)"),
         (np.ones((28, 28, 1)), ValueError, r"got \(28, 28, 1\).*for one image give x\[None\]"),
         (np.ones((2, 28, 28, 3)), ValueError, r"got \(2, 28, 28, 3\)"),
         (np.ones((2, 27, 28)), ValueError, r"got \(2, 27, 28\)"),
