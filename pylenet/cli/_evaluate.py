@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .. import _threads, losses, utils
 from ..datasets._idx import Bytes
 from ..layers import RBF
+from ..models import Sequential
 from ..models._values import class_values
-from ..quantization import QuantizedModel
 from . import _data, _options
 
 
@@ -57,7 +57,7 @@ def evaluate(options: argparse.Namespace) -> None:
 def _other(model: Any, options: argparse.Namespace) -> Any:
     """The model that the answers are compared with, None for none."""
     path = options.against
-    if path is None and isinstance(model, QuantizedModel):
+    if path is None and not isinstance(model, Sequential):
         origin = _options.float_name(Path(options.model))
         path = str(origin) if origin.is_file() and str(origin) != options.model else None
     if path is None:
@@ -98,10 +98,10 @@ def _evaluate(model: Any, x: Bytes, y: Bytes, classes: int) -> list[float]:
     loss = model.loss or _loss_for(model)
     if not loss.takes_labels:
         targets = utils.to_categorical(y, classes)
-    if isinstance(model, QuantizedModel):
-        model.compile(loss=loss, metrics=["accuracy"])
-    else:
+    if isinstance(model, Sequential):
         model.compile(model.optimizer or "sgd", loss, metrics=["accuracy"])
+    else:
+        model.compile(loss=loss, metrics=["accuracy"])
     return cast(list[float], model.evaluate(images, targets))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from .. import _threads
 from ..models import Sequential
-from ..quantization import DENSE_BITS, quantize
 from . import _data, _evaluate, _options, _output
 
 
@@ -32,7 +31,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--dense-bits",
         type=int,
-        choices=DENSE_BITS,
+        choices=(4, 8),
         default=8,
         help="bits of the weights of dense layers (default: 8)",
     )
@@ -41,6 +40,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the quantized model; print its table, and how it does on the test images."""
+    from ..quantization import quantize  # no other command needs it
+
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
     model = _options.loaded(options.model)
