@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from .. import _check
 from ..models import Sequential
 from ..models._values import class_values
-from ..quantization import QuantizedModel
 from . import _sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..quantization import QuantizedModel
 
 CELL = 0.5  # inches
 MOST_NUMBERS = 30  # classes whose counts are written into their cells
@@ -35,6 +36,8 @@ class Answers(NamedTuple):
 
 def predicting(model: object) -> Sequential | QuantizedModel:
     """`model` if it is a Sequential with weights, or a QuantizedModel."""
+    from ..quantization import QuantizedModel  # not needed to import the package
+
     return model if isinstance(model, QuantizedModel) else checked_model(model)
 
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from .. import _arrays, _check
 from ..augmentation import RandomAffine
 from ..models import Sequential
-from ..quantization import QuantizedModel
 from . import _sheet
 from ._classes import answers_of, labels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..quantization import QuantizedModel
 
 COLUMNS = 10
 SIDE, GAP, LINE = 0.75, 0.12, 0.17  # inches: of an image, between images, of a line of text
