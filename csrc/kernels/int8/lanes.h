@@ -82,7 +82,7 @@ void rows_from_images(std::uint8_t* rows, const std::uint8_t* images, std::size_
     std::uint8_t* to = rows + std::size_t(row) * shape.words * sizeof(vec);
     if (from < 0 || from >= in.height || left % 4 != 0) {
       for (int j = 0; j < shape.words; j++)
-        store(to + j * sizeof(vec), splat(shape.zero * 0x01010101));
+        store(to + j * sizeof(vec), splat(std::int32_t(std::uint32_t(shape.zero) * 0x01010101u)));
     }
     if (from >= 0 && from < in.height) {
       const std::uint8_t* own = images + std::size_t(from) * bytes;
