@@ -55,7 +55,7 @@ def interrupted(monkeypatch):
             model = recipe.build(classes)
             fit = model.fit
 
-            def interrupted_fit(x, y, batch_size, epochs, verbose, cbs, **more):
+            def interrupted_fit(*data, **more):
                 stop = callbacks.Callback()
 
                 def begin(number, logs=None):
@@ -63,7 +63,8 @@ def interrupted(monkeypatch):
                         raise KeyboardInterrupt
 
                 stop.on_epoch_begin = begin
-                return fit(x, y, batch_size, epochs, verbose, [*cbs, stop], **more)
+                more["callbacks"] = [*more["callbacks"], stop]
+                return fit(*data, **more)
 
             model.fit = interrupted_fit
             return model
