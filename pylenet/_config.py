@@ -13,7 +13,8 @@ from . import _core, _threads
 def config() -> dict[str, str]:
     """Version, compiler, OpenMP, instruction sets and threads, as text by name.
 
-    Raises ValueError where PYLENET_ISA or the variables of the thread count make no sense.
+    Raises ValueError where PYLENET_ISA, PYLENET_CONVOLUTION or the variables of the thread count
+    make no sense.
     """
     threads, asked = _threads.get_num_threads(), _threads.asked_for()
     openmp = f"yes ({_core.OPENMP})" if _core.OPENMP else "no: one thread only"
@@ -27,6 +28,7 @@ def config() -> dict[str, str]:
         "ISAs available": ", ".join(_core.available_isas()),
         "ISA active": _core.active_isa(),
         "ISA of int8": _core.active_int8_isa(),
+        "convolution": _core.active_convolution(),
         "threads": str(threads) if threads == asked else f"{threads} (of {asked} asked for)",
         "processors": f"{_threads.available_processors()} of {os.cpu_count()}",
     }

@@ -46,6 +46,8 @@ void bind_instruction_sets(py::module_& m) {
   m.def("available_isas", &available_isas);
   m.def("active_isa", [] { return std::string(active_isa().name); });
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("active_convolution", [] { return name_of(active_convolution()); });
+  m.def("set_convolution", &set_convolution, py::arg("name"));
   m.def("permitted_threads", &permitted_threads, py::arg("threads"));
   m.def("count_threads", &count_threads, py::arg("threads"));
   m.def("peak_flops", &peak, py::arg("threads"), py::arg("seconds"));

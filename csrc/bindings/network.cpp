@@ -46,11 +46,14 @@ std::unique_ptr<Network> make_network(std::tuple<int, int, int> input,
                                       const std::vector<int>& frozen,
                                       const std::vector<std::size_t>& places,
                                       std::shared_ptr<Gate> gate,
-                                      const std::optional<std::string>& isa) {
+                                      const std::optional<std::string>& isa,
+                                      const std::optional<std::string>& convolution) {
   std::vector<Settings> settings;
   for (const py::dict& node : nodes) settings.push_back(settings_of(node));
-  return std::make_unique<Network>(shape_of(input), settings, scale, offset, frozen, places,
-                                   std::move(gate), isa ? isa_named(*isa) : active_isa());
+  return std::make_unique<Network>(
+      shape_of(input), settings, scale, offset, frozen, places, std::move(gate),
+      isa ? isa_named(*isa) : active_isa(),
+      convolution ? convolution_named(*convolution) : active_convolution());
 }
 
 // One layer alone: its output shape, its tensors (name, offset, shape), where the next one's begin.
@@ -550,7 +553,8 @@ void bind_network(py::module_& m) {
       .def(py::init(&make_network), py::arg("input_shape"), py::arg("nodes"), py::kw_only(),
            py::arg("scale") = 1.0f, py::arg("offset") = -0.0f,
            py::arg("frozen") = std::vector<int>(), py::arg("places") = std::vector<std::size_t>(),
-           py::arg("gate") = py::none(), py::arg("isa") = py::none())
+           py::arg("gate") = py::none(), py::arg("isa") = py::none(),
+           py::arg("convolution") = py::none())
       .def_property_readonly("isa", &Network::isa)
       .def_property_readonly("lanes", &Network::lanes)
       .def_property_readonly("parameter_floats", &Network::parameter_floats)

@@ -43,6 +43,21 @@ PYLENET_KERNEL(conv2d_backward_input,
 PYLENET_KERNEL(conv2d_backward_kernel,
                (float* dkernel, float* dbias, const float* x, const float* dy, const ConvShape& s))
 
+// The same by Cook-Toom's algorithm, for kernels of 3 x 3 and 5 x 5 with strides of 1: fewer
+// products, other roundings. kernels/cook_toom.h has the order of the sums, cook_toom_shape.h says
+// how much room everything takes. u: the kernel, transformed; with its turned copy for the input's
+// gradient. scratch: room for a kernel.
+PYLENET_KERNEL(cook_toom_weights,
+               (float* u, float* scratch, const float* kernel, const ConvShape& s, bool both_ways))
+PYLENET_KERNEL(cook_toom_forward,
+               (float* y, float* scratch, const float* x, const float* u, const float* bias,
+                const ConvShape& s, const ChannelAffine& affine, Activation activation))
+PYLENET_KERNEL(cook_toom_backward_input,
+               (float* dx, float* scratch, const float* dy, const float* u, const ConvShape& s,
+                int height, int width, int top, int left))
+PYLENET_KERNEL(cook_toom_backward_kernel, (float* dkernel, float* dbias, float* scratch,
+                                           const float* x, const float* dy, const ConvShape& s))
+
 // Pooling. Backward, `below` is the activation whose output x is: dx is the gradient of what
 // went into it. Linear stands for none.
 PYLENET_KERNEL(max_pool2d_forward, (float* y, const float* x, const PoolShape& s))

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "kernels/cook_toom_shape.h"
+#include "layers/cook_toom.h"
 #include "layers/layer.h"
 #include "layers/slide.h"
 #include "runtime/memory.h"
@@ -38,6 +40,10 @@ class Conv2D final : public SummedLayer {
   bool takes_affine() const override { return !has_activation(); }
   void forward_affine(const Call& call, float* y, const float* x, const ChannelAffine& affine,
                       Activation activation) const override {
+    if (fast_.forward)
+      return call.kernels.cook_toom_forward(y, fast_scratch(call), padded_input(call, x),
+                                            call.prepared, tensor(call, 1), shape_, affine,
+                                            activation);
     const float* weights = kernel(call);
     call.kernels.conv2d_forward(y, padded_input(call, x), weights, tensor(call, 1), shape_, affine,
                                 activation);
@@ -45,12 +51,12 @@ class Conv2D final : public SummedLayer {
   void backward(const Call& call, float* dx, float* dy, const float* x,
                 const float* y) const override {
     if (!derivative_taken_) undo_activation(call, dy, y);
-    contract(call, dx, dy, x);
+    contract(call, dx, dy, x, fast_);
   }
   void hessian(const Call& call, float* hx, float* hy, const float*, const float* x_squared,
                const float* y) const override {
     if (!derivative_taken_) undo_activation_squared(call, hy, y);
-    contract(call, hx, hy, x_squared);
+    contract(call, hx, hy, x_squared, {});
   }
 
   Activation give_derivative() override {
@@ -58,10 +64,28 @@ class Conv2D final : public SummedLayer {
     return activation_;
   }
 
+  void allow_fast_algorithms() override { fast_ = cook_toom_pays(shape_); }
+  std::size_t prepared_floats(bool both_ways) const override {
+    if (!fast_.forward && !(both_ways && fast_.backward_input)) return 0;
+    return cook_toom::kernel_floats(shape_) * (both_ways ? 2 : 1);
+  }
+  void prepare(const Call& call, float* prepared, bool both_ways) const override {
+    call.kernels.cook_toom_weights(prepared, fast_scratch(call), kernel(call), shape_, both_ways);
+  }
+
   std::size_t forward_scratch(int lanes) const override {
+    if (fast_.forward)
+      return fast_offset(lanes) +
+             std::max(cook_toom::forward_scratch(shape_, lanes), full_kernel_floats());
     return links_.empty() ? (padded_ ? padded_floats(lanes) : 0) : all_scratch(lanes);
   }
-  std::size_t backward_scratch(int lanes) const override { return all_scratch(lanes); }
+  std::size_t backward_scratch(int lanes) const override {
+    return fast_offset(lanes) +
+           std::max({fast_.forward ? forward_scratch(lanes) - fast_offset(lanes) : 0,
+                     fast_.backward_input ? cook_toom::backward_input_scratch(shape_, lanes) : 0,
+                     fast_.backward_kernel ? cook_toom::backward_kernel_scratch(shape_, lanes) : 0,
+                     fast_.backward_input ? full_kernel_floats() : 0});
+  }
   double cost() const override {
     return double(size_of(out)) * in.channels * shape_.kernel_height * shape_.kernel_width;
   }
@@ -96,18 +120,27 @@ class Conv2D final : public SummedLayer {
     if (settings.flag("use_bias")) add_tensor("bias", {filters});
   }
 
-  // Backward but for the activation; the same for gradients and the Hessian.
-  void contract(const Call& call, float* dx, const float* dy, const float* x) const {
+  // Backward but for the activation; the same for gradients and the Hessian, whose squares are not
+  // for fast algorithms: these subtract.
+  void contract(const Call& call, float* dx, const float* dy, const float* x,
+                FastConvolution fast) const {
     if (call.records.first) {
       float* own = record(call);
       float* dbias = tensors.size() > 1 ? own + tensors[1].offset - tensors[0].offset : nullptr;
       float* dkernel = links_.empty() ? own : full_kernel(call);
-      call.kernels.conv2d_backward_kernel(dkernel, dbias, padded_input(call, x), dy, shape_);
+      x = padded_input(call, x);
+      if (fast.backward_kernel)
+        call.kernels.cook_toom_backward_kernel(dkernel, dbias, fast_scratch(call), x, dy, shape_);
+      else
+        call.kernels.conv2d_backward_kernel(dkernel, dbias, x, dy, shape_);
       clear_gaps(own);
       if (!links_.empty())
         for_each_link([&](std::size_t full, std::size_t stored) { own[stored] = dkernel[full]; });
     }
-    if (dx)
+    if (dx && fast.backward_input)
+      call.kernels.cook_toom_backward_input(dx, fast_scratch(call), dy, call.prepared, shape_,
+                                            in.height, in.width, top_, left_);
+    else if (dx)
       call.kernels.conv2d_backward_input(dx, call.scratch, dy, kernel(call), shape_, in.height,
                                          in.width, top_, left_);
   }
@@ -126,7 +159,7 @@ class Conv2D final : public SummedLayer {
   }
 
   // Scratch: the padded input, or what the kernel for the input's gradient needs; then, with links,
-  // the full kernel.
+  // the full kernel; then that of fast algorithms.
   std::size_t padded_floats(int lanes) const {
     return std::size_t(shape_.in_channels) * shape_.in_height * shape_.in_width * lanes;
   }
@@ -145,6 +178,10 @@ class Conv2D final : public SummedLayer {
   }
   std::size_t all_scratch(int lanes) const {
     return full_kernel_offset(lanes) + (links_.empty() ? 0 : full_kernel_floats() + kSlack);
+  }
+  std::size_t fast_offset(int lanes) const { return aligned_floats(all_scratch(lanes)); }
+  float* fast_scratch(const Call& call) const {
+    return call.scratch + fast_offset(call.kernels.lanes);
   }
   float* full_kernel(const Call& call) const {
     return call.scratch + full_kernel_offset(call.kernels.lanes);
@@ -170,6 +207,7 @@ class Conv2D final : public SummedLayer {
   int top_, left_;
   bool padded_;
   std::vector<int> links_;  // of one tap, positions in [in][out]; empty where all are connected
+  FastConvolution fast_;    // which of its kernels are of a fast algorithm
   bool derivative_taken_ = false;
 };
 

@@ -38,6 +38,7 @@ struct Call {
   float* scratch;
   Records records;           // of this layer; null where it is frozen
   std::size_t layer, group;  // which one this is; whose record is written
+  const float* prepared;     // of this layer: what `prepare` has made of its parameters
   // Of a training step; both null otherwise.
   const TrainingImages* training;
   float* shared;  // of this layer, by all groups: as much as shared_floats says
@@ -76,6 +77,13 @@ class Layer {
   // follows the step's images stays what predictions use.
   void freeze() { frozen_ = true; }
   bool frozen() const { return frozen_; }
+
+  // From now on it may use algorithms that need fewer multiplications and round otherwise.
+  virtual void allow_fast_algorithms() {}
+  // What is made of the parameters whenever they have changed: by each thread, before a step or a
+  // call. both_ways: for a way back, too.
+  virtual std::size_t prepared_floats(bool /*both_ways*/) const { return 0; }
+  virtual void prepare(const Call&, float* /*prepared*/, bool /*both_ways*/) const {}
 
   virtual void forward(const Call& call, float* y, const float* x) const = 0;
   // dx is null where nobody wants it. dy may be used up.

@@ -90,6 +90,7 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
     };
     const HessianWorker worker{worker_with(parameters), worker_with(squared.get()),
                                squares.get() + member.thread * square_floats};
+    worker.forward.prepare();
     for (std::int64_t slab = 0; slab < count; slab += kHessianSlab) {
       const std::int64_t end = std::min(slab + kHessianSlab, count);
       worker.forward.for_each_group(slab, end, order, double(size_of(input_)),

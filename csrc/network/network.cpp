@@ -24,7 +24,7 @@ Network::~Network() = default;
 
 Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
                  const std::vector<int>& frozen, const std::vector<std::size_t>& places,
-                 std::shared_ptr<Gate> gate, const InstructionSet& isa)
+                 std::shared_ptr<Gate> gate, const InstructionSet& isa, Convolution convolution)
     : isa_(isa),
       input_(input),
       scale_(scale),
@@ -44,6 +44,8 @@ Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, f
     parameter_floats_ = std::max(parameter_floats_, layers_.back()->end());
   }
   rewrite_for_training(layers_);
+  if (convolution == Convolution::kCookToom)
+    for (const auto& layer : layers_) layer->allow_fast_algorithms();
   for (const int node : frozen) {
     if (node < 0 || node >= int(layers_.size()))
       throw std::invalid_argument("frozen must hold places of nodes, got " + std::to_string(node));
@@ -65,7 +67,8 @@ Network::Network(Shape input, const std::vector<Settings>& nodes, float scale, f
 }
 
 std::size_t Network::bytes_per_thread() const {
-  return std::max(both_ways_->lanes.floats, both_ways_->single.floats) * sizeof(float);
+  const auto floats = [](const Plan& plan) { return plan.floats + plan.prepared_floats; };
+  return std::max(floats(both_ways_->lanes), floats(both_ways_->single)) * sizeof(float);
 }
 
 int Network::layers_before(Loss loss) const {

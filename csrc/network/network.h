@@ -14,6 +14,7 @@
 #include "network/exchange.h"
 #include "network/plan.h"
 #include "network/update.h"
+#include "runtime/dispatch.h"
 #include "runtime/gate.h"
 #include "runtime/interrupt.h"
 #include "runtime/memory.h"
@@ -73,11 +74,11 @@ class Network {
   // nodes: one for each layer. scale, offset: what is done to each value while images are packed.
   // frozen: which nodes training leaves as they are. places: where each node's parameters begin in
   // the flat buffer, at multiples of 16; none for one after the other. gate: one for all networks
-  // on the same parameters, or null. Throws std::invalid_argument where a layer does not fit what
-  // comes before it.
+  // on the same parameters, or null. convolution: which algorithms may be used. Throws
+  // std::invalid_argument where a layer does not fit what comes before it.
   Network(Shape input, const std::vector<Settings>& nodes, float scale, float offset,
           const std::vector<int>& frozen, const std::vector<std::size_t>& places,
-          std::shared_ptr<Gate> gate, const InstructionSet& isa);
+          std::shared_ptr<Gate> gate, const InstructionSet& isa, Convolution convolution);
   ~Network();
 
   const char* isa() const { return isa_.name; }

@@ -24,7 +24,10 @@ std::size_t Plan::reserve(std::size_t floats_wanted) {
 }
 
 Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways)
-    : kernels(kernels), places(layers.size()), joined(layers.size(), 1) {
+    : kernels(kernels),
+      both_ways(ways == Ways::kBoth),
+      places(layers.size()),
+      joined(layers.size(), 1) {
   const int lanes = kernels.lanes;
   std::size_t forward_scratch = 0, backward_scratch = 0;
   for (const auto& layer : layers) {
@@ -40,6 +43,8 @@ Plan::Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways)
     record_offsets_.push_back(offsets);
     shared_offsets_.push_back(shared_floats);
     shared_floats += aligned_floats(layer->shared_floats());
+    prepared_offsets_.push_back(prepared_floats);
+    prepared_floats += aligned_floats(layer->prepared_floats(both_ways));
   }
   // A loss needs flat output and works in lanes, whatever the layout.
   const Shape output_shape = layers.empty() ? input : layers.back()->out;

@@ -30,14 +30,16 @@ class Plan {
   Plan(const Kernels& kernels, Shape input, const Layers& layers, Ways ways);
 
   const Kernels& kernels;
+  const bool both_ways;
 
-  std::vector<Place> places;      // [layer]; forward alone there are no dy and dx
-  std::vector<int> joined;        // [layer] how many are computed at once, from this one on
-  std::size_t output, scratch;    // like a place's
-  std::size_t output_gradient;    // the same, for both ways
-  std::size_t floats = 0;         // of a buffer
-  std::size_t record_floats = 0;  // of one group's records, all layers'
-  std::size_t shared_floats = 0;  // of what groups share, all layers'
+  std::vector<Place> places;        // [layer]; forward alone there are no dy and dx
+  std::vector<int> joined;          // [layer] how many are computed at once, from this one on
+  std::size_t output, scratch;      // like a place's
+  std::size_t output_gradient;      // the same, for both ways
+  std::size_t floats = 0;           // of a buffer
+  std::size_t record_floats = 0;    // of one group's records, all layers'
+  std::size_t shared_floats = 0;    // of what groups share, all layers'
+  std::size_t prepared_floats = 0;  // of what is made of the parameters, all layers'
 
   // Forward alone the output's place is the last of the buffer. Where nothing larger takes turns
   // with the output it may lie elsewhere, and the buffer then ends where it would begin.
@@ -57,6 +59,9 @@ class Plan {
     return aligned_floats(layer.forward_scratch(kernels.lanes) + kSlack);
   }
 
+  // Where what one layer has made of its parameters begins among that of all.
+  std::size_t prepared(std::size_t layer) const { return prepared_offsets_[layer]; }
+
   int groups_of(std::int64_t images) const { return pylenet::groups_of(images, kernels); }
 
  private:
@@ -65,9 +70,10 @@ class Plan {
   void place_both_ways(Shape input, const Layers& layers, std::size_t forward_scratch,
                        std::size_t backward_scratch);
 
-  std::vector<RecordFloats> record_sizes_;    // [layer] floats of one group
-  std::vector<RecordFloats> record_offsets_;  // [layer] floats of one group that come before
-  std::vector<std::size_t> shared_offsets_;   // [layer]
+  std::vector<RecordFloats> record_sizes_;     // [layer] floats of one group
+  std::vector<RecordFloats> record_offsets_;   // [layer] floats of one group that come before
+  std::vector<std::size_t> shared_offsets_;    // [layer]
+  std::vector<std::size_t> prepared_offsets_;  // [layer]
 };
 
 }  // namespace pylenet

@@ -11,6 +11,7 @@ void Network::forward_groups(const Plan& plan, Workspace& workspace, const float
                              int bundle, Interrupt& interrupt, float* output, Use use) const {
   run_team(threads, [&](const Member& member) {
     const Worker worker{*this, plan, parameters, workspace, interrupt, member, bundle, 0, output};
+    worker.prepare();
     worker.for_each_bundle(0, count, nullptr, double(size_of(input_)), [&](const Bundle& groups) {
       groups.for_each([&](const Group& group) { group.worker.pack(x, group.images); });
       groups.forward_layers(0, layers);
@@ -92,6 +93,7 @@ void Network::gradient(float* dx, float* gradient, const float* parameters, cons
   run_team(threads, [&](const Member& member) {
     const Worker worker{*this,     plan,   parameters, *workspace,
                         interrupt, member, bundle,     std::size_t(slab_groups)};
+    worker.prepare();
     for (std::int64_t slab = 0; slab < count; slab += kSlab) {
       const std::int64_t end = std::min(slab + kSlab, count);
       worker.for_each_bundle(

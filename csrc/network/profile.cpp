@@ -59,6 +59,7 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
   Team alone(1);
   const Member member{alone, 0, 1};
   const Worker worker{*this, plan, parameters, *workspace, never, member, 1, 1};
+  worker.prepare();
   float* gradient = workspace->gradient.data.get();
   const GroupImages images(0, count, plan.kernels.lanes);
   const auto scratch = aligned_zeros<float>(parameter_floats_);  // updated in place of parameters

@@ -49,6 +49,7 @@ struct Network::Trainer {
     const std::int64_t begin = number * call.batch_size;
     const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
     const std::int64_t most = network().barriers_.empty() ? kSlab : call.batch_size;
+    worker.prepare();
     for (std::int64_t at = begin; at < end; at += most) {
       const std::int64_t slab_end = std::min(at + most, end);
       const Slab slab{number,

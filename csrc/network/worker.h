@@ -34,9 +34,10 @@ struct Network::Workspace {
     }
   };
 
-  std::vector<Buffer> threads;  // each thread's, for the groups that it works on
-  std::vector<Buffer> frames;   // each thread's, around images that are distorted
-  std::vector<Buffer> groups;   // each group's, where a step has several segments
+  std::vector<Buffer> threads;   // each thread's, for the groups that it works on
+  std::vector<Buffer> frames;    // each thread's, around images that are distorted
+  std::vector<Buffer> groups;    // each group's, where a step has several segments
+  std::vector<Buffer> prepared;  // each thread's, what layers make of their parameters
   Buffer records, gradient, shared;
   std::vector<float> losses;
   std::vector<std::int32_t> correct;
@@ -44,7 +45,7 @@ struct Network::Workspace {
   std::size_t bytes() const {
     std::size_t floats = records.floats + gradient.floats + losses.size() + correct.size();
     floats += shared.floats;
-    for (const auto* buffers : {&threads, &frames, &groups})
+    for (const auto* buffers : {&threads, &frames, &groups, &prepared})
       for (const Buffer& buffer : *buffers) floats += buffer.floats;
     return floats * sizeof(float);
   }
@@ -76,6 +77,7 @@ class Network::Lease {
     const int side_by_side = wanted.segments ? 1 : wanted.bundle;  // else in the groups' buffers
     reserve(w.threads, wanted.threads,
             wanted.output_elsewhere ? plan.output : plan.floats * side_by_side);
+    reserve(w.prepared, wanted.threads, plan.prepared_floats);
     if (wanted.frames)
       reserve(w.frames, wanted.threads,
               framed_floats(network.input_) * plan.kernels.lanes + kSlack);
@@ -142,6 +144,7 @@ struct Network::Worker {
   float* output = nullptr;        // forward alone: where the output lies; null for the buffer
 
   float* buffer = workspace.threads[member.thread].data.get();
+  float* const prepared = workspace.prepared[member.thread].data.get();
   const TrainingImages* training = nullptr;  // the buffer's, in a step of training
 
   // Calls f(group, its images) for each group of the images [begin, end), all threads together,
@@ -172,6 +175,7 @@ struct Network::Worker {
             plan.records(records(), record_groups, layer),
             layer,
             group,
+            prepared + plan.prepared(layer),
             training,
             training ? plan.shared(workspace.shared.data.get(), layer) : nullptr};
   }
@@ -188,6 +192,13 @@ struct Network::Worker {
   float* output_gradient() const { return buffer + plan.output_gradient; }
   float* input_gradient() const {
     return plan.places.empty() ? output_gradient() : buffer + plan.places[0].dx;
+  }
+
+  // To be called whenever parameters have changed, before anything is computed with them.
+  void prepare() const {
+    for (std::size_t i = 0; i < network.layers_.size(); i++)
+      if (network.layers_[i]->prepared_floats(plan.both_ways) > 0)
+        network.layers_[i]->prepare(call(i, 0), prepared + plan.prepared(i), plan.both_ways);
   }
 
   // Whether to give the call up, before `work` more vector operations. What an interrupted pass

@@ -83,6 +83,17 @@ const InstructionSet& from_environment() {
 
 std::atomic<const InstructionSet*> forced{nullptr};
 
+constexpr Convolution kConvolutions[] = {Convolution::kDirect, Convolution::kCookToom};
+constexpr Convolution kDefaultConvolution = Convolution::kDirect;
+
+Convolution convolution_of(const std::string& argument, const std::string& name) {
+  for (const Convolution c : kConvolutions)
+    if (name_of(c) == name) return c;
+  throw std::invalid_argument(argument + " must be 'direct' or 'cook_toom', got '" + name + "'");
+}
+
+std::atomic<const Convolution*> forced_convolution{nullptr};
+
 }  // namespace
 
 std::vector<std::string> built_isas() {
@@ -140,6 +151,27 @@ const Int8InstructionSet& int8_isa_named(const std::string& name) {
   }
   throw std::invalid_argument("isa must be one of " + known +
                               " (what this build and this processor support), got '" + name + "'");
+}
+
+const char* name_of(Convolution convolution) {
+  return convolution == Convolution::kDirect ? "direct" : "cook_toom";
+}
+
+Convolution active_convolution() {
+  if (const Convolution* convolution = forced_convolution) return *convolution;
+  static const Convolution chosen = [] {
+    const char* name = std::getenv("PYLENET_CONVOLUTION");
+    return name && *name ? convolution_of("PYLENET_CONVOLUTION", name) : kDefaultConvolution;
+  }();
+  return chosen;
+}
+
+Convolution convolution_named(const std::string& name) {
+  return convolution_of("convolution", name);
+}
+
+void set_convolution(const std::string& name) {
+  forced_convolution = &kConvolutions[int(convolution_named(name))];
 }
 
 }  // namespace pylenet

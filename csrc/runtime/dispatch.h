@@ -1,5 +1,5 @@
 // Which instruction set's kernels run: the best one built that this processor supports, or the one
-// that was asked for.
+// that was asked for. And by which algorithms convolutions are computed.
 #pragma once
 
 #include <string>
@@ -33,5 +33,17 @@ const Int8InstructionSet& active_int8_isa();
 
 // The available one of this name. Throws std::invalid_argument where there is none.
 const Int8InstructionSet& int8_isa_named(const std::string& name);
+
+// kCookToom: where it is faster (layers/cook_toom.h). kDirect: never.
+enum class Convolution { kDirect, kCookToom };
+
+// The one in force. At first use: PYLENET_CONVOLUTION if set, "direct" or "cook_toom".
+// Throws std::invalid_argument where it is neither.
+Convolution active_convolution();
+Convolution convolution_named(const std::string& name);
+const char* name_of(Convolution convolution);
+
+// Forces one for networks built from now on. Throws like active_convolution.
+void set_convolution(const std::string& name);
 
 }  // namespace pylenet

@@ -97,11 +97,12 @@ class Graph(NamedTuple):
         frozen: Container[str] = (),
         isa: str | None = None,
         gate: _core.Gate | None = None,
+        convolution: str | None = None,
     ) -> _core.Network:
         """The graph planned in C++.
 
-        frozen: names of layers whose weights training leaves alone. isa: an instruction set by
-        name; None means the one in force. gate: of the weights' memory; None means one of its own.
+        frozen: names of layers whose weights training leaves alone. isa, convolution: an
+        instruction set and the convolutions' algorithm by name; None means the one in force. gate: of the weights' memory; None means one of its own.
         """
         nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
         still = [
@@ -118,6 +119,7 @@ class Graph(NamedTuple):
             places=[node.tensors[0].offset if node.tensors else 0 for node in self.nodes],
             gate=gate,
             isa=isa,
+            convolution=convolution,
         )
 
 

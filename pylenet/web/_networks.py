@@ -129,7 +129,7 @@ def _expected(
 ) -> dict[str, Any]:
     """The outputs for the images, and whether a browser has to give the same bits."""
     x = images.reshape(len(images), *graph.input_shape)
-    network = graph.network(isa="baseline")
+    network = graph.network(isa="baseline", convolution="direct")
     classes = graph.nodes[-1].output_shape[2] if graph.nodes else graph.input_shape[2]
     y = np.empty((len(x), classes), np.float32)
     if len(x):

@@ -274,9 +274,30 @@ def of_op(function, shape, shapes, options):
     return {f"{name}: forward": digest(*forward), f"{name}: backward": digest(*backward)}
 
 
+COOK_TOOM = ("classic, batch 128", "classic, batch 1", "modern, batch 32", "modern, batch 5")
+COOK_TOOM += ("1998, batch 5", "modern, batch 1500")
+COOK_TOOM_OPS = [
+    *(op for op in OPS if op[0] == "conv2d" and op[1][0] >= 12),
+    ("conv2d", (13, 13, 32), {"kernel": (3, 3, 32, 64), "bias": (64,)}, {}),
+    ("conv2d", (11, 14, 6), {"kernel": (5, 5, 6, 9)}, {"padding": "same"}),
+]
+
+
+def bits_by_cook_toom():
+    _core.set_convolution("cook_toom")
+    found = {}
+    for training in trainings():
+        if training.name in COOK_TOOM:
+            found |= training.digests()
+    for op in COOK_TOOM_OPS:
+        found |= of_op(*op)
+    return {f"by Cook-Toom: {name}": bits for name, bits in found.items()}
+
+
 def bits(isa, threads):
     """{name: digest} of all work on this instruction set, which stays the active one."""
     _core.set_isa(isa)
+    _core.set_convolution("direct")
     pylenet.set_num_threads(threads)
     found = {PERMUTATION: digest(np.random.default_rng(SEED).permutation(203).astype(np.int64))}
     for training in trainings():
@@ -286,7 +307,7 @@ def bits(isa, threads):
     distort = RandomAffine(seed=5, **DISTORTION)
     images = (DIGITS[:99], DIGITS[:1], SMALL[:99], SMALL[:50, ::-1, :, 1:].astype(float))
     found["RandomAffine"] = digest(*(distort(x, epoch=2) for x in images))
-    return found
+    return found | bits_by_cook_toom()
 
 
 def differences(found, expected):

@@ -97,6 +97,16 @@ inline void conv2d_rows(float* y, const float* x, const float* kernel, const flo
   for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
 }
 
+// What follows the sums of a row of one channel.
+inline void conv2d_finish(float* row, int channel, int width, const ChannelAffine& affine,
+                          Activation activation) {
+  if (affine.scale) {
+    const vec scale = splat(affine.scale[channel]), shift = splat(affine.shift[channel]);
+    for_each_vector(row, width, [&](vec v, std::size_t) { return fma(scale, v, shift); });
+  }
+  if (!is_linear(activation)) activation_forward(row, activation, width);
+}
+
 // Rows outermost: the few input rows that a row needs stay in the first-level cache, and so does
 // the row itself for its activation.
 template <int KW, int SW>
@@ -106,14 +116,9 @@ void conv2d_forward_sized(float* y, const float* x, const float* kernel, const f
   for (int oh = 0; oh < s.out_height; oh++) {
     conv2d_rows<KW, SW>(y, x, kernel, bias, s, floor, oh);
     if (!affine.scale && is_floor_of_sums(activation)) continue;
-    for (int oc = 0; oc < s.out_channels; oc++) {
-      float* row = y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes;
-      if (affine.scale) {
-        const vec scale = splat(affine.scale[oc]), shift = splat(affine.shift[oc]);
-        for_each_vector(row, s.out_width, [&](vec v, std::size_t) { return fma(scale, v, shift); });
-      }
-      if (!is_linear(activation)) activation_forward(row, activation, s.out_width);
-    }
+    for (int oc = 0; oc < s.out_channels; oc++)
+      conv2d_finish(y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes, oc,
+                    s.out_width, affine, activation);
   }
 }
 

@@ -164,13 +164,19 @@ inline void affine_in_place(float* y, const ChannelAffine& affine, int channels,
   }
 }
 
+// What follows the sums.
+inline void conv2d_finish(float* y, const ConvShape& s, const ChannelAffine& affine,
+                          Activation activation) {
+  if (affine.scale) affine_in_place(y, affine, s.out_channels, s.out_height * s.out_width);
+  if (affine.scale ? !is_linear(activation) : !is_floor_of_sums(activation))
+    activation_forward(y, activation, std::size_t(s.out_height) * s.out_width * s.out_channels);
+}
+
 void conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
                     const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   conv2d_channels(y, x, kernel, bias, s, floor);
-  if (affine.scale) affine_in_place(y, affine, s.out_channels, s.out_height * s.out_width);
-  if (affine.scale ? !is_linear(activation) : !is_floor_of_sums(activation))
-    activation_forward(y, activation, std::size_t(s.out_height) * s.out_width * s.out_channels);
+  conv2d_finish(y, s, affine, activation);
 }
 
 }  // namespace single

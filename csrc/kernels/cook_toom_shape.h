@@ -1,0 +1,90 @@
+// How large the values of a Cook-Toom convolution are: for the kernels, which lay them out, and for
+// the layer, which gives them room.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/kernels.h"
+
+namespace pylenet {
+namespace {
+namespace cook_toom {
+
+constexpr int kOutputs = 4;  // neighbouring columns of a row that are computed together: a tile
+
+// The products that give a tile's outputs of one input channel and kernel row: one at each point.
+inline int points(const ConvShape& s) { return kOutputs + s.kernel_width - 1; }
+inline int tiles(const ConvShape& s) { return (s.out_width + kOutputs - 1) / kOutputs; }
+
+// In lanes the points of some rows are kept, [point][row][channel][tile], a vector each. From one
+// point to the next it is an odd number of vectors: a multiple of 4,096 bytes would make all points
+// take each other's place in the first-level cache.
+inline std::size_t point_vectors(std::size_t rows, int channels, int tiles) {
+  return rows * channels * tiles | 1;
+}
+// How many rows of the result are computed before new rows take the place of the points': as many
+// as let these stay in the second-level cache, but enough that few rows are transformed twice.
+inline int rows_at_once(const ConvShape& s, int channels) {
+  constexpr std::size_t kMostVectors = 4096;
+  constexpr int kFewest = 4;
+  const int fit = int(kMostVectors / (std::size_t(points(s)) * channels * tiles(s)));
+  int rows = fit - (s.kernel_height - 1);
+  if (rows < kFewest) rows = kFewest;
+  return rows < s.in_height ? rows : s.in_height;
+}
+inline std::size_t product_scratch(const ConvShape& s, int in, int out) {
+  const std::size_t rows = rows_at_once(s, in) + s.kernel_height - 1;
+  return points(s) * (point_vectors(rows, in, tiles(s)) + point_vectors(1, out, tiles(s)));
+}
+
+// The gradient of the kernel in lanes is computed for so many output channels and rows at a time:
+// their points then stay in the first-level cache.
+constexpr int kGradientChannels = 4;
+constexpr int kGradientPoints = 512;  // vectors
+inline int gradient_rows(const ConvShape& s) {
+  const std::size_t row = points(s) * point_vectors(1, kGradientChannels, tiles(s));
+  const int rows = int(kGradientPoints / row) + 1;
+  return rows < s.out_height ? rows : s.out_height;
+}
+
+// One image alone: positions, from one tile of a row of input points to the same tile of the next.
+// One channel is transformed row after row, all columns at once, and has an unused tile a row.
+inline int row_positions(const ConvShape& s) { return tiles(s) + (s.in_channels == 1); }
+// Floats at one point.
+inline std::size_t input_point(const ConvShape& s) {
+  return std::size_t(s.in_height) * row_positions(s) * s.in_channels + kSlack;
+}
+inline std::size_t output_point(const ConvShape& s, int rows) {
+  return std::size_t(rows) * tiles(s) * s.out_channels + kSlack;
+}
+
+// Floats of the transformed kernel, [point][kernel row][in][out]. For the way back it stands there
+// once more, turned: [point][kernel row, from the last][out][in].
+inline std::size_t kernel_floats(const ConvShape& s) {
+  return std::size_t(points(s)) * s.kernel_height * s.in_channels * s.out_channels + kSlack;
+}
+
+inline std::size_t forward_scratch(const ConvShape& s, int lanes) {
+  if (lanes > 1) return product_scratch(s, s.in_channels, s.out_channels) * lanes;
+  const std::size_t quads = std::size_t(s.in_height) * row_positions(s);
+  return points(s) * input_point(s) + (s.in_channels == 1 ? 8 * (quads + 4 * kSlack) : 0);
+}
+inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
+  const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
+  if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
+  const int rows = s.out_height + 2 * (s.kernel_height - 1);
+  return n * output_point(s, rows) + columns * (s.in_channels + kSlack);
+}
+inline std::size_t backward_kernel_scratch(const ConvShape& s, int lanes) {
+  const std::size_t n = points(s);
+  if (lanes > 1)
+    return lanes * n *
+           (point_vectors(s.in_height, s.in_channels, tiles(s)) +
+            point_vectors(gradient_rows(s), kGradientChannels, tiles(s)) +
+            std::size_t(s.kernel_height) * s.in_channels * kGradientChannels);
+  return forward_scratch(s, lanes) + n * output_point(s, s.out_height);
+}
+
+}  // namespace cook_toom
+}  // namespace
+}  // namespace pylenet

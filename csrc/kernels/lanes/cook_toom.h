@@ -1,0 +1,357 @@
+// Cook-Toom convolution in lanes (kernels/cook_toom.h): all transforms are vertical.
+//
+// The points of several rows are kept, [point][row][channel][tile], so that the terms of a sum,
+// over rows and channels, lie one after the other, and those of the next row's begin a row further
+// on. Sums are register tiles of output channels x tiles of a row.
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/cook_toom.h"
+#include "kernels/kernel_rows.h"
+#include "kernels/kernels.h"
+#include "kernels/lanes/activation.h"
+#include "kernels/lanes/conv2d.h"
+#include "kernels/lanes/conv2d_backward.h"
+#include "kernels/vec.h"
+
+namespace pylenet {
+namespace {
+namespace lanes {
+
+// One row of an image [channel][row][column] at the points; columns past its end are zero. Op:
+// T::Input or T::Spread. point, channel: floats from one to the next in r.
+template <class T, class Op>
+inline void cook_toom_row(float* points_of_row, std::size_t point, std::size_t channel,
+                          const float* image, int channels, int height, int width, int tiles,
+                          int row) {
+  for (int c = 0; c < channels; c++) {
+    const float* from = image + (std::size_t(c) * height + row) * width * kLanes;
+    float* r = points_of_row + c * channel;
+    for (int t = 0; t < tiles; t++, from += cook_toom::kOutputs * kLanes, r += kLanes) {
+      const int left = width - t * cook_toom::kOutputs;
+      vec values[Op::kFrom], points[T::kPoints];
+      if (left >= Op::kFrom) {
+        PYLENET_UNROLL
+        for (int k = 0; k < Op::kFrom; k++) values[k] = load(from + k * kLanes);
+      } else {
+        PYLENET_UNROLL
+        for (int k = 0; k < Op::kFrom; k++) values[k] = k < left ? load(from + k * kLanes) : vec{};
+      }
+      Op::apply(points, values);
+      PYLENET_UNROLL
+      for (int k = 0; k < T::kPoints; k++) store(r + k * point, points[k]);
+    }
+  }
+}
+
+// Sums of `terms` products at one point, of TO outputs from `o` on x TT tiles from `t` on. sums
+// [output][tile]; values [term][tile]; weights [term][output]; start [output], or null for zero.
+template <int TO, int TT>
+inline __attribute__((always_inline)) void cook_toom_tile(float* sums, const float* values,
+                                                          const float* weights, const float* start,
+                                                          int terms, int outputs, int tiles, int o,
+                                                          int t) {
+  vec acc[TO][TT];
+  PYLENET_UNROLL
+  for (int i = 0; i < TO; i++) {
+    PYLENET_UNROLL
+    for (int k = 0; k < TT; k++) acc[i][k] = start ? splat(start[o + i]) : vec{};
+  }
+  const float *v = values + t * kLanes, *w = weights + o;
+  PYLENET_ROLLED
+  for (int term = 0; term < terms; term++, v += tiles * kLanes, w += outputs) {
+    if constexpr (TT <= TO) {  // hold the tiles, one weight at a time
+      vec held[TT];
+      PYLENET_UNROLL
+      for (int k = 0; k < TT; k++) held[k] = load(v + k * kLanes);
+      PYLENET_UNROLL
+      for (int i = 0; i < TO; i++) {
+        const vec weight = splat(w[i]);
+        PYLENET_UNROLL
+        for (int k = 0; k < TT; k++) acc[i][k] = fma(held[k], weight, acc[i][k]);
+      }
+    } else {
+      vec held[TO];
+      PYLENET_UNROLL
+      for (int i = 0; i < TO; i++) held[i] = splat(w[i]);
+      PYLENET_UNROLL
+      for (int k = 0; k < TT; k++) {
+        const vec value = load(v + k * kLanes);
+        PYLENET_UNROLL
+        for (int i = 0; i < TO; i++) acc[i][k] = fma(value, held[i], acc[i][k]);
+      }
+    }
+  }
+  float* to = sums + (o * tiles + t) * kLanes;
+  PYLENET_UNROLL
+  for (int i = 0; i < TO; i++, to += tiles * kLanes) {
+    PYLENET_UNROLL
+    for (int k = 0; k < TT; k++) store(to + k * kLanes, acc[i][k]);
+  }
+}
+
+// All tiles, TT at a time and then ever fewer.
+template <int TO, int TT>
+inline __attribute__((always_inline)) void cook_toom_tiles(float* sums, const float* values,
+                                                           const float* weights, const float* start,
+                                                           int terms, int outputs, int tiles, int o,
+                                                           int t = 0) {
+  for (; t + TT <= tiles; t += TT)
+    cook_toom_tile<TO, TT>(sums, values, weights, start, terms, outputs, tiles, o, t);
+  if constexpr (TT > 1) {
+    if (t < tiles)
+      cook_toom_tiles<TO, TT - 1>(sums, values, weights, start, terms, outputs, tiles, o, t);
+  }
+}
+
+// All outputs.
+__attribute__((noinline)) void cook_toom_sums(float* sums, const float* values,
+                                              const float* weights, const float* start, int terms,
+                                              int outputs, int tiles) {
+  using cook_toom::Constant;
+  constexpr bool kMany = kRegisters == 32;
+  const auto of = [&](auto to, auto tt, int o) __attribute__((always_inline)) {
+    cook_toom_tiles<to, tt>(sums, values, weights, start, terms, outputs, tiles, o);
+  };
+  int o = 0;
+  if constexpr (kMany) {
+    for (; o + 6 <= outputs % 8; o += 6) of(Constant<6>(), Constant<3>(), o);
+    for (; o + 8 <= outputs; o += 8) of(Constant<8>(), Constant<3>(), o);
+    for (; o + 4 <= outputs; o += 4) of(Constant<4>(), Constant<3>(), o);
+  } else {
+    for (; (outputs - o) % 4 >= 2 && o + 3 <= outputs; o += 3) of(Constant<3>(), Constant<3>(), o);
+    for (; o + 4 <= outputs; o += 4) of(Constant<4>(), Constant<3>(), o);
+  }
+  for (; o < outputs; o++) of(Constant<1>(), Constant<8>(), o);
+}
+
+void cook_toom_weights(float* u, float* scratch, const float* kernel, const ConvShape& s,
+                       bool both_ways) {
+  cook_toom::weights(u, scratch, kernel, s, both_ways);
+}
+
+template <class T>
+void cook_toom_forward_taps(float* y, float* scratch, const float* x, const float* u,
+                            const float* bias, const ConvShape& s, const ChannelAffine& affine,
+                            Activation activation) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const int most = cook_toom::rows_at_once(s, in), terms = s.kernel_height * in;
+  const std::size_t row = std::size_t(in) * tiles * kLanes;
+  const std::size_t in_point =
+      cook_toom::point_vectors(most + s.kernel_height - 1, in, tiles) * kLanes;
+  const std::size_t out_point = cook_toom::point_vectors(1, out, tiles) * kLanes;
+  const std::size_t map = std::size_t(s.out_height) * s.out_width * kLanes;
+  const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
+  const bool finished = !affine.scale && is_floor_of_sums(activation);
+  float* sums = scratch + kPoints * in_point;
+  for (int first = 0; first < s.out_height; first += most) {
+    const int end = s.out_height - first < most ? s.out_height : first + most;
+    for (int oh = first; oh < end; oh++) {
+      for (int ih = oh == first ? oh : oh + s.kernel_height - 1; ih < oh + s.kernel_height; ih++)
+        cook_toom_row<T, typename T::Input>(scratch + (ih - first) * row, in_point, tiles * kLanes,
+                                            x, in, s.in_height, s.in_width, tiles, ih);
+      for (int k = 0; k < kPoints; k++)  // what is added at the point 1 is added to every output
+        cook_toom_sums(sums + k * out_point, scratch + k * in_point + (oh - first) * row,
+                       u + std::size_t(k) * terms * out, k == 1 ? bias : nullptr, terms, out,
+                       tiles);
+      const float* from = sums;
+      for (int oc = 0; oc < out; oc++) {
+        float* to = y + oc * map + std::size_t(oh) * s.out_width * kLanes;
+        for (int t = 0; t < tiles; t++, from += kLanes) {
+          vec points[kPoints], outputs[kTile];
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) points[k] = load(from + k * out_point);
+          T::output(outputs, points);
+          float* tile = to + t * kTile * kLanes;
+          const int left = s.out_width - t * kTile;
+          if (left >= kTile) {
+            PYLENET_UNROLL
+            for (int i = 0; i < kTile; i++) store(tile + i * kLanes, larger(floor, outputs[i]));
+          } else {
+            PYLENET_UNROLL
+            for (int i = 0; i < kTile; i++)
+              if (i < left) store(tile + i * kLanes, larger(floor, outputs[i]));
+          }
+        }
+        if (!finished) conv2d_finish(to, oc, s.out_width, affine, activation);
+      }
+    }
+  }
+}
+
+void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
+                       const ConvShape& s, const ChannelAffine& affine, Activation activation) {
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, affine, activation);
+  });
+}
+
+template <class T>
+void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy, const float* turned,
+                                   const ConvShape& s, int height, int width, int top, int left) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const int most = cook_toom::rows_at_once(s, out);
+  const std::size_t row = std::size_t(out) * tiles * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(1, in, tiles) * kLanes;
+  const std::size_t out_point =
+      cook_toom::point_vectors(most + s.kernel_height - 1, out, tiles) * kLanes;
+  float* sums = scratch + kPoints * out_point;
+  float* columns = sums + kPoints * in_point;  // of dx with its padding
+  for (int first = top; first < top + height; first += most) {
+    const int end = top + height - first < most ? top + height : first + most;
+    const int base = rows_reaching(s, first).end;  // of the kernel's rows, in the first output row
+    const int first_oh = first - (base - 1);
+    int next = first_oh;
+    for (int ih = first; ih < end; ih++) {
+      for (; next <= ih && next < s.out_height; next++)
+        cook_toom_row<T, typename T::Spread>(scratch + (next - first_oh) * row, out_point,
+                                             tiles * kLanes, dy, out, s.out_height, s.out_width,
+                                             tiles, next);
+      const KernelRows reaching = rows_reaching(s, ih);
+      const std::size_t oh = ih - (reaching.end - 1) - first_oh;
+      const int terms = (reaching.end - reaching.begin) * out;
+      for (int k = 0; k < kPoints; k++)
+        cook_toom_sums(sums + k * in_point, scratch + k * out_point + oh * row,
+                       turned + std::size_t((k + 1) * s.kernel_height - reaching.end) * in * out,
+                       nullptr, terms, in, tiles);
+      const float* from = sums;
+      for (int ic = 0; ic < in; ic++) {
+        for (int t = 0; t < tiles; t++, from += kLanes) {
+          vec points[kPoints], parts[kPoints];
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) points[k] = load(from + k * in_point);
+          T::collect(parts, points);
+          float* tile = columns + t * kTile * kLanes;
+          if (t > 0) {
+            PYLENET_UNROLL
+            for (int k = 0; k < kOverlap; k++) parts[k] = load(tile + k * kLanes) + parts[k];
+          }
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) store(tile + k * kLanes, parts[k]);
+        }
+        std::memcpy(dx + (std::size_t(ic) * height + ih - top) * width * kLanes,
+                    columns + left * kLanes, width * kLanes * sizeof(float));
+      }
+    }
+  }
+}
+
+void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
+                              const ConvShape& s, int height, int width, int top, int left) {
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_backward_input_taps<decltype(transform)>(
+        dx, scratch, dy, u + cook_toom::kernel_floats(s), s, height, width, top, left);
+  });
+}
+
+// Adds to sums [kernel row][output channel] of one point and input channel what `places` tiles
+// give, row after row. x: [row][tile] of the input; dy: of TO output channels, `dy_channel` apart.
+template <int KH, int TO>
+inline void cook_toom_kernel_tile(float* sums, const float* x, const float* dy,
+                                  std::size_t dy_channel, int places, int tiles, bool add) {
+  vec acc[KH][TO];
+  PYLENET_UNROLL
+  for (int kh = 0; kh < KH; kh++) {
+    PYLENET_UNROLL
+    for (int o = 0; o < TO; o++) acc[kh][o] = add ? load(sums + (kh * TO + o) * kLanes) : vec{};
+  }
+  PYLENET_ROLLED
+  for (int i = 0; i < places; i++, x += kLanes, dy += kLanes) {
+    vec held[TO];
+    PYLENET_UNROLL
+    for (int o = 0; o < TO; o++) held[o] = load(dy + o * dy_channel);
+    PYLENET_UNROLL
+    for (int kh = 0; kh < KH; kh++) {
+      const vec value = load(x + kh * tiles * kLanes);
+      PYLENET_UNROLL
+      for (int o = 0; o < TO; o++) acc[kh][o] = fma(value, held[o], acc[kh][o]);
+    }
+  }
+  PYLENET_UNROLL
+  for (int kh = 0; kh < KH; kh++) {
+    PYLENET_UNROLL
+    for (int o = 0; o < TO; o++) store(sums + (kh * TO + o) * kLanes, acc[kh][o]);
+  }
+}
+
+// Of TO output channels. points: of the input, [point][channel][row][tile].
+template <class T, int TO>
+void cook_toom_kernel_channels(float* dkernel, float* scratch, const float* points, const float* dy,
+                               const ConvShape& s, int oc) {
+  constexpr int kPoints = T::kPoints, KH = T::kTaps;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels;
+  const int most = cook_toom::gradient_rows(s);
+  const std::size_t row = std::size_t(tiles) * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(s.in_height, in, tiles) * kLanes;
+  const std::size_t dy_point = cook_toom::point_vectors(most, TO, tiles) * kLanes;
+  const std::size_t map = std::size_t(s.out_height) * s.out_width * kLanes;
+  float* spread = scratch;
+  float* sums = spread + kPoints * dy_point;  // [input channel][point][kernel row][TO]
+  for (int first = 0; first < s.out_height; first += most) {
+    const int rows = s.out_height - first < most ? s.out_height - first : most;
+    for (int i = 0; i < rows; i++)
+      cook_toom_row<T, typename T::Spread>(spread + i * row, dy_point, most * row, dy + oc * map,
+                                           TO, s.out_height, s.out_width, tiles, first + i);
+    for (int ic = 0; ic < in; ic++)
+      for (int k = 0; k < kPoints; k++)
+        cook_toom_kernel_tile<KH, TO>(
+            sums + (ic * kPoints + k) * KH * TO * kLanes,
+            points + k * in_point + (std::size_t(ic) * s.in_height + first) * row,
+            spread + k * dy_point, most * row, rows * tiles, tiles, first > 0);
+  }
+  const std::size_t tap = std::size_t(in) * s.out_channels;
+  for (int ic = 0; ic < in; ic++, sums += kPoints * KH * TO * kLanes)
+    for (int kh = 0; kh < KH; kh++) {
+      vec gradients[TO][T::kTaps];
+      PYLENET_UNROLL
+      for (int o = 0; o < TO; o++) {
+        vec r[kPoints];
+        PYLENET_UNROLL
+        for (int k = 0; k < kPoints; k++) r[k] = load(sums + ((k * KH + kh) * TO + o) * kLanes);
+        T::kernel_gradient(gradients[o], r);
+      }
+      PYLENET_UNROLL
+      for (int kw = 0; kw < T::kTaps; kw++) {
+        vec lanes[TO];
+        PYLENET_UNROLL
+        for (int o = 0; o < TO; o++) lanes[o] = gradients[o][kw];
+        store_some(dkernel + (kh * T::kTaps + kw) * tap + std::size_t(ic) * s.out_channels + oc,
+                   lane_sums<TO>(lanes), TO);
+      }
+    }
+}
+
+template <class T>
+void cook_toom_backward_kernel_taps(float* dkernel, float* scratch, const float* x, const float* dy,
+                                    const ConvShape& s) {
+  const int tiles = cook_toom::tiles(s);
+  const std::size_t row = std::size_t(tiles) * kLanes;
+  const std::size_t point = cook_toom::point_vectors(s.in_height, s.in_channels, tiles) * kLanes;
+  for (int ih = 0; ih < s.in_height; ih++)
+    cook_toom_row<T, typename T::Input>(scratch + ih * row, point, s.in_height * row, x,
+                                        s.in_channels, s.in_height, s.in_width, tiles, ih);
+  float* rest = scratch + T::kPoints * point;
+  int oc = 0;
+  if constexpr (kRegisters == 32)
+    for (; oc + 4 <= s.out_channels; oc += 4)
+      cook_toom_kernel_channels<T, 4>(dkernel, rest, scratch, dy, s, oc);
+  for (; oc + 2 <= s.out_channels; oc += 2)
+    cook_toom_kernel_channels<T, 2>(dkernel, rest, scratch, dy, s, oc);
+  for (; oc < s.out_channels; oc++)
+    cook_toom_kernel_channels<T, 1>(dkernel, rest, scratch, dy, s, oc);
+}
+
+void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, const float* x,
+                               const float* dy, const ConvShape& s) {
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, scratch, x, dy, s);
+  });
+  if (dbias)
+    conv2d_bias_gradient(dbias, dy, s.out_channels, std::size_t(s.out_height) * s.out_width);
+}
+
+}  // namespace lanes
+}  // namespace
+}  // namespace pylenet

@@ -1,0 +1,385 @@
+// Cook-Toom convolution of one image, channels last (kernels/cook_toom.h): channels in the lanes.
+// Each value is computed by the operations of the kernels for many images, hence with their bits.
+//
+// Points are kept as [point][row][tile][channel]. With a row's tiles one after the other, a sum's
+// place in them is one number, and what it takes from the next row lies a row's places further on.
+// A vector may run over the last channel into the next place, which is written afterwards.
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/cook_toom.h"
+#include "kernels/kernel_rows.h"
+#include "kernels/kernels.h"
+#include "kernels/lanes/cook_toom.h"
+#include "kernels/single/conv2d.h"
+#include "kernels/vec.h"
+
+namespace pylenet {
+namespace {
+namespace single {
+
+// Rows of an image [row][column][channel] at the points; columns past a row's end are zero. Op:
+// T::Input or T::Spread. point: floats from one to the next.
+template <class T, class Op>
+inline void cook_toom_rows(float* r, std::size_t point, const float* image, int channels, int rows,
+                           int width, int tiles) {
+  for (int row = 0; row < rows; row++, image += std::size_t(width) * channels)
+    for (int t = 0; t < tiles; t++, r += channels) {
+      const int column = t * cook_toom::kOutputs, left = width - column;
+      for (int c = 0; c < channels; c += kLanes) {
+        const float* from = image + std::size_t(column) * channels + c;
+        vec values[Op::kFrom], points[T::kPoints];
+        if (left >= Op::kFrom) {
+          PYLENET_UNROLL
+          for (int k = 0; k < Op::kFrom; k++) values[k] = load_unaligned(from + k * channels);
+        } else {
+          PYLENET_UNROLL
+          for (int k = 0; k < Op::kFrom; k++)
+            values[k] = k < left ? load_unaligned(from + k * channels) : vec{};
+        }
+        Op::apply(points, values);
+        PYLENET_UNROLL
+        for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + c, points[k]);
+      }
+    }
+}
+
+struct EverySecond {
+  constexpr int operator()(int j) const { return 2 * j; }
+};
+struct EveryOther {
+  constexpr int operator()(int j) const { return 2 * j + 1; }
+};
+
+// One channel: its columns sorted by their place in a tile, all rows at once, with tiles in the
+// lanes. A row has an unused tile at its end. scratch: for the columns before and after sorting.
+template <class T>
+inline void cook_toom_channel(float* r, std::size_t point, float* scratch, const float* image,
+                              int rows, int width, int tiles) {
+  constexpr int kTile = cook_toom::kOutputs;
+  const std::size_t quads = std::size_t(rows) * (tiles + 1), sorted = quads + 4 * kSlack;
+  const int padded = kTile * (tiles + 1);
+  float* columns = scratch;  // [place in the tile][row][tile]
+  if (width != padded) {
+    float* wide = scratch + kTile * sorted;
+    for (int row = 0; row < rows; row++) {
+      std::memcpy(wide + row * padded, image + row * width, width * sizeof(float));
+      std::memset(wide + row * padded + width, 0, (padded - width) * sizeof(float));
+    }
+    image = wide;
+  }
+  for (std::size_t i = 0; i < quads; i += kLanes) {
+    vec v[kTile];
+    for (int k = 0; k < kTile; k++) {
+      const std::size_t at = kTile * i + k * kLanes, size = kTile * quads;
+      v[k] = at + kLanes <= size ? load_unaligned(image + at)
+                                 : load_some(image + at, at < size ? size - at : 0);
+    }
+    const vec even[2] = {shuffle<EverySecond>(v[0], v[1], EachLane()),
+                         shuffle<EverySecond>(v[2], v[3], EachLane())};
+    const vec odd[2] = {shuffle<EveryOther>(v[0], v[1], EachLane()),
+                        shuffle<EveryOther>(v[2], v[3], EachLane())};
+    store_unaligned(columns + i, shuffle<EverySecond>(even[0], even[1], EachLane()));
+    store_unaligned(columns + sorted + i, shuffle<EverySecond>(odd[0], odd[1], EachLane()));
+    store_unaligned(columns + 2 * sorted + i, shuffle<EveryOther>(even[0], even[1], EachLane()));
+    store_unaligned(columns + 3 * sorted + i, shuffle<EveryOther>(odd[0], odd[1], EachLane()));
+  }
+  for (int k = 0; k < kTile; k++) columns[k * sorted + quads] = 0.0f;
+  for (std::size_t i = 0; i < quads; i += kLanes) {
+    vec values[T::kPoints], points[T::kPoints];
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++)
+      values[k] = load_unaligned(columns + k % kTile * sorted + i + k / kTile);
+    T::Input::apply(points, values);
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + i, points[k]);
+  }
+}
+
+template <class T>
+inline void cook_toom_input(float* r, std::size_t point, float* scratch, const float* x,
+                            const ConvShape& s) {
+  const int tiles = cook_toom::tiles(s);
+  if (s.in_channels == 1)
+    cook_toom_channel<T>(r, point, scratch, x, s.in_height, s.in_width, tiles);
+  else
+    cook_toom_rows<T, typename T::Input>(r, point, x, s.in_channels, s.in_height, s.in_width,
+                                         tiles);
+}
+
+// Sums at one point of `rows` x `channels` products for each of N places, or of N pairs of places.
+// values: at the first place's first channel; weights [row][channel][output], at the lanes' first
+// output.
+template <bool PAIR, int N>
+inline void cook_toom_places(vec* sums, const float* values, std::size_t row, const float* weights,
+                             int outputs, vec start, int rows, int channels) {
+  vec acc[N];
+  PYLENET_UNROLL
+  for (int i = 0; i < N; i++) acc[i] = start;
+  const std::size_t next = PAIR ? 2 : channels;
+  for (int kh = 0; kh < rows; kh++, values += row) PYLENET_ROLLED
+  for (int c = 0; c < channels; c++, weights += outputs) {
+    const vec w = PAIR ? twice(load_unaligned(weights)) : load_unaligned(weights);
+    PYLENET_UNROLL
+    for (int i = 0; i < N; i++) {
+      const float* value = values + c + i * next;
+      acc[i] = fma(PAIR ? splat_pair(value) : splat(*value), w, acc[i]);
+    }
+  }
+  PYLENET_UNROLL
+  for (int i = 0; i < N; i++) sums[i] = acc[i];
+}
+
+constexpr int kPlaces = kRegisters == 32 ? 16 : 8;  // of one image that are summed together
+
+// The same for `count` places, kPlaces at most.
+template <bool PAIR>
+__attribute__((noinline)) void cook_toom_some(vec* sums, int count, const float* values,
+                                              std::size_t row, const float* weights, int outputs,
+                                              vec start, int rows, int channels) {
+  if (count == kPlaces)
+    return cook_toom_places<PAIR, kPlaces>(sums, values, row, weights, outputs, start, rows,
+                                           channels);
+  int i = 0;
+  const std::size_t next = PAIR ? 2 : channels;
+  for (; i + 4 <= count; i += 4)
+    cook_toom_places<PAIR, 4>(sums + i, values + i * next, row, weights, outputs, start, rows,
+                              channels);
+  for (; i < count; i++)
+    cook_toom_places<PAIR, 1>(sums + i, values + i * next, row, weights, outputs, start, rows,
+                              channels);
+}
+
+using lanes::cook_toom_weights;
+
+// y of the tile at `place`, output channels from oc on, `n` of them.
+template <class T>
+inline void cook_toom_store(float* y, const vec* points, const ConvShape& s, vec floor, int place,
+                            int oc, int n) {
+  const int places = cook_toom::row_positions(s), column = place % places * cook_toom::kOutputs;
+  if (column >= s.out_width) return;  // the unused tile
+  vec outputs[cook_toom::kOutputs];
+  T::output(outputs, points);
+  float* to = y + (std::size_t(place / places) * s.out_width + column) * s.out_channels + oc;
+  const int left = s.out_width - column;
+  PYLENET_UNROLL
+  for (int i = 0; i < cook_toom::kOutputs; i++)
+    if (i < left) store_some(to + i * s.out_channels, larger(floor, outputs[i]), n);
+}
+
+// One channel of the input, at most half as many of the output as lanes: two places in a vector.
+template <class T>
+inline void cook_toom_forward_pairs(float* y, const float* values, const float* u,
+                                    const float* bias, const ConvShape& s, vec floor) {
+  constexpr int kPoints = T::kPoints;
+  const int n = s.out_channels, places = s.out_height * cook_toom::row_positions(s);
+  const std::size_t in_point = cook_toom::input_point(s);
+  const vec start = bias ? twice(load_some(bias, n)) : vec{};
+  vec sums[kPoints][kPlaces];
+  for (int first = 0; first < places; first += 2 * kPlaces) {
+    const int pairs = places - first < 2 * kPlaces ? (places - first + 1) / 2 : kPlaces;
+    for (int k = 0; k < kPoints; k++)
+      cook_toom_some<true>(sums[k], pairs, values + k * in_point + first,
+                           cook_toom::row_positions(s), u + std::size_t(k) * s.kernel_height * n, n,
+                           k == 1 ? start : vec{}, s.kernel_height, 1);
+    for (int i = 0; i < pairs; i++) {
+      vec even[kPoints], odd[kPoints];
+      for (int k = 0; k < kPoints; k++) {
+        even[k] = shuffle<EverySecond>(sums[k][i], sums[k][i], EachLane());
+        odd[k] = shuffle<EveryOther>(sums[k][i], sums[k][i], EachLane());
+      }
+      cook_toom_store<T>(y, even, s, floor, first + 2 * i, 0, n);
+      if (first + 2 * i + 1 < places) cook_toom_store<T>(y, odd, s, floor, first + 2 * i + 1, 0, n);
+    }
+  }
+}
+
+template <class T>
+inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, const float* u,
+                                   const float* bias, const ConvShape& s, vec floor) {
+  constexpr int kPoints = T::kPoints;
+  const std::size_t in_point = cook_toom::input_point(s);
+  cook_toom_input<T>(scratch, in_point, scratch + kPoints * in_point, x, s);
+  if (kPairs && s.in_channels == 1 && 2 * s.out_channels <= kLanes)
+    return cook_toom_forward_pairs<T>(y, scratch, u, bias, s, floor);
+  const int in = s.in_channels, out = s.out_channels, row = cook_toom::row_positions(s);
+  const int places = s.out_height * row;
+  vec sums[kPoints][kPlaces];
+  for (int first = 0; first < places; first += kPlaces) {
+    const int count = places - first < kPlaces ? places - first : kPlaces;
+    for (int oc = 0; oc < out; oc += kLanes) {
+      const int n = lanes_left(out, oc);
+      const vec start = bias ? load_some(bias + oc, n) : vec{};
+      for (int k = 0; k < kPoints; k++)
+        cook_toom_some<false>(sums[k], count, scratch + k * in_point + std::size_t(first) * in,
+                              std::size_t(row) * in,
+                              u + std::size_t(k) * s.kernel_height * in * out + oc, out,
+                              k == 1 ? start : vec{}, s.kernel_height, in);
+      for (int i = 0; i < count; i++) {
+        vec points[kPoints];
+        PYLENET_UNROLL
+        for (int k = 0; k < kPoints; k++) points[k] = sums[k][i];
+        cook_toom_store<T>(y, points, s, floor, first + i, oc, n);
+      }
+    }
+  }
+}
+
+void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
+                       const ConvShape& s, const ChannelAffine& affine, Activation activation) {
+  const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, floor);
+  });
+  conv2d_finish(y, s, affine, activation);
+}
+
+// dy stands among as many rows of zeros above and below as a kernel's rows may reach beyond it:
+// these add nothing to a sum.
+template <class T>
+inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy,
+                                          const float* turned, const ConvShape& s, int height,
+                                          int width, int top, int left) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const int around = s.kernel_height - 1, rows = s.out_height + 2 * around;
+  const std::size_t out_point = cook_toom::output_point(s, rows);
+  const std::size_t row = std::size_t(tiles) * out;
+  for (int k = 0; k < kPoints; k++) {
+    float* zeros = scratch + k * out_point;
+    std::memset(zeros, 0, around * row * sizeof(float));
+    std::memset(zeros + (around + s.out_height) * row, 0, (around * row + kSlack) * sizeof(float));
+  }
+  cook_toom_rows<T, typename T::Spread>(scratch + around * row, out_point, dy, out, s.out_height,
+                                        s.out_width, tiles);
+  for (int k = 0; k < kPoints; k++)  // the last vector may have run over
+    std::memset(scratch + k * out_point + (around + s.out_height) * row, 0, kSlack * sizeof(float));
+  const std::size_t stride = in + kSlack;
+  float* columns = scratch + kPoints * out_point;  // of a row of dx with its padding
+  vec sums[kPoints][kPlaces];
+  for (int ih = top; ih < top + height; ih++) {
+    const KernelRows reaching = rows_reaching(s, ih);
+    const int first = s.kernel_height - reaching.end, count = reaching.end - reaching.begin;
+    for (int ic = 0; ic < in; ic += kLanes)
+      for (int t = 0; t < tiles; t += kPlaces) {
+        const int places = tiles - t < kPlaces ? tiles - t : kPlaces;
+        for (int k = 0; k < kPoints; k++)
+          cook_toom_some<false>(
+              sums[k], places, scratch + k * out_point + (ih + first) * row + std::size_t(t) * out,
+              row, turned + (std::size_t(k) * s.kernel_height + first) * in * out + ic, in, vec{},
+              count, out);
+        for (int i = 0; i < places; i++) {
+          vec points[kPoints], parts[kPoints];
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) points[k] = sums[k][i];
+          T::collect(parts, points);
+          float* tile = columns + std::size_t(t + i) * kTile * stride + ic;
+          if (t + i > 0) {
+            PYLENET_UNROLL
+            for (int k = 0; k < kOverlap; k++)
+              parts[k] = load_unaligned(tile + k * stride) + parts[k];
+          }
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) store_unaligned(tile + k * stride, parts[k]);
+        }
+      }
+    float* to = dx + std::size_t(ih - top) * width * in;
+    for (int iw = 0; iw < width; iw++)
+      std::memcpy(to + std::size_t(iw) * in, columns + (iw + left) * stride, in * sizeof(float));
+  }
+}
+
+void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
+                              const ConvShape& s, int height, int width, int top, int left) {
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_backward_input_taps<decltype(transform)>(
+        dx, scratch, dy, u + cook_toom::kernel_floats(s), s, height, width, top, left);
+  });
+}
+
+// TI input channels from ic on, `n` output channels from oc on.
+template <class T, int TI>
+inline void cook_toom_kernel_tile(float* dkernel, const float* x, const float* dy,
+                                  const ConvShape& s, int ic, int oc, int n) {
+  constexpr int kPoints = T::kPoints, KH = T::kTaps;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const std::size_t in_point = cook_toom::input_point(s);
+  const std::size_t out_point = cook_toom::output_point(s, s.out_height);
+  const std::size_t row = std::size_t(cook_toom::row_positions(s)) * in;
+  vec sums[TI][KH][kPoints];
+  for (int k = 0; k < kPoints; k++) {
+    vec acc[TI][KH];
+    PYLENET_UNROLL
+    for (int i = 0; i < TI; i++) {
+      PYLENET_UNROLL
+      for (int kh = 0; kh < KH; kh++) acc[i][kh] = vec{};
+    }
+    const float* g = dy + k * out_point + oc;
+    for (int oh = 0; oh < s.out_height; oh++) {
+      const float* values = x + k * in_point + oh * row + ic;
+      for (int t = 0; t < tiles; t++, g += out, values += in) {
+        const vec gv = load_unaligned(g);
+        PYLENET_UNROLL
+        for (int kh = 0; kh < KH; kh++) {
+          PYLENET_UNROLL
+          for (int i = 0; i < TI; i++)
+            acc[i][kh] = fma(splat(values[kh * row + i]), gv, acc[i][kh]);
+        }
+      }
+    }
+    PYLENET_UNROLL
+    for (int i = 0; i < TI; i++) {
+      PYLENET_UNROLL
+      for (int kh = 0; kh < KH; kh++) sums[i][kh][k] = acc[i][kh];
+    }
+  }
+  const std::size_t tap = std::size_t(in) * out;
+  for (int i = 0; i < TI; i++)
+    for (int kh = 0; kh < KH; kh++) {
+      vec gradients[T::kTaps];
+      T::kernel_gradient(gradients, sums[i][kh]);
+      PYLENET_UNROLL
+      for (int kw = 0; kw < T::kTaps; kw++)
+        store_some(dkernel + (kh * T::kTaps + kw) * tap + std::size_t(ic + i) * out + oc,
+                   gradients[kw] + vec{}, n);
+    }
+}
+
+template <class T>
+inline void cook_toom_backward_kernel_taps(float* dkernel, float* scratch, const float* x,
+                                           const float* dy, const ConvShape& s) {
+  constexpr int kChannels = kRegisters == 32 ? 4 : 2;
+  const std::size_t in_point = cook_toom::input_point(s);
+  float* spread = scratch + T::kPoints * in_point;
+  cook_toom_input<T>(scratch, in_point, spread, x, s);
+  cook_toom_rows<T, typename T::Spread>(spread, cook_toom::output_point(s, s.out_height), dy,
+                                        s.out_channels, s.out_height, s.out_width,
+                                        cook_toom::tiles(s));
+  for (int oc = 0; oc < s.out_channels; oc += kLanes) {
+    const int n = lanes_left(s.out_channels, oc);
+    int ic = 0;
+    for (; ic + kChannels <= s.in_channels; ic += kChannels)
+      cook_toom_kernel_tile<T, kChannels>(dkernel, scratch, spread, s, ic, oc, n);
+    for (; ic < s.in_channels; ic++)
+      cook_toom_kernel_tile<T, 1>(dkernel, scratch, spread, s, ic, oc, n);
+  }
+}
+
+void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, const float* x,
+                               const float* dy, const ConvShape& s) {
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, scratch, x, dy, s);
+  });
+  if (!dbias) return;
+  for (int oc = 0; oc < s.out_channels; oc += kLanes) {
+    vec sum{};
+    const float* g = dy + oc;
+    for (int i = 0; i < s.out_height * s.out_width; i++, g += s.out_channels)
+      sum += load_unaligned(g);
+    store_some(dbias + oc, sum, lanes_left(s.out_channels, oc));
+  }
+}
+
+}  // namespace single
+}  // namespace
+}  // namespace pylenet

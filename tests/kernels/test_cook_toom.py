@@ -1,0 +1,249 @@
+"""Convolutions by Cook-Toom's algorithm: against float64, the same bits always, and the switch."""
+
+import cook_toom
+import numpy as np
+import pytest
+from kinds.conv2d import conv2d, conv2d_backward
+from nets import LENETS, compiled, digits
+from reference import float64
+from seeded import uniform
+from tolerance import FMA, assert_same_bits
+
+import pylenet
+from pylenet import _core, ops
+
+# Image, filters, kernel: those of the networks that it was measured for, then rows that end within
+# a tile, and channels about the register tiles.
+NETWORKS = [((28, 28, 1), 6, 5), ((12, 12, 6), 16, 5), ((14, 14, 6), 16, 5), ((12, 12, 20), 50, 5)]
+NETWORKS += [((32, 32, 3), 6, 5), ((13, 13, 32), 64, 3)]
+SHAPES = [
+    *NETWORKS,
+    *(((7, width, 3), 5, 5) for width in (12, 13, 14, 15)),
+    *(((5, width, 16), 17, 3) for width in (10, 11, 12, 13)),
+    *(((6, 12, 4), filters, 5) for filters in (1, 2, 3, 4, 6, 7, 8, 9, 11, 14)),
+    *(((6, 12, channels), 3, 5) for channels in (5, 7, 8, 9, 15, 16, 17)),
+    ((9, 31, 1), 8, 5),
+    ((28, 29, 1), 7, 5),
+    ((36, 36, 16), 16, 5),
+]
+BATCHES = (1, 3, 8, 9, 17)
+
+
+@pytest.fixture(autouse=True)
+def by_cook_toom():
+    """Networks that are built in a test compute convolutions by Cook-Toom's algorithm."""
+    former = _core.active_convolution()
+    _core.set_convolution("cook_toom")
+    yield
+    _core.set_convolution(former)
+
+
+def problem(shape, batch, seed=1):
+    """dy, x, kernel, bias."""
+    image, filters, size = shape
+    rows, columns = image[0] - size + 1, image[1] - size + 1
+    return (
+        uniform((batch, rows, columns, filters), seed),
+        uniform((batch, *image), seed + 1),
+        uniform((size, size, image[2], filters), seed + 2),
+        uniform((filters,), seed + 3),
+    )
+
+
+def computed(dy, x, kernel, bias):
+    """y, dx, dkernel, dbias."""
+    return (ops.conv2d(x, kernel, bias), *ops.conv2d_backward(dy, x, kernel))
+
+
+def directly(*arrays):
+    _core.set_convolution("direct")
+    try:
+        return computed(*arrays)
+    finally:
+        _core.set_convolution("cook_toom")
+
+
+@pytest.mark.parametrize("taps", [3, 5])
+def test_the_reference_s_transforms_make_a_convolution_of_products(taps):
+    a, b, g = cook_toom.matrices(taps)
+    d, kernel = float64(uniform((taps + 3,), 1)), float64(uniform((taps,), 2))
+    expected = [d[i : i + taps] @ kernel for i in range(4)]
+    np.testing.assert_allclose(a.T @ ((g @ kernel) * (b.T @ d)), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 17])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_errors_are_within_what_the_transforms_allow(shape, batch, isa):
+    dy, x, kernel, bias = problem(shape, batch)
+    y, dx, dkernel, dbias = computed(dy, x, kernel, bias)
+    bounds = cook_toom.bounds(dy, x, kernel, bias)
+    gradients = conv2d_backward(dy, x, kernel)
+    expected = (conv2d(x, kernel, bias), *gradients[:2])
+    for actual, right, bound in zip((y, dx, dkernel), expected, bounds, strict=True):
+        assert actual.dtype == np.float32
+        assert (np.abs(actual - right) <= bound).all(), np.abs((actual - right) / bound).max()
+    assert_same_bits(dbias, directly(dy, x, kernel, bias)[3])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_it_is_another_arithmetic_than_the_direct_one(shape, isa):
+    arrays = problem(shape, 17)
+    some = [np.array_equal(a, d) for a, d in zip(computed(*arrays), directly(*arrays), strict=True)]
+    assert not some[0]
+    assert not some[2]
+
+
+@pytest.mark.parametrize("shape", NETWORKS, ids=str)
+def test_its_error_is_a_few_times_the_direct_one_s(shape, isa):
+    """Of results whose inputs are like a network's: at most what docs/numerics.md says."""
+    dy, x, kernel, bias = problem(shape, 16)
+    arrays = dy, np.maximum(x, 0), kernel, bias
+    expected = (conv2d(*arrays[1:]), *conv2d_backward(*arrays[:3])[:2])
+    for actual, direct, right in zip(computed(*arrays), directly(*arrays), expected, strict=False):
+        scale = np.sqrt(np.mean(right**2))
+        error, of_direct = (np.sqrt(np.mean((a - right) ** 2)) / scale for a in (actual, direct))
+        assert error <= 2e-6
+        assert error <= 12 * of_direct
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradients_are_those_of_the_forward_pass(shape, isa):
+    """A linear function's: <dy, conv(x, kernel)> is <dx, x> and <dkernel, kernel>."""
+    dy, x, kernel, _ = problem(shape, 3)
+    y = ops.conv2d(x, kernel)
+    dx, dkernel, _ = ops.conv2d_backward(dy, x, kernel)
+    product = np.sum(float64(dy) * y)
+    size = np.sqrt(np.sum(float64(dy) ** 2) * np.sum(float64(y) ** 2))
+    assert abs(np.sum(float64(dx) * x) - product) <= 1e-6 * size
+    assert abs(np.sum(float64(dkernel) * kernel) - product) <= 1e-6 * size
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_batches_threads_and_instruction_sets_change_no_bit(shape, threads_restored):
+    arrays = dy, x, kernel, bias = problem(shape, 33)
+    former = _core.active_isa()
+    try:
+        for family in (["baseline"], FMA):
+            found = []
+            for name in family:
+                _core.set_isa(name)
+                for n in (1, 3):
+                    pylenet.set_num_threads(n)
+                    found.append(computed(*arrays))
+                y, dx, *_ = found[-1]
+                for batch in BATCHES:
+                    part = slice(20 - batch, 20)
+                    assert_same_bits(ops.conv2d(x[part], kernel, bias), y[part])
+                    assert_same_bits(ops.conv2d_backward(dy[part], x[part], kernel)[0], dx[part])
+            for other in found[1:]:
+                assert_same_bits(other, found[0])
+            few = []
+            for name in family:  # a batch that some compute in lanes, and some image by image
+                _core.set_isa(name)
+                few += [computed(dy[:6], x[:6], kernel, bias)]
+            for other in few[1:]:
+                assert_same_bits(other, few[0])
+    finally:
+        _core.set_isa(former)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("shape", [((13, 14, 6), 9, 5), ((11, 13, 16), 16, 3)], ids=str)
+def test_padding_is_zeros_around_the_image(shape, padding, isa):
+    image, filters, size = shape
+    around = size // 2 if padding == "same" else 0
+    x, kernel = uniform((5, *image), 1), uniform((size, size, image[2], filters), 2)
+    framed = np.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
+    y = ops.conv2d(x, kernel, padding=padding)
+    assert_same_bits(y, ops.conv2d(framed, kernel))
+    dy = uniform(y.shape, 3)
+    dx, dkernel, dbias = ops.conv2d_backward(dy, x, kernel, padding=padding)
+    expected = ops.conv2d_backward(dy, framed, kernel)
+    inside = slice(around, around + image[0]), slice(around, around + image[1])
+    assert_same_bits((dx, dkernel, dbias), (expected[0][:, inside[0], inside[1]], *expected[1:]))
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spreads_over_its_tiles_and_no_further(value, batch, isa):
+    _, x, kernel, bias = problem(((12, 20, 6), 16, 5), batch)
+    clean = ops.conv2d(x, kernel, bias)
+    x[-1, 6, 10, 2] = value  # in the second tile, which reads columns 4 to 11, and the third
+    y = ops.conv2d(x, kernel, bias)
+    reached = np.zeros(y.shape, bool)
+    reached[-1, 2:7, 4:12] = True
+    assert not np.isfinite(y[reached]).any()
+    assert_same_bits(y[~reached], clean[~reached])
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_an_empty_image_gives_the_bias_exactly(batch, isa):
+    _, x, kernel, bias = problem(((12, 12, 6), 16, 5), batch)
+    y = ops.conv2d(0 * x, kernel, bias)
+    assert_same_bits(y, np.broadcast_to(bias, y.shape).copy())
+
+
+@pytest.mark.parametrize("name", LENETS)
+@pytest.mark.parametrize("batch_size", [1, 6, 32])
+def test_a_training_has_the_same_bits_always(name, batch_size, threads_restored):
+    x, y = digits(96)
+    found = []
+    former = _core.active_isa()
+    try:
+        for isa in FMA or ["baseline"]:
+            _core.set_isa(isa)
+            for n in (1, 3):
+                pylenet.set_num_threads(n)
+                model = compiled(LENETS[name])
+                model.fit(x, y, batch_size, 1, verbose=0)
+                found.append((*model.get_weights(), model.predict(x[:40]), model.predict(x[:1])))
+    finally:
+        _core.set_isa(former)
+    for other in found[1:]:
+        assert_same_bits(other, found[0])
+
+
+# The switch
+
+SHOW = """
+import pylenet
+from pylenet import _core
+pylenet.show_config()
+print(_core.active_convolution())
+"""
+
+
+@pytest.mark.parametrize("name", ["direct", "cook_toom"])
+def test_the_environment_chooses_the_algorithm(name, run_python):
+    done = run_python(SHOW, PYLENET_CONVOLUTION=name)
+    assert done.returncode == 0, done.stderr
+    *config, active = done.stdout.splitlines()
+    assert active == name
+    assert any(line.split() == ["convolution:", name] for line in config), done.stdout
+
+
+@pytest.mark.parametrize("name", ["winograd", "Direct", "direct "])
+@pytest.mark.parametrize("use", ["pylenet.show_config()", "pylenet.ops.dense(x, x)"])
+def test_an_unknown_algorithm_is_an_error_on_first_use(name, use, run_python):
+    code = f"import numpy, pylenet\nx = numpy.ones((1, 1), numpy.float32)\n{use}"
+    done = run_python(code, PYLENET_CONVOLUTION=name)
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert last == (
+        f"ValueError: PYLENET_CONVOLUTION must be 'direct' or 'cook_toom', got '{name}'"
+    )
+
+
+@pytest.mark.parametrize("name", ["winograd", "", "Direct"])
+def test_choosing_an_unknown_algorithm_is_an_error_and_changes_nothing(name):
+    with pytest.raises(ValueError, match=r"convolution must be 'direct' or 'cook_toom', got"):
+        _core.set_convolution(name)
+    assert _core.active_convolution() == "cook_toom"
+
+
+def test_a_network_keeps_the_algorithm_it_was_built_with():
+    x, _ = digits(16)
+    model = compiled(LENETS["modern"])
+    before = model.predict(x)
+    _core.set_convolution("direct")
+    assert_same_bits(model.predict(x), before)
