@@ -102,7 +102,8 @@ class Graph(NamedTuple):
         """The graph planned in C++.
 
         frozen: names of layers whose weights training leaves alone. isa, convolution: an
-        instruction set and the convolutions' algorithm by name; None means the one in force. gate: of the weights' memory; None means one of its own.
+        instruction set and the convolutions' algorithm by name; None means the one in force.
+        gate: of the weights' memory; None means one of its own.
         """
         nodes = [{"kind": node.kind, **node.settings} for node in self.nodes]
         still = [
