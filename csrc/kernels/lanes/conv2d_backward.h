@@ -1,5 +1,5 @@
 // 2-D convolution in lane layout: gradient of the input, gradient of the kernel. Tiles as forward
-// (conv2d-inl.h).
+// (conv2d.h).
 #pragma once
 
 #include "kernels/kernel_rows.h"
@@ -55,15 +55,17 @@ inline void conv2d_input_tile(float* dx, const float* dy, const float* kernel, c
   }
 }
 
-// One input row of TI channels: a triangle, whole tiles, a triangle.
-template <int TI, int KW>
+// One input row of TI channels: a triangle, whole tiles of TX columns, narrower ones, a triangle.
+template <int TI, int TX, int KW>
 inline void conv2d_input_row(float* dx, const float* dy, const float* kernel, const ConvShape& s,
                              int ic, int ih) {
-  constexpr int kTile = 4;
   int iw = KW - 1;
   conv2d_input_tile<TI, KW - 1, KW, Edge::kLeft>(dx, dy, kernel, s, ic, ih, 0);
-  for (; iw + kTile <= s.out_width; iw += kTile)
-    conv2d_input_tile<TI, kTile, KW, Edge::kNone>(dx, dy, kernel, s, ic, ih, iw);
+  for (; iw + TX <= s.out_width; iw += TX)
+    conv2d_input_tile<TI, TX, KW, Edge::kNone>(dx, dy, kernel, s, ic, ih, iw);
+  if constexpr (TI == 4 && TX == 4)
+    for (; iw + 2 <= s.out_width; iw += 2)
+      conv2d_input_tile<TI, 2, KW, Edge::kNone>(dx, dy, kernel, s, ic, ih, iw);
   for (; iw < s.out_width; iw++)
     conv2d_input_tile<TI, 1, KW, Edge::kNone>(dx, dy, kernel, s, ic, ih, iw);
   conv2d_input_tile<TI, KW - 1, KW, Edge::kRight>(dx, dy, kernel, s, ic, ih, iw);
@@ -73,10 +75,16 @@ template <int KW>
 void conv2d_input_sized(float* dx, const float* dy, const float* kernel, const ConvShape& s) {
   for (int ih = 0; ih < s.in_height; ih++) {
     int ic = 0;
+    // Of 4 channels, so that none of 20, 32 or 64 is left to a tile of its own: 1.15 times as fast
+    // with 3 x 3 of 32 channels.
+    if (s.in_channels % (kRegisters == 32 ? 6 : 3) != 0)
+      for (; ic + 4 <= s.in_channels; ic += 4)
+        conv2d_input_row<4, kRegisters == 32 ? 4 : 2, KW>(dx, dy, kernel, s, ic, ih);
     if constexpr (kRegisters == 32)
-      for (; ic + 6 <= s.in_channels; ic += 6) conv2d_input_row<6, KW>(dx, dy, kernel, s, ic, ih);
-    for (; ic + 3 <= s.in_channels; ic += 3) conv2d_input_row<3, KW>(dx, dy, kernel, s, ic, ih);
-    for (; ic < s.in_channels; ic++) conv2d_input_row<1, KW>(dx, dy, kernel, s, ic, ih);
+      for (; ic + 6 <= s.in_channels; ic += 6)
+        conv2d_input_row<6, 4, KW>(dx, dy, kernel, s, ic, ih);
+    for (; ic + 3 <= s.in_channels; ic += 3) conv2d_input_row<3, 4, KW>(dx, dy, kernel, s, ic, ih);
+    for (; ic < s.in_channels; ic++) conv2d_input_row<1, 4, KW>(dx, dy, kernel, s, ic, ih);
   }
 }
 
@@ -139,42 +147,68 @@ void conv2d_backward_input(float* dx, float* scratch, const float* dy, const flo
 
 // ---- gradient of the kernel
 
-// TO output channels x TK neighbouring taps of one kernel row, contracted over all positions.
-template <int TO, int TK>
+// TO output channels x TK neighbouring taps in each of TH kernel rows, contracted over all
+// positions.
+template <int TO, int TH, int TK>
 inline void conv2d_kernel_tile(float* dkernel, const float* x, const float* dy, const ConvShape& s,
                                int oc, int ic, int kh, int kw) {
+  constexpr int kSums = TO == 3 ? 4 : TO;
   const std::size_t map = std::size_t(s.out_height) * s.out_width * kLanes;
-  vec acc[TO][TK];
+  const std::size_t down = std::size_t(s.in_width) * kLanes;
+  vec acc[TH][TK][kSums];
   PYLENET_UNROLL
-  for (int t = 0; t < TO; t++) {
+  for (int h = 0; h < TH; h++) {
     PYLENET_UNROLL
-    for (int k = 0; k < TK; k++) acc[t][k] = vec{};
+    for (int k = 0; k < TK; k++) {
+      PYLENET_UNROLL
+      for (int t = 0; t < kSums; t++) acc[h][k][t] = vec{};
+    }
   }
   for (int oh = 0; oh < s.out_height; oh++) {
     const int ih = oh * s.stride_height + kh;
-    const float* row = x + ((std::size_t(ic) * s.in_height + ih) * s.in_width + kw) * kLanes;
+    const float* row = x + (std::size_t(ic) * s.in_height + ih) * down + kw * kLanes;
     const float* g = dy + oc * map + std::size_t(oh) * s.out_width * kLanes;
     for (int ow = 0; ow < s.out_width; ow++, row += s.stride_width * kLanes, g += kLanes) {
-      vec xv[TK];
-      PYLENET_UNROLL
-      for (int k = 0; k < TK; k++) xv[k] = load(row + k * kLanes);
-      PYLENET_UNROLL
-      for (int t = 0; t < TO; t++) {
-        const vec gv = load(g + t * map);
+      if constexpr (TO < TH * TK) {  // hold the outputs, one tap at a time
+        vec gv[TO];
         PYLENET_UNROLL
-        for (int k = 0; k < TK; k++) acc[t][k] = fma(xv[k], gv, acc[t][k]);
+        for (int t = 0; t < TO; t++) gv[t] = load(g + t * map);
+        PYLENET_UNROLL
+        for (int h = 0; h < TH; h++) {
+          PYLENET_UNROLL
+          for (int k = 0; k < TK; k++) {
+            const vec xv = load(row + h * down + k * kLanes);
+            PYLENET_UNROLL
+            for (int t = 0; t < TO; t++) acc[h][k][t] = fma(xv, gv[t], acc[h][k][t]);
+          }
+        }
+      } else {  // hold the taps, one output at a time
+        vec xv[TH][TK];
+        PYLENET_UNROLL
+        for (int h = 0; h < TH; h++) {
+          PYLENET_UNROLL
+          for (int k = 0; k < TK; k++) xv[h][k] = load(row + h * down + k * kLanes);
+        }
+        PYLENET_UNROLL
+        for (int t = 0; t < TO; t++) {
+          const vec gv = load(g + t * map);
+          PYLENET_UNROLL
+          for (int h = 0; h < TH; h++) {
+            PYLENET_UNROLL
+            for (int k = 0; k < TK; k++) acc[h][k][t] = fma(xv[h][k], gv, acc[h][k][t]);
+          }
+        }
       }
     }
   }
   PYLENET_UNROLL
-  for (int k = 0; k < TK; k++) {
-    float* out =
-        dkernel +
-        ((std::size_t(kh) * s.kernel_width + kw + k) * s.in_channels + ic) * s.out_channels + oc;
-    vec tap[TO];
+  for (int h = 0; h < TH; h++) {
     PYLENET_UNROLL
-    for (int t = 0; t < TO; t++) tap[t] = acc[t][k];
-    store_some(out, lane_sums<TO>(tap), TO);
+    for (int k = 0; k < TK; k++) {
+      const std::size_t tap = std::size_t(kh + h) * s.kernel_width + kw + k;
+      store_some(dkernel + (tap * s.in_channels + ic) * s.out_channels + oc,
+                 lane_sums<kSums>(acc[h][k]), TO);
+    }
   }
 }
 
@@ -183,7 +217,7 @@ template <int TO, int TK>
 inline void conv2d_kernel_row(float* dkernel, const float* x, const float* dy, const ConvShape& s,
                               int oc, int ic, int kh, int kw = 0) {
   for (; kw + TK <= s.kernel_width; kw += TK)
-    conv2d_kernel_tile<TO, TK>(dkernel, x, dy, s, oc, ic, kh, kw);
+    conv2d_kernel_tile<TO, 1, TK>(dkernel, x, dy, s, oc, ic, kh, kw);
   if constexpr (TK > 1) {
     if (kw < s.kernel_width) conv2d_kernel_row<TO, TK - 1>(dkernel, x, dy, s, oc, ic, kh, kw);
   }
@@ -195,6 +229,16 @@ inline void conv2d_kernel_channels(float* dkernel, const float* x, const float* 
   for (int ic = 0; ic < s.in_channels; ic++)
     for (int kh = 0; kh < s.kernel_height; kh++)
       conv2d_kernel_row<TO, 5>(dkernel, x, dy, s, oc, ic, kh);
+}
+
+// The same of kernels 3 wide, TH rows at a time: three taps are too few to hide a multiply-add's
+// latency, and a dy that does not fit the first-level cache is read once for TH kernel rows.
+template <int TO, int TH>
+inline void conv2d_kernel_channels_of_3(float* dkernel, const float* x, const float* dy,
+                                        const ConvShape& s, int oc) {
+  for (int ic = 0; ic < s.in_channels; ic++)
+    for (int kh = 0; kh < s.kernel_height; kh += TH)
+      conv2d_kernel_tile<TO, TH, 3>(dkernel, x, dy, s, oc, ic, kh, 0);
 }
 
 // Each channel is one chain of additions: several at a time hide their latency.
@@ -217,6 +261,14 @@ void conv2d_backward_kernel(float* dkernel, float* dbias, const float* x, const 
                             const ConvShape& s) {
   const std::size_t map = std::size_t(s.out_height) * s.out_width;
   int oc = 0;
+  // With 3 x 3 of 32 channels 1.4 times as fast on 26 x 26 values, 1.1 times on 13 x 13; AVX2: 1.4
+  // times on both.
+  if (s.kernel_width == 3 && kRegisters == 32 && s.kernel_height % 3 == 0)
+    for (; oc + 3 <= s.out_channels; oc += 3)
+      conv2d_kernel_channels_of_3<3, 3>(dkernel, x, dy, s, oc);
+  if (s.kernel_width == 3 && kRegisters < 32)
+    for (; oc + 4 <= s.out_channels; oc += 4)
+      conv2d_kernel_channels_of_3<4, 1>(dkernel, x, dy, s, oc);
   if constexpr (kRegisters == 32)
     for (; oc + 4 <= s.out_channels; oc += 4) conv2d_kernel_channels<4>(dkernel, x, dy, s, oc);
   for (; oc + 2 <= s.out_channels; oc += 2) conv2d_kernel_channels<2>(dkernel, x, dy, s, oc);
