@@ -509,13 +509,14 @@ py::dict profile(const Network& network, const py::object& parameters, const py:
   interruptible(network, false, [&](Interrupt&, GilReleased&) {
     times = network.profile(p, view, count, targets, loss, repeats);
   });
+  const auto phase = [](const PhaseTime& t) {
+    return py::make_tuple(t.seconds, t.work, t.multiplications);
+  };
   py::list layers;
   for (const LayerTimes& t : times.layers)
-    layers.append(
-        py::dict(py::arg("node") = t.node,
-                 py::arg("forward") = py::make_tuple(t.forward.seconds, t.forward.work),
-                 py::arg("backward") = py::make_tuple(t.backward.seconds, t.backward.work),
-                 py::arg("update") = py::make_tuple(t.update.seconds, t.update.work)));
+    layers.append(py::dict(py::arg("node") = t.node, py::arg("forward") = phase(t.forward),
+                           py::arg("backward") = phase(t.backward),
+                           py::arg("update") = phase(t.update)));
   return py::dict(py::arg("images") = times.images, py::arg("pack") = times.pack,
                   py::arg("loss") = times.loss, py::arg("layers") = layers);
 }

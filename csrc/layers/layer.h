@@ -31,6 +31,9 @@ struct Records {
   float *first, *second;  // [group][floats]; null where no gradient of parameters is wanted
 };
 
+// What a layer with weights does with them: forward, its input's gradient, theirs.
+enum class Pass { kForward, kInputGradient, kWeightGradient };
+
 // What a layer needs for one group, besides its input and output.
 struct Call {
   const Kernels& kernels;
@@ -146,6 +149,9 @@ class Layer {
   virtual std::size_t backward_scratch(int lanes) const { return forward_scratch(lanes); }
   // Multiply-adds of a forward pass on one image; operations of another kind where it has none.
   virtual double cost() const { return double(size_of(out)); }
+  // Multiplications of a pass on one image, of a layer with weights: as many as multiply-adds,
+  // unless an algorithm needs fewer.
+  virtual double multiplications(Pass) const { return cost(); }
   virtual RecordFloats record_floats(int /*lanes*/) const { return {0, 0}; }
 
   // Whether the parts below contract over images, a multiply-add a weight and image, or only add up

@@ -46,8 +46,9 @@ struct TrainCall {
 };
 
 struct PhaseTime {
-  double seconds;  // for one group
-  double work;     // multiply-adds an image; 0 where it has none
+  double seconds;          // for one group
+  double work;             // multiply-adds an image; 0 where it has none
+  double multiplications;  // as many, or fewer
 };
 
 struct LayerTimes {

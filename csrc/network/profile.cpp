@@ -70,11 +70,17 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
   StepTimes times{images.count, 0.0, 0.0, {}};
   for (int i = 0; i < layers; i++) {
     const Layer& layer = *layers_[i];
-    const double work = layer.tensors.empty() ? 0.0 : layer.cost();
-    const double input = i > first_trainable_ ? work : 0.0;
-    const double weights = layer.contracts_in_parts() ? work : 0.0;
-    times.layers.push_back(
-        {std::size_t(i), {0.0, work}, {0.0, input + work - weights}, {0.0, weights}});
+    PhaseTime forward{}, backward{}, update{};
+    if (!layer.tensors.empty()) {
+      const auto add = [&](PhaseTime& phase, Pass pass) {
+        phase.work += layer.cost();
+        phase.multiplications += layer.multiplications(pass);
+      };
+      add(forward, Pass::kForward);
+      if (i > first_trainable_) add(backward, Pass::kInputGradient);
+      add(layer.contracts_in_parts() ? update : backward, Pass::kWeightGradient);
+    }
+    times.layers.push_back({std::size_t(i), forward, backward, update});
   }
   Lap lap;
   for (int repeat = 0; repeat < repeats; repeat++) {

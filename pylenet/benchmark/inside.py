@@ -28,8 +28,8 @@ def profile(
     """The extension's profile of `repeats` steps of cross-entropy on one thread.
 
     x: (images, height, width, channels), as many images as are computed together at most. y:
-    labels (images,). "pack" and "loss": median seconds; "layers": each layer's seconds and
-    multiply-adds an image, by phase.
+    labels (images,). "pack" and "loss": median seconds; "layers": each layer's seconds,
+    multiply-adds and multiplications an image, by phase.
     """
     loss = _core.LossKind.CROSS_ENTROPY_FROM_LOGITS
     labels = y.astype(np.int32)

@@ -32,8 +32,10 @@ class Measurement:
 
     batch_size: images computed together. unit: of the values, "s" or "FLOP/s". name, phase: of a
     kernel. flops: floating-point operations that a value stands for, a multiply-add being two; 0
-    where there are none. images_timed: of an epoch, whose values are scaled to 60,000 images.
-    values: one for each round. calls: of predictions, every single one.
+    where there are none. multiplications: those that are done, half of flops or, by algorithms that
+    need fewer, less; then the share of the peak may be above 1. images_timed: of an epoch, whose
+    values are scaled to 60,000 images. values: one for each round. calls: of predictions, every
+    single one.
     """
 
     form: str
@@ -43,6 +45,7 @@ class Measurement:
     name: str = ""
     phase: str = ""
     flops: float = 0.0
+    multiplications: float = 0.0
     images_timed: int = 0
     values: list[float] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)
@@ -56,6 +59,11 @@ class Measurement:
         """FLOP/s of the median."""
         return self.flops / self.median
 
+    @property
+    def done(self) -> float:
+        """The part of the multiplications that flops count which are done."""
+        return 2 * self.multiplications / self.flops if self.multiplications else 1.0
+
     def record(self, peak: float | None = None) -> dict[str, Any]:
         """For JSON: what is known of it. peak: FLOP/s, to give the share that it reaches."""
         known = {name: value for name, value in asdict(self).items() if value not in ("", 0, [])}
@@ -63,13 +71,17 @@ class Measurement:
         calls = {"calls": known.pop("calls")} if self.calls else {}
         known |= {"median": self.median, "lowest": min(values), "highest": max(values)}
         if self.flops and peak:
-            known |= {"flops_per_second": self.rate, "share_of_peak": share(self.rate, peak)}
+            known |= {
+                "flops_per_second": self.rate,
+                "share_of_peak": share(self.rate, peak, self.done),
+            }
         return known | {"values": values} | calls
 
 
-def share(rate: float, peak: float) -> float:
-    """Of the peak; what was reached is possible, so that none is above 1."""
-    return rate / max(rate, peak)
+def share(rate: float, peak: float, done: float = 1.0) -> float:
+    """Of the peak. done: the part of the multiplications of `rate` that are done. What was reached
+    is possible, so that none is above 1 / done."""
+    return rate / max(rate * done, peak)
 
 
 def middle(count: int) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import median
 from time import perf_counter
 
 from .measurement import Effort, Measurement, rounds
-from .subjects import EPOCH, FORMS, Images, model_of, on_threads
+from .subjects import EPOCH, LENETS, PLANS, Images, in_shape, model_of, on_threads
 
 __all__ = ["THREADS_BATCH", "calls", "epochs_by_batch", "epochs_by_threads", "thread_counts"]
 
@@ -21,18 +22,18 @@ DIFFERENT = 64  # batches that predict is given in turn
 
 
 def epochs_by_batch(
-    images: Images, threads: int, flops: dict[str, float], effort: Effort
+    images: Images, threads: int, flops: Mapping[str, float], effort: Effort
 ) -> list[Measurement]:
-    """fit for one epoch: both LeNets at each batch size. flops: of an epoch, by form."""
-    wanted = [(form, batch, threads) for form in FORMS for batch in TRAIN_BATCHES]
+    """fit for one epoch: each form at each batch size. flops: of an epoch, by form."""
+    wanted = [(form, batch, threads) for form in flops for batch in TRAIN_BATCHES]
     return _epochs(wanted, images, flops, effort)
 
 
 def epochs_by_threads(
-    images: Images, threads: int, flops: dict[str, float], effort: Effort
+    images: Images, threads: int, flops: Mapping[str, float], effort: Effort
 ) -> list[Measurement]:
-    """Both LeNets at batch 128 on 1 .. threads threads."""
-    wanted = [(form, THREADS_BATCH, n) for form in FORMS for n in thread_counts(threads)]
+    """Each form at batch 128 on 1 .. threads threads."""
+    wanted = [(form, THREADS_BATCH, n) for form in flops for n in thread_counts(threads)]
     return _epochs(wanted, images, flops, effort)
 
 
@@ -42,9 +43,11 @@ def thread_counts(most: int) -> list[int]:
     return sorted({n for n in (1, 2, 3, 4, *doubling) if n < most} | {most})
 
 
-def calls(images: Images, threads: int, effort: Effort) -> list[Measurement]:
-    """predict_on_batch of both LeNets at each batch size."""
-    found = [Measurement(form, batch, threads) for form in FORMS for batch in PREDICT_BATCHES]
+def calls(
+    images: Images, threads: int, effort: Effort, forms: Sequence[str] = LENETS
+) -> list[Measurement]:
+    """predict_on_batch of each form at each batch size."""
+    found = [Measurement(form, batch, threads) for form in forms for batch in PREDICT_BATCHES]
     with on_threads(threads):
         for _ in rounds(effort):
             for entry in found:
@@ -55,7 +58,7 @@ def calls(images: Images, threads: int, effort: Effort) -> list[Measurement]:
 
 
 def _epochs(
-    wanted: list[tuple[str, int, int]], images: Images, flops: dict[str, float], effort: Effort
+    wanted: list[tuple[str, int, int]], images: Images, flops: Mapping[str, float], effort: Effort
 ) -> list[Measurement]:
     found = [Measurement(*entry, flops=flops[entry[0]]) for entry in wanted]
     for entry in found:
@@ -75,18 +78,20 @@ def _part(warm_up_seconds: float, effort: Effort) -> int:
 
 def _seconds(entry: Measurement, images: Images, count: int) -> float:
     """fit on `count` images, from the same weights each time, once all it needs is there."""
-    x, y = images
+    x, y = in_shape(images[0][:count], PLANS[entry.form].image), images[1]
     model = model_of(entry.form)
     with on_threads(entry.threads):
         model.fit(x[:PART], y[:PART], entry.batch_size, verbose=0)
         started = perf_counter()
-        model.fit(x[:count], y[:count], entry.batch_size, verbose=0)
+        model.fit(x, y[:count], entry.batch_size, verbose=0)
         return perf_counter() - started
 
 
 def _time_calls(entry: Measurement, images: Images, effort: Effort) -> list[float]:
     x, batch = images[0], entry.batch_size
-    batches = [x[i * batch : (i + 1) * batch] for i in range(min(DIFFERENT, len(x) // batch))]
+    count = min(DIFFERENT, len(x) // batch)
+    shaped = in_shape(x[: count * batch], PLANS[entry.form].image)
+    batches = [shaped[i * batch : (i + 1) * batch] for i in range(count)]
     predict = model_of(entry.form).predict_on_batch
     for _ in range(WARM_UP_CALLS):
         predict(batches[0])

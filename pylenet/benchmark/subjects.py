@@ -1,9 +1,11 @@
-"""What is measured: the two LeNets, and the images that they are given."""
+"""What is measured: networks of MNIST's size, and the images that they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,22 +15,81 @@ from .. import _threads, utils
 from ..datasets._idx import Bytes
 from ..datasets._known import MNIST
 from ..datasets._load import Arrays, Search
+from ..layers import AveragePooling2D, Conv2D, Dense, Flatten, Input, MaxPooling2D, Rescaling
 from ..models import Sequential, lenet5_classic, lenet5_modern
 from ..optimizers import SGD
 
 __all__ = [
     "EPOCH",
     "FORMS",
+    "LENETS",
+    "NETWORKS",
+    "PLANS",
     "SEED",
     "Arrays",
     "Images",
+    "Plan",
     "digits",
+    "in_shape",
     "mnist_on_disk",
     "model_of",
     "on_threads",
 ]
 
-FORMS: dict[str, Callable[[], Sequential]] = {"classic": lenet5_classic, "modern": lenet5_modern}
+
+@dataclass(frozen=True)
+class Plan:
+    """A network, for whoever builds it.
+
+    layers: ("conv", filters, size), ("pool",) of 2 x 2, ("dense", units); a dense layer of ten with
+    a softmax follows. image: the shape of one. activation, pool: those of all layers.
+    """
+
+    layers: tuple[tuple[Any, ...], ...]
+    image: tuple[int, int, int] = (28, 28, 1)
+    activation: str = "relu"
+    pool: str = "max"
+
+
+_POOL = ("pool",)
+_LENET = (("conv", 6, 5), _POOL, ("conv", 16, 5), _POOL, ("dense", 120), ("dense", 84))
+# Of the examples of others, which these are, the random zeros are left out.
+PLANS = {
+    "classic": Plan(_LENET, activation="tanh", pool="average"),
+    "modern": Plan(_LENET),
+    "lenet32": Plan(_LENET, (32, 32, 3)),
+    "caffe": Plan((("conv", 20, 5), _POOL, ("conv", 50, 5), _POOL, ("dense", 500))),
+    "keras": Plan((("conv", 32, 3), _POOL, ("conv", 64, 3), _POOL)),
+    "torch": Plan((("conv", 32, 3), ("conv", 64, 3), _POOL, ("dense", 128))),
+    "mlp": Plan((("dense", 512), ("dense", 512))),
+}
+LENETS = ("classic", "modern")
+NETWORKS = {"lenet": LENETS} | {name: (name,) for name in PLANS if name not in LENETS}
+
+
+def _built(plan: Plan) -> Sequential:
+    pool = AveragePooling2D if plan.pool == "average" else MaxPooling2D
+    model = Sequential([Input(plan.image), Rescaling(1 / 255)])
+    for kind, *sizes in plan.layers:
+        if kind == "conv":
+            model.add(Conv2D(*sizes, activation=plan.activation))
+        elif kind == "pool":
+            model.add(pool(2))
+        else:
+            if not isinstance(model.layers[-1], Dense):
+                model.add(Flatten())
+            model.add(Dense(sizes[0], plan.activation))
+    if not isinstance(model.layers[-1], Dense):
+        model.add(Flatten())
+    model.add(Dense(10, "softmax"))
+    return model
+
+
+FORMS: dict[str, Callable[[], Sequential]] = {
+    **{name: partial(_built, plan) for name, plan in PLANS.items()},
+    "classic": lenet5_classic,
+    "modern": lenet5_modern,
+}
 EPOCH = 60_000  # images
 SEED = 1
 
@@ -36,7 +97,7 @@ Images = tuple[Bytes, NDArray[Any]]
 
 
 def model_of(form: str, learning_rate: float = 0.001) -> Sequential:
-    """A LeNet with the weights of one seed, compiled with plain SGD."""
+    """A network with the weights of one seed, compiled with plain SGD."""
     utils.set_random_seed(SEED)
     model = FORMS[form]()
     model.compile(SGD(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -58,6 +119,14 @@ def digits(count: int, seed: int = SEED) -> Images:
     labels = rng.permutation(np.arange(count, dtype=np.uint8) % 10)
     noise = rng.integers(0, 96, (count, 28, 28), np.uint8)
     return noise + patterns.astype(np.uint8)[labels], labels
+
+
+def in_shape(x: Bytes, image: tuple[int, int, int]) -> Bytes:
+    """Images (N, 28, 28) as (N, *image): zeros around them, channels that are all the same."""
+    rows, columns, channels = image
+    around = [(size - 28, (size - 28) // 2) for size in (rows, columns)]
+    padded = np.pad(x, [(0, 0), *((before, more - before) for more, before in around)])
+    return np.repeat(padded[..., np.newaxis], channels, axis=3)
 
 
 @contextmanager

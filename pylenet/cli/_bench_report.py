@@ -76,7 +76,10 @@ def print_steps(kernels: Sequence[Measurement], peak: float) -> None:
             rows.append((name, *cells))
         print_table(rows)
         microseconds, gflops, of_peak = _figures(step, peak)
-        say(f"The step: {microseconds} us, {gflops} GFLOP/s, {of_peak} of peak.")
+        flops = sum(kernel.flops for kernel in step)
+        done = sum(kernel.done * kernel.flops for kernel in step)
+        work = f"; {_multiplications(done / flops, flops)}" if flops else ""
+        say(f"The step: {microseconds} us, {gflops} GFLOP/s, {of_peak} of peak{work}.")
 
 
 def _figures(kernels: Sequence[Measurement], peak: float) -> tuple[str, str, str]:
@@ -89,7 +92,16 @@ def _figures(kernels: Sequence[Measurement], peak: float) -> tuple[str, str, str
     if not flops:
         return time, "", ""
     rate = flops / median(seconds)
-    return time, f"{rate / 1e9:.0f}", f"{share(rate, peak):.0%}"
+    done = sum(kernel.done * kernel.flops for kernel in kernels) / flops
+    return time, f"{rate / 1e9:.0f}", f"{share(rate, peak, done):.0%}"
+
+
+def _multiplications(done: float, flops: float) -> str:
+    """How many are done, beside the direct count that flops stand for. done: the part of these."""
+    direct = f"{flops / 2:.4g}"
+    if done == 1:
+        return f"{direct} multiplications, the direct count"
+    return f"{done * flops / 2:.4g} multiplications, {done:.0%} of the direct {direct}"
 
 
 def print_epochs(epochs: Sequence[Measurement], peaks: Peaks) -> None:
@@ -105,7 +117,8 @@ def print_epochs(epochs: Sequence[Measurement], peaks: Peaks) -> None:
             say(
                 f"An epoch of {epoch.form} is {epoch.flops / 1e9:.1f} GFLOP: at batch "
                 f"{THREADS_BATCH} it runs at {epoch.rate / 1e9:.1f} GFLOP/s, "
-                f"{share(epoch.rate, peaks[threads]):.0%} of peak."
+                f"{share(epoch.rate, peaks[threads], epoch.done):.0%} of peak; "
+                f"{_multiplications(epoch.done, epoch.flops)}."
             )
 
 
@@ -131,7 +144,7 @@ def _epoch_cells(epoch: Measurement, peaks: Peaks) -> tuple[str, ...]:
         f"{epoch.median:.3f}{_mark(epoch.values)}",
         *(f"{value:.3f}" for value in (min(epoch.values), max(epoch.values))),
         f"{epoch.rate / 1e9:.1f}",
-        f"{share(epoch.rate, peaks[epoch.threads]):.0%}",
+        f"{share(epoch.rate, peaks[epoch.threads], epoch.done):.0%}",
         f"{epoch.images_timed:,}",
     )
 

@@ -89,7 +89,7 @@ def test_the_reference_agrees_with_that_of_the_tests_and_with_numeric_gradients(
     model = subjects.model_of(form)
     x, y = subjects.digits(3)
     weights = [np.float64(w) for w in model.get_weights()]
-    probabilities, gradients = reference.lenet5(form, weights, x, y)
+    probabilities, gradients = reference.network(subjects.PLANS[form], weights, x, y)
     expected = nets.forward(model, x[..., np.newaxis])
     np.testing.assert_allclose(probabilities, expected, atol=1e-7)  # the model's 1/255 is float32
 
@@ -114,6 +114,49 @@ def test_every_instruction_set_passes_the_checks(isa, threads_restored):
     text = checks.check(2)
     assert text.startswith("predictions within ")
     assert text.endswith("thread counts 1, 2, 3" if _core.OPENMP else "thread counts 1")
+
+
+@pytest.mark.parametrize("network", [n for n in subjects.NETWORKS if n != "lenet"])
+def test_every_network_computes_what_float64_does_in_its_shape(network):
+    (form,) = subjects.NETWORKS[network]
+    x, y = subjects.digits(2)
+    x = subjects.in_shape(x, subjects.PLANS[form].image)
+    assert x.shape[1:] == subjects.model_of(form).input_shape[1:]
+    probability, gradient = checks._check_values(form, subjects.model_of(form), (x, y))
+    assert probability < checks.ALLOWED_PROBABILITY
+    assert gradient < checks.ALLOWED_GRADIENT
+
+
+def test_images_stand_in_the_middle_of_larger_ones_in_every_channel():
+    x, _ = subjects.digits(3)
+    larger = subjects.in_shape(x, (32, 33, 3))
+    assert larger.shape == (3, 32, 33, 3)
+    assert (larger[:, 2:30, 2:30] == x[..., np.newaxis]).all()
+    assert larger.sum() == 3 * x.sum(dtype=int)
+    np.testing.assert_array_equal(subjects.in_shape(x, (28, 28, 1))[..., 0], x)
+
+
+def test_a_share_is_above_1_only_as_far_as_fewer_multiplications_explain(capsys):
+    assert measurement.share(3e9, 2e9, 0.5) == 1.5
+    assert measurement.share(5e9, 2e9, 0.5) == 2
+    kernel = Measurement("keras", 16, 1, flops=8e9, multiplications=1e9, name="c", phase="forward")
+    kernel.values = [1.0, 1.0]
+    assert kernel.record(4e9)["share_of_peak"] == 2
+    cli._bench_report.print_steps([kernel], 4e9)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "8 GFLOP/s, 200% of peak; 1e+09 multiplications, 25% of the direct 4e+09." in text
+
+
+def test_the_networks_that_are_asked_for_are_measured(tmp_path, capsys):
+    file = tmp_path / "bench.json"
+    assert cli.main(["bench", "--quick", "--network", "mlp", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    assert found["settings"]["forms"] == ["mlp"]
+    assert found["epoch_multiplications"]["mlp"] == found["epoch_flops"]["mlp"] / 2
+    assert {entry["form"] for entry in found["inference"]} == {"mlp"}
+    out = capsys.readouterr().out
+    assert "An epoch of mlp is 192.6 GFLOP" in out
+    assert "(training, mlp, batch 128, threads: " in out
 
 
 def wrong_prediction(model, x):

@@ -33,6 +33,9 @@ def test_a_profile_has_each_layer_s_time_and_work(build, isa):
         assert work["forward"] == [86400, 153600, 30720, 10080, 840]
         assert work["backward"] == [86400, 2 * 153600, 30720, 10080, 840]
         assert work["update"] == [30720, 10080, 840]
+        for layer in layers:
+            assert all(0 <= m <= w for _, w, m in (layer[phase] for phase in PHASES))
+            assert all((w > 0) == (m > 0) for _, w, m in (layer[phase] for phase in PHASES))
         for kept, weight in zip(before, model.get_weights(), strict=True):
             assert np.array_equal(kept, weight)
 
