@@ -14,12 +14,22 @@ Arrays = list[NDArray[Any]]
 
 
 def write(folder: Path, source: str, forms: Iterable[str]) -> str:
-    """Images and, for each form, initial and trained weights; returns which images these are."""
+    """Images and, for each form, initial and trained weights; returns which images these are.
+
+    A form that takes images of another shape has its own.
+    """
+    from pylenet.benchmark.subjects import PLANS, in_shape
+
     name, x, y, x_test = images(source)
     for stem, array in (("x", x), ("y", y), ("x_test", x_test)):
         np.save(folder / f"{stem}.npy", array)
     for form in forms:
-        initial, trained = weights(form, x, y)
+        own = x
+        if form in PLANS and PLANS[form].image != (*x.shape[1:], 1):
+            own = in_shape(x, PLANS[form].image)
+            np.save(folder / f"x-{form}.npy", own)
+            np.save(folder / f"x_test-{form}.npy", in_shape(x_test, PLANS[form].image))
+        initial, trained = weights(form, own, y)
         save(folder / f"{form}-initial.npz", initial)
         save(folder / f"{form}-trained.npz", trained)
     return name

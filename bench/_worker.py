@@ -60,7 +60,7 @@ class Worker:
         from _data import save
 
         steps = STEPS_OF_1998 if form == "1998" else PARITY_STEPS
-        x, y, count = self._array("x"), self._array("y"), steps * batch_size
+        x, y, count = self._images("x", form), self._array("y"), steps * batch_size
         started = perf_counter()
         trainer = self.peer.trainer(way, form, batch_size)
         trainer.set_weights(self._weights(form, "initial"))
@@ -82,7 +82,7 @@ class Worker:
 
     def time_train(self, form: str, batch_size: int, way: str, images: int) -> dict[str, float]:
         """The seconds of `images` images in whole batches, from the initial weights."""
-        x, y, few = self._array("x"), self._array("y"), WARM_UP_STEPS * batch_size
+        x, y, few = self._images("x", form), self._array("y"), WARM_UP_STEPS * batch_size
         started = perf_counter()
         trainer = self.peer.trainer(way, form, batch_size)
         trainer.set_weights(self._weights(form, "initial"))
@@ -101,7 +101,7 @@ class Worker:
 
         started = perf_counter()
         predictor = self.peer.predictor(way, form, batch_size, self._weights(form, "trained"))
-        batches = [predictor.prepare(x) for x in self._test_batches(batch_size)]
+        batches = [predictor.prepare(x) for x in self._test_batches(form, batch_size)]
         predictor.predict(batches[0])
         warm_up = perf_counter() - started
         save(self.folder / out, [np.array(predictor.predict(b)) for b in batches])
@@ -114,7 +114,7 @@ class Worker:
         calls = images // batch_size
         started = perf_counter()
         predictor = self.peer.predictor(way, form, batch_size, self._weights(form, "trained"))
-        batches = [predictor.prepare(x) for x in self._test_batches(batch_size)]
+        batches = [predictor.prepare(x) for x in self._test_batches(form, batch_size)]
         self._timed_calls(predictor, batches, -(-calls // 5))
         warm_up = perf_counter() - started
         seconds = self._timed_calls(predictor, batches, calls)
@@ -146,13 +146,17 @@ class Worker:
             predict(batch)
         return perf_counter() - started
 
-    def _test_batches(self, batch_size: int) -> list[Any]:
+    def _test_batches(self, form: str, batch_size: int) -> list[Any]:
         """Test images in whole batches, repeated where one batch needs more than there are."""
         import numpy as np
 
-        x = self._array("x_test")
+        x = self._images("x_test", form)
         count = max(1, min(len(x) // batch_size, MOST_TEST_BATCHES))
-        return list(np.resize(x, (count, batch_size, 28, 28)))
+        return list(np.resize(x, (count, batch_size, *x.shape[1:])))
+
+    def _images(self, stem: str, form: str) -> Any:
+        own = f"{stem}-{form}"
+        return self._array(own if (self.folder / f"{own}.npy").exists() else stem)
 
     def _array(self, stem: str) -> Any:
         import numpy as np

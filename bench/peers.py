@@ -40,14 +40,14 @@ from _work import KINDS, works
 from pylenet.benchmark.chart import draw
 from pylenet.benchmark.machine import load, machine
 from pylenet.benchmark.measurement import middle
-from pylenet.benchmark.subjects import EPOCH, FORMS
+from pylenet.benchmark.subjects import EPOCH, LENETS, NETWORKS
 
 FOLDER = Path("pylenet-out")
 DEFAULT = "default %(default)s"
 USUAL: dict[str, Any] = {
     "rounds": 5,
     "seconds": 4.0,
-    "forms": list(FORMS),
+    "forms": list(LENETS),
     "work": ["train", "inference"],
     "batch_sizes": [128, 32, 1],
     "inference_batch_sizes": [1, 128, 10_000],
@@ -115,7 +115,9 @@ def parsed_arguments() -> argparse.Namespace:
     names = [name for name, peer in PEERS.items() if peer.by_default]
     help_ = f"default: those of {' '.join(names)} that are installed; none given: pylenet alone"
     add("--peers", nargs="*", choices=PEERS, metavar="PEER", help=f"of {' '.join(PEERS)}; {help_}")
-    add("--forms", nargs="+", choices=FORMS, help=DEFAULT)
+    add("--forms", nargs="+", choices=LENETS, help=f"of LeNet; {DEFAULT}")
+    help_ = f"what to measure instead of LeNet: of {' '.join(NETWORKS)}"
+    add("--network", nargs="+", choices=list(NETWORKS), metavar="NAME", help=help_)
     add("--work", nargs="+", choices=KINDS, metavar="KIND", help=f"of {' '.join(KINDS)}; {DEFAULT}")
     add("--data", choices=("mnist", "synthetic"), default="mnist", help=DEFAULT)
     help_ = f"what takes longer is timed on a share of the epoch and scaled; {DEFAULT}"
@@ -128,6 +130,9 @@ def parsed_arguments() -> argparse.Namespace:
     if args.quick:
         parser.set_defaults(**QUICK)
         args = parser.parse_args()
+    if args.network:
+        own = [args.forms if name == "lenet" else NETWORKS[name] for name in args.network]
+        args.forms = list(dict.fromkeys(form for forms in own for form in forms))
     if args.chart and not importlib.util.find_spec("matplotlib"):
         parser.error("--chart needs matplotlib: pip install matplotlib")
     if "to-99" in args.work and args.data != "mnist":
@@ -188,7 +193,7 @@ def chart(args: argparse.Namespace, found: dict[str, Any]) -> None:
         return
     where, rounds = found["machine"], found["settings"]["rounds"]
     caption = (
-        f"LeNet on 28x28, {found['settings']['data']}; {where['cpu']}, pylenet with "
+        f"{found['settings']['data']}; {where['cpu']}, pylenet with "
         f"{where['pylenet']['ISA active']}; {middle(rounds)}, lowest and highest of {rounds}; "
         "in brackets the ratio of times, peer to pylenet"
     )

@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from .base import LEARNING_RATE, Labels, Pixels, Ways, Weights
+from .plans import PLANS
 
 
 class Jax:
@@ -53,7 +54,8 @@ class JaxTrainer:
         return [np.array(p) for p in self.parameters]
 
     def prepare(self, x: Pixels, y: Labels) -> list[tuple[Any, Any]]:
-        batches = images(x).reshape(-1, self.batch_size, 28, 28, 1)
+        pixels = images(x)
+        batches = pixels.reshape(-1, self.batch_size, *pixels.shape[1:])
         labels = y.astype(np.int32).reshape(-1, self.batch_size)
         return [(jnp.array(a), jnp.array(b)) for a, b in zip(batches, labels, strict=True)]
 
@@ -79,17 +81,23 @@ class JaxPredictor:
 
 
 def images(x: Pixels) -> Any:
-    return x.astype(np.float32)[..., None] / np.float32(255)
+    last = x[..., None] if x.ndim == 3 else x
+    return last.astype(np.float32) / np.float32(255)
 
 
 def logits(form: str, parameters: list[Any], x: Any) -> Any:
-    activation = jnp.tanh if form == "classic" else jax.nn.relu
-    pool = average_pool if form == "classic" else max_pool
-    k1, b1, k2, b2, w3, b3, w4, b4, w5, b5 = parameters
-    y = pool(activation(conv(x, k1) + b1))
-    y = pool(activation(conv(y, k2) + b2)).reshape(len(x), -1)
-    y = activation(y @ w3 + b3)
-    return activation(y @ w4 + b4) @ w5 + b5
+    plan = PLANS[form]
+    activation = jnp.tanh if plan.activation == "tanh" else jax.nn.relu
+    pool = average_pool if plan.pool == "average" else max_pool
+    left, y = list(parameters), x
+    for kind, _, _ in plan.placed():
+        if kind == "pool":
+            x = pool(x)
+            continue
+        kernel, bias, *left = left
+        y = (conv(x, kernel) if kind == "conv" else x.reshape(len(x), -1) @ kernel) + bias
+        x = activation(y)
+    return y
 
 
 def conv(x: Any, kernel: Any) -> Any:
@@ -107,5 +115,7 @@ def average_pool(x: Any) -> Any:
 
 
 def windows(x: Any) -> Any:
+    """Of 2 x 2; a last row or column that has none is left out."""
     images_, rows, columns, channels = x.shape
-    return x.reshape(images_, rows // 2, 2, columns // 2, 2, channels)
+    whole = x[:, : rows // 2 * 2, : columns // 2 * 2]
+    return whole.reshape(images_, rows // 2, 2, columns // 2, 2, channels)

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from .base import LEARNING_RATE, Labels, Pixels, Ways, Weights
+from .plans import PLANS
 
 STEPS_PER_EXECUTION = 32
 XLA = ", XLA"
@@ -35,14 +36,14 @@ class Keras:
         return KerasTrainer(form, batch_size, xla=way.endswith(XLA))
 
     def predictor(self, way: str, form: str, batch_size: int, weights: Weights) -> KerasPredictor:
-        network = lenet(form)
-        network.set_weights(weights)
-        return KerasPredictor(network, batch_size, xla=way.endswith(XLA))
+        model = network(form)
+        model.set_weights(weights)
+        return KerasPredictor(model, batch_size, xla=way.endswith(XLA))
 
 
 class KerasTrainer:
     def __init__(self, form: str, batch_size: int, *, xla: bool) -> None:
-        self.model, self.batch_size = lenet(form), batch_size
+        self.model, self.batch_size = network(form), batch_size
         self.model.compile(
             keras.optimizers.SGD(LEARNING_RATE),
             "sparse_categorical_crossentropy",
@@ -57,7 +58,8 @@ class KerasTrainer:
         return list(self.model.get_weights())
 
     def prepare(self, x: Pixels, y: Labels) -> Any:
-        batches = images(x).reshape(-1, self.batch_size, 28, 28, 1)
+        pixels = images(x)
+        batches = pixels.reshape(-1, self.batch_size, *pixels.shape[1:])
         labels = y.reshape(-1, self.batch_size)
         both = tf.data.Dataset.from_tensor_slices((batches, labels))
         return both.prefetch(STEPS_PER_EXECUTION)
@@ -69,7 +71,7 @@ class KerasTrainer:
 
 class KerasPredictor:
     def __init__(self, network: Any, batch_size: int, *, xla: bool) -> None:
-        signature = [tf.TensorSpec((batch_size, 28, 28, 1), tf.float32)]
+        signature = [tf.TensorSpec((batch_size, *network.input_shape[1:]), tf.float32)]
         self.forward = tf.function(
             lambda x: network(x, training=False), input_signature=signature, jit_compile=xla
         )
@@ -82,19 +84,22 @@ class KerasPredictor:
 
 
 def images(x: Pixels) -> Any:
-    return x.astype(np.float32)[..., None] / np.float32(255)
+    last = x[..., None] if x.ndim == 3 else x
+    return last.astype(np.float32) / np.float32(255)
 
 
-def lenet(form: str) -> Any:
-    activation = "tanh" if form == "classic" else "relu"
-    layers = keras.layers
-    pool = layers.AveragePooling2D if form == "classic" else layers.MaxPooling2D
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            *(layers.Conv2D(6, 5, activation=activation), pool(2)),
-            *(layers.Conv2D(16, 5, activation=activation), pool(2), layers.Flatten()),
-            *(layers.Dense(120, activation), layers.Dense(84, activation)),
-            layers.Dense(10, "softmax"),
-        ]
-    )
+def network(form: str) -> Any:
+    plan, layers = PLANS[form], keras.layers
+    pool = layers.AveragePooling2D if plan.pool == "average" else layers.MaxPooling2D
+    model = keras.Sequential([keras.Input(plan.image)])
+    for kind, sizes, shape in plan.placed():
+        if kind == "conv":
+            model.add(layers.Conv2D(*sizes, activation=plan.activation))
+        elif kind == "pool":
+            model.add(pool(2))
+        else:
+            if len(shape) == 3:
+                model.add(layers.Flatten())
+            model.add(layers.Dense(sizes[0], plan.activation))
+    model.layers[-1].activation = keras.activations.softmax
+    return model

@@ -9,6 +9,7 @@ import onnxruntime
 
 from .base import Pixels, Trainer, Ways, Weights
 from .layout import to_channels_first
+from .plans import PLANS
 
 RUN, BINDING = "run", "IO binding"
 
@@ -73,21 +74,27 @@ class BoundRunner:
 
 
 def images(x: Pixels) -> Any:
-    return x.astype(np.float32)[:, None] / np.float32(255)
+    first = x[:, None] if x.ndim == 3 else np.moveaxis(x, 3, 1)
+    return np.ascontiguousarray(first).astype(np.float32) / np.float32(255)
 
 
 def graph(form: str, weights: Weights, batch_size: int) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
-    activation, pool = ("Tanh", "AveragePool") if form == "classic" else ("Relu", "MaxPool")
+    plan = PLANS[form]
+    activation = "Tanh" if plan.activation == "tanh" else "Relu"
+    pool = "AveragePool" if plan.pool == "average" else "MaxPool"
     halve = {"kernel_shape": [2, 2], "strides": [2, 2]}
-    layers: list[tuple[str, int, dict[str, Any]]] = [  # operator, number of weights, attributes
-        *(("Conv", 2, {}), (activation, 0, {}), (pool, 0, halve)),
-        *(("Conv", 2, {}), (activation, 0, {}), (pool, 0, halve), ("Flatten", 0, {})),
-        *(("Gemm", 2, {}), (activation, 0, {}), ("Gemm", 2, {}), (activation, 0, {})),
-        *(("Gemm", 2, {}), ("Softmax", 0, {})),
-    ]
-    named = {f"w{i}": w for i, w in enumerate(to_channels_first(weights))}
+    layers: list[tuple[str, int, dict[str, Any]]] = []  # operator, number of weights, attributes
+    for kind, _, shape in plan.placed():
+        if kind == "pool":
+            layers.append((pool, 0, halve))
+            continue
+        layers += [("Flatten", 0, {})] if kind == "dense" and len(shape) == 3 else []
+        layers += [("Conv" if kind == "conv" else "Gemm", 2, {}), (activation, 0, {})]
+    layers[-1] = ("Softmax", 0, {})
+    rows, columns, channels = plan.image
+    named = {f"w{i}": w for i, w in enumerate(to_channels_first(weights, form))}
     left, values = list(named), ["x", *(f"v{i}" for i in range(len(layers) - 1)), "y"]
     nodes = []
     for i, (operator, count, attributes) in enumerate(layers):
@@ -95,8 +102,12 @@ def graph(form: str, weights: Weights, batch_size: int) -> bytes:
         nodes.append(helper.make_node(operator, [values[i], *mine], [values[i + 1]], **attributes))
     whole = helper.make_graph(
         nodes,
-        f"lenet5_{form}",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch_size, 1, 28, 28])],
+        form,
+        [
+            helper.make_tensor_value_info(
+                "x", TensorProto.FLOAT, [batch_size, channels, rows, columns]
+            )
+        ],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch_size, 10])],
         [numpy_helper.from_array(w, name) for name, w in named.items()],
     )

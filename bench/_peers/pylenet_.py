@@ -13,11 +13,12 @@ import numpy as np
 import pylenet
 from pylenet import models
 from pylenet._recipes import MODERN_RECIPES, RECIPES
-from pylenet.benchmark.subjects import EPOCH
+from pylenet.benchmark.subjects import EPOCH, FORMS
 from pylenet.optimizers import SDLM, SGD, Optimizer
 
 from .base import LEARNING_RATE, RATE_1998, Labels, Pixels, Ways, Weights
 
+CROSS_ENTROPY = "sparse_categorical_crossentropy"
 HESSIAN_SAMPLES = 500  # for an epoch of LeNet-5 of 1998
 RECIPES_OF = RECIPES | MODERN_RECIPES
 
@@ -56,7 +57,7 @@ class Pylenet:
 
 class PylenetTrainer:
     def __init__(self, form: str, batch_size: int) -> None:
-        self.model, self.form, self.batch_size = RECIPES_OF[form].build(), form, batch_size
+        self.model, self.form, self.batch_size = built(form), form, batch_size
         self._compile(EPOCH)
 
     def set_weights(self, weights: Weights) -> None:
@@ -76,15 +77,20 @@ class PylenetTrainer:
         return float(history.history["loss"][0])
 
     def _compile(self, images: int) -> None:
-        self.model.compile(optimizer(self.form, images), RECIPES_OF[self.form].loss)
+        recipe = RECIPES_OF.get(self.form)
+        self.model.compile(optimizer(self.form, images), recipe.loss if recipe else CROSS_ENTROPY)
+
+
+def built(form: str) -> models.Sequential:
+    return FORMS[form]() if form in FORMS else RECIPES_OF[form].build()
 
 
 def optimizer(form: str, images: int) -> Optimizer:
     """A fresh one for so many images; they have their share of an epoch's Hessian samples."""
-    recipe = RECIPES_OF[form]
     if form == "1998":
         return SDLM(RATE_1998, samples=max(1, HESSIAN_SAMPLES * images // EPOCH))
     if form == "fast":
+        recipe = RECIPES_OF[form]
         return recipe.optimizer(steps_of(form), recipe.learning_rate)
     return SGD(LEARNING_RATE)
 
@@ -97,7 +103,7 @@ def steps_of(form: str) -> int:
 
 class PylenetPredictor:
     def __init__(self, form: str, weights: Weights) -> None:
-        model: models.Sequential = RECIPES_OF[form].build()
+        model = built(form)
         model.set_weights(weights)
         self.predict = model.predict
 

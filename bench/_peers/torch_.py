@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from .base import LEARNING_RATE, Labels, Pixels, Trainer, Ways, Weights
 from .layout import from_channels_first, to_channels_first
+from .plans import PLANS
 
 ONEDNN, NATIVE = "oneDNN", "without oneDNN"
 LOOP, FUSED = ", SGD by parameter", ", fused SGD"
@@ -40,14 +42,14 @@ class Torch:
             from .torch_recipes import FastTrainer, Trainer1998
 
             return Trainer1998() if form == "1998" else FastTrainer(batch_size)
-        network = lenet(form)
-        return TorchTrainer(network, self.ready(network), way.endswith(FUSED), batch_size)
+        model = network(form)
+        return TorchTrainer(form, model, self.ready(model), way.endswith(FUSED), batch_size)
 
     def predictor(self, way: str, form: str, batch_size: int, weights: Weights) -> TorchPredictor:
         choose_convolutions(way)
-        network = lenet(form)
-        set_weights(network, weights)
-        return TorchPredictor(self.ready(nn.Sequential(network, nn.Softmax(1)).eval()))
+        model = network(form)
+        set_weights(model, weights, form)
+        return TorchPredictor(self.ready(nn.Sequential(model, nn.Softmax(1)).eval()))
 
     def train_to_99(self, seed: int) -> tuple[float, float]:
         from .torch_recipes import train_to_99
@@ -74,16 +76,17 @@ def choose_convolutions(way: str) -> None:
 
 
 class TorchTrainer:
-    def __init__(self, network: Any, forward: Any, fused: bool, batch_size: int) -> None:
+    def __init__(self, form: str, network: Any, forward: Any, fused: bool, batch_size: int) -> None:
+        self.form = form
         self.network, self.forward, self.batch_size = network, forward, batch_size
         self.optimizer: Any = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=fused)
 
     def set_weights(self, weights: Weights) -> None:
-        set_weights(self.network, weights)
+        set_weights(self.network, weights, self.form)
 
     def weights(self) -> Weights:
         there = [p.detach().numpy() for p in self.network.parameters()]
-        return from_channels_first([w.T if w.ndim == 2 else w for w in there])
+        return from_channels_first([w.T if w.ndim == 2 else w for w in there], self.form)
 
     def prepare(self, x: Pixels, y: Labels) -> list[tuple[Any, Any]]:
         labels = torch.from_numpy(y.astype(np.int64))
@@ -115,20 +118,28 @@ class TorchPredictor:
 
 
 def images(x: Pixels) -> Any:
-    return torch.from_numpy(x.astype(np.float32)[:, None] / np.float32(255))
+    """Pixels (N, rows, columns) or (N, rows, columns, channels) as a tensor, channels first."""
+    first = x[:, None] if x.ndim == 3 else np.moveaxis(x, 3, 1)
+    return torch.from_numpy(np.ascontiguousarray(first).astype(np.float32) / np.float32(255))
 
 
-def lenet(form: str) -> Any:
-    activation = nn.Tanh if form == "classic" else nn.ReLU
-    pool = nn.AvgPool2d if form == "classic" else nn.MaxPool2d
-    return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5), activation(), pool(2)),
-        *(nn.Conv2d(6, 16, 5), activation(), pool(2), nn.Flatten()),
-        *(nn.Linear(256, 120), activation(), nn.Linear(120, 84), activation(), nn.Linear(84, 10)),
-    )
+def network(form: str) -> Any:
+    plan = PLANS[form]
+    activation = nn.Tanh if plan.activation == "tanh" else nn.ReLU
+    pool = nn.AvgPool2d if plan.pool == "average" else nn.MaxPool2d
+    layers: list[Any] = []
+    for kind, sizes, shape in plan.placed():
+        if kind == "conv":
+            layers += [nn.Conv2d(shape[2], *sizes), activation()]
+        elif kind == "pool":
+            layers.append(pool(2))
+        else:
+            layers += [nn.Flatten()] if len(shape) == 3 else []
+            layers += [nn.Linear(math.prod(shape), sizes[0]), activation()]
+    return nn.Sequential(*layers[:-1])
 
 
-def set_weights(network: Any, weights: Weights) -> None:
+def set_weights(model: Any, weights: Weights, form: str = "modern") -> None:
     with torch.no_grad():
-        for parameter, w in zip(network.parameters(), to_channels_first(weights), strict=True):
+        for parameter, w in zip(model.parameters(), to_channels_first(weights, form), strict=True):
             parameter.copy_(torch.from_numpy(w.T if w.ndim == 2 else w))

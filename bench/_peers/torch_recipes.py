@@ -22,7 +22,7 @@ from pylenet.optimizers import Adam
 
 from .base import RATE_1998, Labels, Pixels, Weights
 from .pylenet_ import RECIPES_OF, optimizer, steps_of
-from .torch_ import TorchTrainer, images, lenet
+from .torch_ import TorchTrainer, images, network
 
 J = 1.0  # of the MAP loss
 NO_STEP = 1e-30  # a learning rate that changes no weight
@@ -35,8 +35,8 @@ class FastTrainer(TorchTrainer):
     """
 
     def __init__(self, batch_size: int) -> None:
-        network = lenet("modern")
-        super().__init__(network, network, fused=True, batch_size=batch_size)
+        model = network("modern")
+        super().__init__("modern", model, model, fused=True, batch_size=batch_size)
 
     def set_weights(self, weights: Weights) -> None:
         super().set_weights(weights)

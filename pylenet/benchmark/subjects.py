@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..datasets._load import Arrays, Search
 from ..layers import AveragePooling2D, Conv2D, Dense, Flatten, Input, MaxPooling2D, Rescaling
 from ..models import Sequential, lenet5_classic, lenet5_modern
 from ..optimizers import SGD
+from .plans import LENETS, NETWORKS, PLANS, Plan
 
 __all__ = [
     "EPOCH",
@@ -35,36 +35,6 @@ __all__ = [
     "model_of",
     "on_threads",
 ]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A network, for whoever builds it.
-
-    layers: ("conv", filters, size), ("pool",) of 2 x 2, ("dense", units); a dense layer of ten with
-    a softmax follows. image: the shape of one. activation, pool: those of all layers.
-    """
-
-    layers: tuple[tuple[Any, ...], ...]
-    image: tuple[int, int, int] = (28, 28, 1)
-    activation: str = "relu"
-    pool: str = "max"
-
-
-_POOL = ("pool",)
-_LENET = (("conv", 6, 5), _POOL, ("conv", 16, 5), _POOL, ("dense", 120), ("dense", 84))
-# Of the examples of others, which these are, the random zeros are left out.
-PLANS = {
-    "classic": Plan(_LENET, activation="tanh", pool="average"),
-    "modern": Plan(_LENET),
-    "lenet32": Plan(_LENET, (32, 32, 3)),
-    "caffe": Plan((("conv", 20, 5), _POOL, ("conv", 50, 5), _POOL, ("dense", 500))),
-    "keras": Plan((("conv", 32, 3), _POOL, ("conv", 64, 3), _POOL)),
-    "torch": Plan((("conv", 32, 3), ("conv", 64, 3), _POOL, ("dense", 128))),
-    "mlp": Plan((("dense", 512), ("dense", 512))),
-}
-LENETS = ("classic", "modern")
-NETWORKS = {"lenet": LENETS} | {name: (name,) for name in PLANS if name not in LENETS}
 
 
 def _built(plan: Plan) -> Sequential:

@@ -262,7 +262,9 @@ def test_json_tells_machine_and_settings(measured):
     assert found["machine"]["pylenet"]["pylenet"] == pylenet.__version__
     settings = {k: v for k, v in found["settings"].items() if k != "started"}
     isa = _core.active_isa()
-    assert settings == {"threads": THREADS, "isa": isa, "quick": True, "images": "synthetic"}
+    assert settings == {"threads": THREADS, "isa": isa, "quick": True, "images": "synthetic"} | {
+        "forms": FORMS
+    }
 
 
 def test_json_holds_every_single_time_of_every_round(measured):
