@@ -100,7 +100,8 @@ def _check_shapes(model: Sequential, name: str) -> None:
         )
     if len(gives) != 1 or (gives[0] or 0) < 2:
         raise ValueError(
-            f"model {name!r} must give a number for each of 2 or more classes, got {gives}"
+            f"model {name!r} must give a number for each of 2 or more classes, got {gives}: the "
+            "page shows how these compare. For a yes or no train a softmax of two outputs"
         )
 
 
