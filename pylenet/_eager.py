@@ -19,12 +19,21 @@ class EagerTensor(np.ndarray):
         """A copy as a plain array; of a single number, that."""
         return np.array(self)[()]
 
-    def assign(self, value: Any) -> None:
+    def assign(self, value: Any) -> EagerTensor:
         """Set all values, of a weight and so in its models. ValueError for another shape."""
         values = np.asarray(value)
         if values.shape != self.shape:
             raise ValueError(f"value must have shape {self.shape}, got {values.shape}")
         self[...] = values
+        return self
+
+    def assign_add(self, value: Any) -> EagerTensor:
+        """Add to all values."""
+        return self.assign(np.asarray(self) + np.asarray(value))
+
+    def assign_sub(self, value: Any) -> EagerTensor:
+        """Take from all values."""
+        return self.assign(np.asarray(self) - np.asarray(value))
 
 
 class Number(float):

@@ -25,7 +25,7 @@ _NAMES = (
     "dim_ordering epsilon expand_nested fused gamma_init grayscale groups init input jit_compile l "
     "loss_weights lr max_q_size max_queue_size mode nb_classes nb_col nb_epoch nb_filter nb_row "
     "nb_worker noise_shape output output_dim p period pickle_safe positions ragged reduction "
-    "renorm run_eagerly "
+    "renorm run_eagerly safe_mode "
     "sample_weight_mode save_format show_accuracy show_trainable sigma sparse steps_per_execution "
     "subsample theano_mode "
     "use_multiprocessing workers"

@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _check, _configurable, _missing, losses
+from . import _check, _configurable, _missing, initializers, losses
 from ._configurable import Configurable, is_own, short_name
+from ._eager import EagerTensor, eager
 from .losses import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -155,11 +156,20 @@ def cosine_similarity(y_true: Any, y_pred: Any) -> NDArray[np.float32]:
     return -losses.cosine_similarity(y_true, y_pred)
 
 
-class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")):
+class _Reset(_missing.OldArguments):
+    """Of metrics: each is reset when it is made, after its own constructor."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        metric = super().__call__(*args, **kwargs)
+        metric.reset_state()
+        return metric
+
+
+class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__"), metaclass=_Reset):
     """Base class. name: the key in the logs, made from the class's name if None.
 
-    A metric of one's own keeps what it has seen in attributes, which reset_state sets. y_true are
-    labels (N,) or rows (N, outputs), as the model's loss takes them.
+    A metric of one's own keeps what it has seen in attributes, which reset_state sets, or in what
+    add_weight gives. y_true are labels (N,) or rows (N, outputs), as the model's loss takes them.
     """
 
     needs_rows: ClassVar[bool] = False  # as y_true; else it may be labels as well
@@ -168,16 +178,28 @@ class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")
 
     def __init__(self, name: str | None = None) -> None:
         self.name = self.default_name() if name is None else _check.text("name", name)
-        self.reset_state()
+        self._variables: list[tuple[EagerTensor, NDArray[np.float32]]] = []  # and first values
 
     @classmethod
     def default_name(cls) -> str:
         """As top_k_categorical_accuracy of TopKCategoricalAccuracy."""
         return short_name(cls)
 
-    @abstractmethod
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Forget all batches: what add_weight gave has its first values again.
+
+        Raises TypeError where there is none of it, and the class has no reset_state of its own.
+        """
+        former = getattr(self, "reset_states", None)  # its name before Keras 2.5
+        if former is not None:
+            former()
+        elif not self._variables:
+            raise TypeError(
+                f"{type(self).__name__} must have a method reset_state, which sets its state, or "
+                "keep its state in what add_weight gives"
+            )
+        for variable, first in self._variables:
+            variable.assign(first)
 
     @abstractmethod
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -192,12 +214,26 @@ class Metric(Configurable, ABC, family="metric", not_called=("call", "__call__")
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
 
-    def add_weight(self, *args: Any, **named: Any) -> None:
-        """Not here: there are no tensors. Raises NotImplementedError, which says what to do."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must keep its state in attributes, as self.total = 0.0, set by "
-            "reset_state; pylenet has no variables, and y_true and y_pred are numpy arrays"
-        )
+    def add_weight(
+        self,
+        shape: Sequence[int] | str = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> EagerTensor:
+        """State of this shape, a numpy array that also has assign and assign_add.
+
+        shape: where it is text, it is the name, which Keras 2 takes first. initializer: as a
+        layer's. dtype: float32 if None.
+        """
+        if isinstance(shape, str):
+            name, shape = shape, ()
+        sizes = tuple(_check.integer("shape", size, 0) for size in shape)
+        first = initializers.get(initializer)(sizes)
+        variable = eager(np.array(first, np.float32 if dtype is None else np.dtype(dtype)))
+        variable.name = variable.path = name or ""
+        self._variables.append((variable, first))
+        return variable
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, as JSON values."""

@@ -80,8 +80,19 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(_sentence(name))
 
 
+_INSTEAD = {
+    "GradientTape": "train with compile and fit, or step by step with train_on_batch",
+    "function": "leave it out: fit, predict and train_on_batch are compiled already",
+    "lite": 'export the model, as model.export("m.onnx")',
+    "saved_model": 'save the model, as model.save("m.keras"), or export it',
+    "train": 'keep the name of the file of weights, as "cp-0003.weights.h5"',
+}
+
+
 def _sentence(name: str) -> str:
-    return (
-        f"tf.{name} is TensorFlow's and not in pylenet, which has tf.keras alone; use numpy for "
-        "arrays, and give fit arrays, generators or what tf.data makes (`import tensorflow` for it)"
+    arrays = (
+        "use numpy for arrays, and give fit arrays, generators or what tf.data makes "
+        "(`import tensorflow` for it)"
     )
+    instead = _INSTEAD.get(name.partition(".")[0], arrays)
+    return f"tf.{name} is TensorFlow's and not in pylenet, which has tf.keras alone; {instead}"

@@ -23,6 +23,7 @@ __all__ = [
     "normalize",
     "plot_model",
     "prepare_digits",
+    "register_keras_serializable",
     "set_random_seed",
     "to_categorical",
 ]
@@ -116,6 +117,14 @@ def _numbers(x: Any) -> Any:
         return labels.astype(np.int64)
     except ValueError:
         return x
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Any:
+    """A decorator that returns what it decorates, for scripts of Keras: nothing need be known here.
+
+    A model is saved as the layers that it computes with, and is loaded as a Sequential.
+    """
+    return lambda registered: registered
 
 
 def set_random_seed(seed: int) -> None:

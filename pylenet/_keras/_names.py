@@ -25,6 +25,7 @@ SAME = {
     "Initializer": "initializers.Initializer",
     "Regularizer": "regularizers.Regularizer",
     "saving.load_model": "models.load_model",
+    "saving.register_keras_serializable": "utils.register_keras_serializable",
     "config.backend": "backend.backend",
     "config.epsilon": "backend.epsilon",
     "config.floatx": "backend.floatx",

@@ -67,7 +67,7 @@ ARGUMENTS: dict[str, str | Callable[[Any], Arguments]] = {
 # these values: they ask for what is done anyway. ANY: whatever is given, results are the same.
 ANY = object()
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "custom_objects": (None, {}),
+    "custom_objects": (ANY,),  # none is needed: what a file has of one's own is not read
     "dilation_rate": (1, (1, 1), [1, 1]),
     "expand_nested": (ANY,),
     "fused": (None, True, False),
@@ -81,6 +81,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "reduction": ("sum_over_batch_size", "auto"),
     "renorm": (False,),
     "run_eagerly": (None, False),
+    "safe_mode": (ANY,),  # nothing in a file is run
     "show_trainable": (ANY,),
     "sparse": (None, False),
     "steps_per_execution": (ANY,),
@@ -312,10 +313,18 @@ METHODS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
+GONE = {  # methods of Keras that have no other name here
+    "add_loss": "penalties are arguments of layers, as kernel_regularizer=",
+    "add_metric": "metrics are an argument of compile",
+    "to_yaml": "use to_json",
+}
+
+
 def method(model: Sequential, name: str) -> Callable[..., Any]:
     """A model's method of Keras 1 or 2. Raises AttributeError where they had none of this name."""
     if name not in METHODS:
-        raise AttributeError(f"{type(model).__name__!r} object has no attribute {name!r}")
+        said = f"{type(model).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(f"{said}: {GONE[name]}" if name in GONE else said)
     function, now = METHODS[name]
     warn_once(f"model.{name}() is a name of Keras 1 or 2; today it is model.{now}")
 

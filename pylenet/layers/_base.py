@@ -123,6 +123,16 @@ class Layer(Configurable, family="layer", not_called=NOT_CALLED):
         """The weights in Keras's order, as live views; empty without any or outside a model."""
         return list(self._weights.values())
 
+    @property
+    def variables(self) -> list[NDArray[np.float32]]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[NDArray[np.float32]]:
+        """The same as `trainable_weights`."""
+        return self.trainable_weights
+
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Copies of the layer's weights."""
         return [w.copy() for w in self.weights]
@@ -387,6 +397,7 @@ class SymbolicTensor:
     """
 
     training = False
+    dtype = "float32"
 
     def __init__(
         self, shape: Shape, layer: Layer | None = None, below: SymbolicTensor | None = None
@@ -406,6 +417,12 @@ class SymbolicTensor:
         raise TypeError(
             "what a layer gives can only go into the next layer: a graph that branches, or "
             f"arithmetic between layers, is not supported, got {self!r} and {other!r}"
+        )
+
+    def __getitem__(self, item: object) -> None:
+        raise TypeError(
+            f"what a layer gives cannot be indexed before there are samples, got [{item!r}]: "
+            "predict with Model(inputs, outputs), and index the array that it gives"
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _branches

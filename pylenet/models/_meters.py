@@ -37,7 +37,7 @@ class Meters:
         self._chosen: list[Chosen] = []
         for metric, weighted in chosen:
             _check_fit(metric, loss, outputs)
-            own = copy.copy(metric)
+            own = copy.deepcopy(metric)
             own.reset_state()
             self._chosen.append(Chosen(own, weighted))
         self._observed = [c for c in self._chosen if not self._counts(c)]
@@ -57,7 +57,8 @@ class Meters:
     def logs(self, loss: float, accuracy: float) -> dict[str, float]:
         """By name, the metrics before the loss, as Keras has them. accuracy: as C++ counted it."""
         values = {
-            c.metric.name: accuracy if self._counts(c) else c.metric.result() for c in self._chosen
+            c.metric.name: accuracy if self._counts(c) else float(c.metric.result())
+            for c in self._chosen
         }
         return Values({**values, "loss": loss})
 

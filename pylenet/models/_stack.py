@@ -67,6 +67,16 @@ class Layered:
         """All weights in Keras's order, as live views."""
         return [view for layer in self.layers for view in layer.weights]
 
+    @property
+    def variables(self) -> list[NDArray[np.float32]]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[NDArray[np.float32]]:
+        """The same as `trainable_weights`."""
+        return self.trainable_weights
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place, the last being -1.
 

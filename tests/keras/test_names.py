@@ -622,3 +622,39 @@ def test_the_list_of_missing_names_is_well_formed():
             assert name.isidentifier(), (place, name)
             assert instead[0].islower() or not instead[0].isalpha(), instead
             assert not instead.endswith("."), instead
+
+
+def test_what_the_methods_of_keras_that_are_gone_ask_for_is_said():
+    model = tiny()
+    for name, instead in _old.GONE.items():
+        with pytest.raises(AttributeError, match=f"no attribute {name!r}: {instead}"):
+            getattr(model, name)
+
+
+def test_a_class_may_be_registered_and_is_as_it_was():
+    for module in (pylenet.saving, utils):
+        assert module.register_keras_serializable(package="mine")(dict) is dict
+
+
+def test_objects_of_one_s_own_may_be_named_when_a_model_is_loaded(tmp_path):
+    tiny().save(tmp_path / "m.safetensors")
+    found = models.load_model(
+        tmp_path / "m.safetensors", custom_objects={"f": max}, safe_mode=False
+    )
+    assert found.count_params() == tiny().count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    {
+        "GradientTape": "train_on_batch",
+        "lite": "export",
+        "train": "file",
+        "einsum_": "numpy",
+    }.items(),
+)
+def test_what_is_tensorflow_s_alone_says_what_to_do(name, instead):
+    from pylenet import tf_keras
+
+    with pytest.raises(AttributeError, match=f"tf.{name} is TensorFlow's .*{instead}"):
+        getattr(tf_keras, name)

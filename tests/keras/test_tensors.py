@@ -261,3 +261,14 @@ def test_load_img_takes_keras_2_s_grayscale(tmp_path):
     with pytest.warns(DeprecationWarning, match="grayscale= is color_mode= today"):
         image = load_img(tmp_path / "a.png", grayscale=True, target_size=(5, 4))
     assert img_to_array(image).shape == (5, 4, 1)
+
+
+def test_variables_are_the_weights_and_what_a_layer_gives_has_a_dtype():
+    model = tiny()
+    for part in (model, model.layers[-1]):
+        assert all(a is b for a, b in zip(part.variables, part.weights, strict=True))
+        assert len(part.trainable_variables) == len(part.trainable_weights) == len(part.weights)
+    output = model.layers[-1].output
+    assert output.dtype == "float32"
+    with pytest.raises(TypeError, match="cannot be indexed before there are samples"):
+        output[:, 0]

@@ -249,9 +249,71 @@ def test_a_file_is_written_without_metrics_of_one_s_own_and_says_so(tmp_path):
     assert load_model(tmp_path / "m.safetensors").metrics_names == ["loss", "accuracy"]
 
 
-def test_a_metric_of_one_s_own_has_no_variables():
-    with pytest.raises(NotImplementedError, match="Seen must keep its state in attributes"):
-        Seen().add_weight(name="value", initializer="zeros")
+class WithWeights(metrics.Metric):
+    """As many scripts write it: the share of right answers."""
+
+    def __init__(self, name="share", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.right = self.add_weight(name="right", initializer="zeros")
+        self.seen = self.add_weight("seen", initializer="ones", dtype="int64")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.right.assign_add((y_true == y_pred.argmax(axis=1)).sum())
+        self.seen.assign_add(len(y_true))
+
+    def result(self):
+        return self.right / (self.seen - 1)
+
+
+class OfMetrics(metrics.Metric):
+    """Made of another metric, after Metric's own constructor."""
+
+    def __init__(self):
+        super().__init__("inner")
+        self.accuracy = metrics.SparseCategoricalAccuracy()
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.accuracy.update_state(y_true, y_pred, sample_weight)
+
+    def result(self):
+        return self.accuracy.result()
+
+    def reset_states(self):  # Keras's name of it before 2.5
+        self.accuracy.reset_state()
+
+
+def test_the_state_of_a_metric_of_one_s_own_may_be_weights_or_metrics_and_begins_anew_each_epoch():
+    x, y = samples(50, (8, 7, 2), 4)
+    model = compiled(small, metrics=["accuracy", WithWeights(), OfMetrics()])
+    history = model.fit(x, y, epochs=2, batch_size=16, validation_data=(x, y), verbose=0).history
+    for prefix in ("", "val_"):
+        for name in ("share", "inner"):
+            np.testing.assert_allclose(
+                history[prefix + name], history[prefix + "accuracy"], rtol=1e-6
+            )
+    assert all(type(value) is float for value in history["share"])
+
+
+def test_a_weight_of_a_metric_has_its_shape_kind_and_first_values():
+    metric = WithWeights()
+    assert (metric.seen.dtype, metric.seen.shape, metric.seen.name) == (np.int64, (), "seen")
+    metric.seen.assign_add(3).assign_sub(1)
+    assert metric.seen.numpy() == 3
+    metric.reset_state()
+    assert metric.seen.numpy() == 1
+    assert metric.add_weight((2, 3)).tolist() == np.zeros((2, 3)).tolist()
+
+
+def test_a_metric_of_one_s_own_without_a_way_to_begin_anew_is_refused():
+    class Stateless(metrics.Metric):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.value = 1.0
+
+        def result(self):
+            return self.value
+
+    with pytest.raises(TypeError, match="Stateless must have a method reset_state"):
+        Stateless()
 
 
 ROWS = [
