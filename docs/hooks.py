@@ -21,6 +21,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 import pylenet
+import pylenet.sklearn
 from pylenet import datasets, models, utils, web
 from pylenet._recipes import MODERN_RECIPES
 
@@ -124,6 +125,7 @@ def _modules():
             inner = importlib.import_module(info.name)
             if any(value not in there.values() for value in _documented(inner).values()):
                 yield inner
+    yield pylenet.sklearn  # which is imported by its whole name alone
 
 
 def _documented(module):
