@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -68,7 +69,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     verbose: 0, 1 or 2, as in `Sequential.fit`.
 
     After fit: classes_, the labels in order; n_features_in_, the pixels of a sample; image_shape_,
-    as the network has them, (height, width, channels) or (pixels,); model_, the trained Sequential;
+    as the network has them, (height, width, channels) or (pixels,); model_, the trained Sequential,
+    whose class_names are the labels as text;
     n_iter_, epochs done; loss_curve_, the mean loss of each; validation_scores_, the accuracy after
     each where early_stopping, else None.
     """
@@ -126,8 +128,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             callbacks = [
                 EarlyStopping(
                     "val_accuracy",
-                    min_delta=_check.real("tol", self.tol, "[0, inf)"),
-                    patience=_check.integer("n_iter_no_change", self.n_iter_no_change, 1),
+                    min_delta=self.tol,
+                    patience=self.n_iter_no_change,
                     mode="max",
                     restore_best_weights=True,
                 )
@@ -161,6 +163,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if first and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit, got None")
         rows, y, shape, weights = self._checked(X, y, sample_weight, reset=first)
+        _check_order("classes", classes)
         known = self.classes_ if classes is None else np.unique(classes)
         if not first and not np.array_equal(known, self.classes_):
             raise ValueError(f"classes must be {self.classes_} as before, got {known}")
@@ -216,6 +219,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...] | None, NDArray[Any] | None]:
         """X as rows, y, the shape of X's images if it is no rows, and weights."""
         rows, shape = _rows(X)
+        _check_order("y", y)
         rows, y = validate_data(self, rows, y, dtype=NUMBERS, reset=reset)
         check_classification_targets(y)
         if sample_weight is not None:
@@ -232,6 +236,9 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y must hold two classes or more, got one class: {classes}")
         _check.one_of("schedule", self.schedule, SCHEDULES)
         _check.boolean("early_stopping", self.early_stopping)
+        _check.real("validation_fraction", self.validation_fraction, "(0, 1)")
+        _check.real("tol", self.tol, "[0, inf)")
+        _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         self.classes_ = classes
         self.image_shape_ = self._chosen_shape(rows, shape)
         drawn = check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32)
@@ -245,6 +252,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if len(model.output_shape) > 2:
                 model.add(Flatten())
             model.add(Dense(len(classes), "softmax"))
+        model.class_names = [str(label) for label in classes.tolist()]
         self.model_ = model
 
     def _chosen_shape(self, rows: NDArray[Any], shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -330,7 +338,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Images, labels and weights to train on, and (images, labels) that are kept back."""
         kept, back = train_test_split(
             np.arange(len(images)),
-            test_size=_check.real("validation_fraction", self.validation_fraction, "(0, 1)"),
+            test_size=self.validation_fraction,
             stratify=labels,
             random_state=int(self._generator.integers(2**32)),
         )
@@ -352,6 +360,24 @@ def _rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
             f"got {X.shape}"
         )
     return X.reshape(len(X), math.prod(X.shape[1:])), X.shape[1:]
+
+
+def _check_order(name: str, labels: Any) -> None:
+    """Raise TypeError where labels cannot be sorted, as strings and numbers; numpy makes strings
+    of a list of both.
+    """
+    kind = getattr(getattr(labels, "dtype", None), "kind", "")
+    if not isinstance(labels, (list, tuple)) and kind != "O":
+        return
+    with contextlib.suppress(ValueError):  # of rows, which are refused later
+        try:
+            sorted(labels)
+        except TypeError:
+            kinds = " and ".join(dict.fromkeys(type(label).__name__ for label in labels))
+            raise TypeError(
+                f"{name} must hold labels that can be sorted, all numbers or all strings, "
+                f"got {kinds}"
+            ) from None
 
 
 def _image(shape: tuple[int, ...]) -> tuple[int, ...]:

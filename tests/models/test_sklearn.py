@@ -74,7 +74,7 @@ def test_small_digits_are_learned_by_their_words(variant, many_digits):
     words = np.array(WORDS)
     model = LeNetClassifier(variant, batch_size=32, random_state=1).fit(x, words[y])
     assert model.score(x_test, words[y_test]) > 0.85
-    assert model.classes_.tolist() == sorted(WORDS)
+    assert model.classes_.tolist() == list(model.model_.class_names) == sorted(WORDS)
     assert model.n_iter_ == len(model.loss_curve_) == 10
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     assert model.n_features_in_ == 64
@@ -315,8 +315,9 @@ LABELS = np.arange(12) % 2
         ({"max_iter": 0}, ValueError, "max_iter must be an integer >= 1"),
         ({"early_stopping": "yes"}, TypeError, "early_stopping must be True or False"),
         ({"early_stopping": True, "validation_fraction": 1}, ValueError, "validation_fraction"),
-        ({"early_stopping": True, "n_iter_no_change": 0}, ValueError, "n_iter_no_change"),
-        ({"early_stopping": True, "tol": -1}, ValueError, "tol must be a number in"),
+        ({"validation_fraction": 0}, ValueError, "validation_fraction must be a number in"),
+        ({"n_iter_no_change": 0}, ValueError, "n_iter_no_change must be an integer >= 1"),
+        ({"tol": -1}, ValueError, "tol must be a number in"),
         ({"random_state": "x"}, ValueError, "seed a numpy.random.RandomState"),
     ],
 )
@@ -331,6 +332,12 @@ def test_data_that_do_not_fit_are_refused():
         model.fit(IMAGES[..., None, None], LABELS)
     with pytest.raises(ValueError, match="two classes or more, got one class"):
         model.fit(IMAGES, np.ones(12))
+    mixed = np.array(["a", 1] * 6, object)
+    for labels in (mixed, mixed.tolist()):
+        with pytest.raises(TypeError, match="y must hold labels .* got str and int"):
+            model.fit(IMAGES, labels)
+        with pytest.raises(TypeError, match="classes must hold labels .* got str and int"):
+            model.partial_fit(IMAGES, LABELS, classes=labels)
     with pytest.raises(ValueError, match="sample_weight must hold numbers >= 0, got -1"):
         model.fit(IMAGES, LABELS, np.full(12, -1))
     with pytest.raises(ValueError, match="classes must be given in the first call"):
