@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from .. import _check
 from .._callback import History
 from .._colours import COLOURS
@@ -30,23 +32,24 @@ class Curve(NamedTuple):
 
 
 def learning_curves(
-    history: Run | Mapping[str, Run] | Sequence[Run],
+    history: Run | Mapping[Any, Run] | Sequence[Run],
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[Any] | None = None,
     metric: str | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Loss and metrics by epoch, of one run or of several.
 
     history: what `fit` returned, or its `history`, a dict of lists; for several runs a list of
-    these, or a dict of them by name. names: of the runs of a list.
+    these, or a dict of them by name. Of rows of results.json it is `row["history"]`. names: of the
+    runs of a list.
     metric: this alone, as "loss", is drawn, or as "val_loss" its values on validation data alone:
     into `ax`, if given. Else each has a panel.
 
     Solid lines are of validation data, dashed ones of training data. (Training's are means over an
     epoch whose weights still change.) Returns a Figure; the Axes where `metric` is given.
-    Raises ValueError where nothing was recorded, or not this metric, or where lists of a dict have
-    unequal lengths, which do not tell the epochs.
+    Raises TypeError for what is no history, ValueError where nothing was recorded, or not this
+    metric, or where lists of a dict have unequal lengths, which do not tell the epochs.
     """
     runs = {name: _curves(name, run) for name, run in _runs(history, names).items()}
     recorded = list(dict.fromkeys(_metric_of(name) for run in runs.values() for name in run))
@@ -74,26 +77,26 @@ def learning_curves(
     return _panels(recorded, runs)
 
 
-def _runs(history: Any, names: Sequence[str] | None) -> dict[str, Run]:
+def _runs(history: Any, names: Sequence[Any] | None) -> dict[str, Run]:
     """The runs by their names; one run alone has the name ""."""
     if names is not None and not (isinstance(history, Sequence) and len(names) == len(history)):
         raise ValueError(f"names must be given with a list of as many runs, got {names!r}")
     if isinstance(history, Mapping) and all(_is_run(value) for value in history.values()):
-        found = dict(history)
+        labels, runs = [*map(str, history)], list(history.values())
     elif isinstance(history, Sequence):
-        labels = [f"run {i + 1}" for i in range(len(history))] if names is None else list(names)
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"names must differ, got {labels}")
-        found = dict(zip(labels, history, strict=True))
+        runs = list(history)
+        labels = [f"run {i + 1}" for i in range(len(runs))] if names is None else [*map(str, names)]
     else:
-        found = {"": history}
-    for run in found.values():
+        labels, runs = [""], [history]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"names must differ, got {labels}")
+    for run in runs:
         if not _is_run(run):
             raise TypeError(
                 "history must be what fit returned, a dict of lists, or several of these, "
                 f"got {run!r}"
             )
-    return found
+    return dict(zip(labels, runs, strict=True))
 
 
 def _is_run(value: object) -> bool:
@@ -106,6 +109,7 @@ def _curves(name: str, run: Run) -> dict[str, Curve]:
         found = {key: run.curve(key) for key in run.history}
         curves = {key: Curve([e + 1 for e in epochs], v) for key, (epochs, v) in found.items()}
     else:
+        _check_lists(run)
         longest = max(map(len, run.values()), default=0)
         epochs = list(range(1, longest + 1))
         curves = {key: Curve(epochs, list(values)) for key, values in run.items()}
@@ -119,6 +123,21 @@ def _curves(name: str, run: Run) -> dict[str, Curve]:
         for value in curve.values:
             _check.real(f"history[{key!r}]", value, "[-inf, inf]") if value == value else None
     return {key: curve for key, curve in curves.items() if curve.values}
+
+
+def _check_lists(run: Mapping[str, Any]) -> None:
+    """Raise TypeError unless all of a run's values are lists."""
+    if "model" in run and ("history" in run or "runs" in run):
+        part = "[run['history'] for run in row['runs']]" if "runs" in run else "row['history']"
+        raise TypeError(
+            "history must be what fit returned, a dict of lists, or several of these, got a row of "
+            f"results.json: give {part}"
+        )
+    for key, values in run.items():
+        if isinstance(values, (str, bytes, Mapping)) or not np.ndim(values):
+            raise TypeError(
+                f"history[{key!r}] must be a list of numbers, one an epoch, got {values!r}"
+            )
 
 
 def _metric_of(name: str) -> str:

@@ -143,6 +143,10 @@ def test_colours_are_told_apart_by_colour_blind_readers(colours, eyes):
 # Learning curves
 
 
+ROW = {"model": "modern", "seed": 1, "test_loss": 0.1, "history": HISTORY}
+ROW_OF_SEEDS = {"model": "modern", "test_loss": 0.1, "runs": [{"seed": 1, "history": HISTORY}]}
+
+
 def lines(panel):
     return {line.get_label(): line.get_xydata().T.tolist() for line in panel.lines}
 
@@ -189,6 +193,13 @@ def test_several_runs_have_their_names_in_the_legend():
     assert "run 2, training" in lines(plots.learning_curves(runs).axes[0])
 
 
+def test_runs_may_have_numbers_for_names():
+    for given, names in (({1: HISTORY, 2.5: HISTORY}, None), ([HISTORY] * 2, [1, 2.5])):
+        figure = plots.learning_curves(given, names=names)
+        assert "of 1 and 2.5" in figure.get_suptitle()
+        assert "2.5, training" in lines(figure.axes[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
@@ -198,6 +209,12 @@ def test_several_runs_have_their_names_in_the_legend():
         ((HISTORY, {"metric": "auc"}), ValueError, "metric must be one of .*, got 'auc'"),
         ((HISTORY, {"names": ["a"]}), ValueError, "names must be given with a list of as many"),
         (([HISTORY] * 2, {"names": ["a"] * 2}), ValueError, "names must differ"),
+        (({1: HISTORY, "1": HISTORY},), ValueError, "names must differ"),
+        (({"loss": 1.0},), TypeError, r"history\['loss'\] must be a list of numbers, .* got 1.0"),
+        (({"loss": "low"},), TypeError, r"history\['loss'\] must be a list of numbers"),
+        ((ROW,), TypeError, r"got a row of results.json: give row\['history'\]"),
+        (([ROW] * 2,), TypeError, r"got a row of results.json: give row\['history'\]"),
+        (([ROW_OF_SEEDS],), TypeError, r"give \[run\['history'\] for run in row\['runs'\]\]"),
         (({"loss": ["low"]},), TypeError, r"history\['loss'\] must be a number, got 'low'"),
     ],
 )
