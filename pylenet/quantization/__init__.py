@@ -35,7 +35,8 @@ def quantize(
     Takes a chain of Conv2D, Dense, pooling, ZeroPadding2D, activations, BatchNormalization,
     Rescaling, Flatten, Reshape and Permute; what only training uses, as Dropout, is left out.
     Raises TypeError for what is no Sequential, ValueError where it has another layer (the message
-    names it), has no weights, or where its weights or images are not finite.
+    names it), has no weights, or where its weights, images, or what a layer gives for these are
+    not finite.
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model must be a Sequential, got {model!r}")

@@ -102,7 +102,23 @@ class Chain:
         return last.activated if last.ceiling is not None else last.nodes
 
     def outputs(self, images: NDArray[Any], nodes: int) -> NDArray[np.float32]:
-        """What the first so many nodes give."""
+        """What the first so many nodes give. Raises ValueError where that is not finite."""
+        y = self._outputs(images, nodes)
+        finite = np.isfinite(y).reshape(len(y), -1).all(axis=1)
+        if not finite.all():
+            image = images[~finite][:1]
+            first = next(
+                node
+                for count, node in enumerate(self.graph.nodes, 1)
+                if not np.isfinite(self._outputs(image, count)).all()
+            )
+            raise ValueError(
+                f"layer {first.layers[0]!r} must give finite numbers for images, got NaN or "
+                f"infinity for {len(y) - finite.sum()} of {len(y)}"
+            )
+        return y
+
+    def _outputs(self, images: NDArray[Any], nodes: int) -> NDArray[np.float32]:
         first = self.graph._replace(nodes=self.graph.nodes[:nodes])
         network = first.network()
         shape = first.nodes[-1].output_shape if nodes else self.graph.input_shape

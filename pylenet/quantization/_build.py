@@ -274,7 +274,8 @@ def _table(
     values = integers(places)
     changing = np.flatnonzero((values != values[0]) & (values != values[-1]))
     if changing.size:
-        reach = min(reach, float(np.abs(places[changing]).max()) * (1 + 2 / half))
+        farthest = float(np.abs(places[changing]).max()) or places[1] - places[0]
+        reach = min(reach, float(farthest) * (1 + 2 / half))
     step = reach / half
     return integers(np.arange(-half, half) * step).astype(np.int8), step
 

@@ -105,6 +105,32 @@ def test_wrong_arguments_are_told_apart(trained):
         pylenet.quantize(broken, x)
 
 
+@pytest.mark.parametrize(("sign", "place"), [(1, 0), (1, 1), (-1, 0)])
+def test_a_layer_whose_outputs_overflow_is_named(sign, place):
+    model = pylenet.Sequential(
+        [
+            layers.Dense(3, "relu", input_shape=(4,), name="fine"),
+            layers.Dense(3, "relu", name="large"),
+            layers.Dense(2, "softmax", name="behind"),
+        ]
+    )
+    model.get_layer("fine").set_weights([np.ones((4, 3)), np.zeros(3)])
+    model.get_layer("large").set_weights([np.full((3, 3), sign * 3e38), np.zeros(3)])
+    x = np.zeros((6, 4), np.float32)
+    x[place] = 1  # even ones tell ranges, the others choose among them
+    with pytest.raises(ValueError, match="layer 'large' must give finite .* for 1 of 3"):
+        pylenet.quantize(model, x)
+
+
+def test_an_activation_may_be_saturated_nearly_everywhere():
+    model = pylenet.Sequential([layers.Dense(3, "tanh", input_shape=(4,)), layers.Dense(2)])
+    kernel, *others = model.get_weights()
+    model.set_weights([kernel * 1e20, *others])
+    x = np.random.default_rng(0).random((40, 4))
+    found = pylenet.quantize(model, x).predict(x)
+    np.testing.assert_allclose(found, model.predict(x), rtol=0, atol=0.03)
+
+
 def test_images_of_zeros_and_weights_of_zeros_give_a_model(trained):
     model, x, _ = trained
     pylenet.quantize(model, np.zeros_like(x)).predict(x)
