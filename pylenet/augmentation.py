@@ -63,9 +63,9 @@ class RandomAffine(Configurable, family="augmentation"):
     def __call__(self, images: NDArray[Any], *, epoch: int = 0) -> NDArray[np.float32]:
         """The images as training sees them in this epoch: float32, of the same shape.
 
-        images: (N, height, width) or (N, height, width, channels), uint8, float32 or float64.
+        images: (N, height, width) or (N, height, width, channels), numbers as `fit` takes them.
         """
-        a = _arrays.array("images", images)
+        a = _arrays.numbers("images", images)
         self.check_samples("images", a.shape[1:])
         if 0 in a.shape[1:]:
             raise ValueError(f"images must have at least one pixel each, got shape {a.shape}")

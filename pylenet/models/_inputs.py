@@ -86,7 +86,7 @@ def class_weights(value: Any) -> dict[int, float] | None:
 
 def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
     """x, checked: (N, height, width, channels), (N, height, width) of one, or (N, features)."""
-    a = numbers(name, x)
+    a = _arrays.numbers(name, x)
     if a.shape[1:] != sample and a.shape[1:] not in _same_images(sample):
         if len(sample) == 2:
             sample = (*sample, 1)
@@ -101,34 +101,6 @@ def images(name: str, x: Any, sample: Shape) -> NDArray[Any]:
     if len(a) == 0:
         raise ValueError(f"{name} must hold at least one sample, got shape {np.shape(x)}")
     return a
-
-
-def numbers(name: str, x: Any) -> NDArray[Any]:
-    """x as an array that C++ reads: as it is, or its values copied to float32.
-
-    Integers that are all of 0 to 255 become uint8, which takes a quarter of that memory. Data
-    frames are asked for `to_numpy`, tensors and the like for `__array__`; of a list of one array,
-    as Keras's models of several inputs take it, that is taken.
-    """
-    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "__array__"):
-        (x,) = x
-    if isinstance(x, np.ndarray) and x.dtype in _arrays.IMAGES:
-        return x
-    if hasattr(x, "to_numpy"):
-        x = x.to_numpy()
-    elif not isinstance(x, np.ndarray) and hasattr(x, "__array__"):
-        x = np.asarray(x)
-    if isinstance(x, (list, tuple)):
-        raise TypeError(
-            f"{name} must be a numpy array, got {type(x).__name__}; of images of one size "
-            f"np.stack({name}) makes one"
-        )
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
-        return _arrays.array(name, x)  # raises TypeError
-    if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:
-        return x.astype(np.uint8)
-    with np.errstate(over="ignore"):
-        return x.view(np.uint8) if x.dtype == bool else x.astype(np.float32)
 
 
 def _same_images(sample: Shape) -> tuple[Shape, ...]:

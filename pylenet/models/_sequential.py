@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _check, _core, _random, _threads, losses, optimizers
+from .. import _arrays, _check, _core, _random, _threads, losses, optimizers
 from .._callback import WEIGHTS_CHANGED, Callback, CallbackList, History
 from .._configurable import is_own, refuse_methods
 from .._eager import eager
@@ -881,7 +881,7 @@ class Sequential(LayerStack):
         """x, checked; builds a model whose input shape was not known."""
         if not self.built:
             self._check_layers()
-            self.build(_inputs.numbers(name, x).shape[1:])
+            self.build(_arrays.numbers(name, x).shape[1:])
         images = _inputs.images(name, x, self._input_shape or ())
         if len(images) > FEW or not self._looked_at_pixels:
             self._looked_at_pixels = True

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _check
+from ..layers import Layer
 from ..models import Sequential
 from ..models._values import class_values
 from . import _sheet
@@ -50,12 +51,32 @@ def checked_model(model: object) -> Sequential:
     return model
 
 
+def layer_of(model: Sequential, layer: str | int) -> Layer:
+    """The model's layer of this name or at this index, for an argument `layer`."""
+    names = [one.name for one in model.layers]
+    if isinstance(layer, str):
+        return model.layers[names.index(_check.one_of("layer", layer, tuple(map(str, names))))]
+    place = _check.integer("layer", layer, -len(names))
+    if place >= len(names):
+        raise ValueError(f"layer must be below {len(names)}, the number of layers, got {place}")
+    return model.layers[place]
+
+
 def answers_of(model: object, x: Any, y: Any) -> Answers:
-    """What the model answers for x, whose labels are y: (N,), (N, 1) or one-hot (N, classes)."""
+    """What the model answers for x, whose labels are y: (N,), (N, 1) or one-hot (N, classes).
+
+    Raises ValueError where an output is not finite.
+    """
     network = predicting(model)
     outputs = np.asarray(network.predict(x))
     if outputs.ndim != 2:
         raise ValueError(f"model must give (N, classes), got outputs of shape {outputs.shape}")
+    finite = np.isfinite(outputs).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"model must give finite outputs for x, got NaN or infinity for "
+            f"{len(outputs) - finite.sum():,} of {len(outputs):,} images"
+        )
     if outputs.shape[1] == 1:  # yes or no
         outputs = np.column_stack([1 - outputs, outputs])
     name, values = class_values(network, outputs)
@@ -95,6 +116,7 @@ def confusion_matrix(
     x, y: images as the model takes them, and their labels, (N,) or one-hot (N, classes). Rows are
     labels, columns answers. Right answers are grey; the darker a cell, the more often its label
     was taken for its answer. Counts are written where there are at most 30 classes.
+    Raises ValueError for outputs that are not finite.
     """
     found = answers_of(model, x, y)
     count = len(found.names)

@@ -11,7 +11,7 @@ from ..layers import Conv2D, Layer
 from ..models import Model, Sequential
 from ..models._values import class_values
 from . import _sheet
-from ._classes import checked_model, class_names
+from ._classes import checked_model, class_names, layer_of
 from ._pictures import as_pictures
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def filters(model: Sequential, *, layer: str | int | None = None, ax: Axes | Non
 
     layer: its name or its index; the first Conv2D if None. Blue weights are below zero, orange ones
     above, white ones zero, all on one scale, which stands below. With `connections` a place is
-    empty where there is none. At most 32 filters and 16 input channels are drawn.
-    Raises ValueError for another kind of layer.
+    empty where there is none; so is a weight that is not finite. At most 32 filters and 16 input
+    channels are drawn. Raises ValueError for another kind of layer.
     """
     network = checked_model(model)
     chosen = _convolution(network, layer)
@@ -63,7 +63,7 @@ def _convolution(model: Sequential, layer: str | int | None) -> Conv2D:
         if not there:
             raise ValueError(f"model must have a Conv2D, got {model!r}")
         return there[0]
-    chosen = model.get_layer(layer) if isinstance(layer, str) else model.get_layer(index=layer)
+    chosen = layer_of(model, layer)
     if not isinstance(chosen, Conv2D):
         raise ValueError(f"layer must be a Conv2D, {names} of this model, got {chosen.name!r}")
     return chosen
@@ -85,8 +85,10 @@ def _draw_filters(
         f"{kernel.shape[0]} x {kernel.shape[1]} weights for each of {kernel.shape[2]} input "
         f"channel{'s' * (kernel.shape[2] != 1)}. Blue: below zero; orange: above."
     )
-    if not table.all():
-        caption += " Empty: no connection."
+    empty = [] if table.all() else ["no connection"]
+    empty += [] if np.isfinite(kernel).all() else ["NaN or infinity"]
+    if empty:
+        caption += f" Empty: {', or '.join(empty)}."
     if (rows, columns) != kernel.shape[2:]:
         caption += f" Shown: {columns} filters, {rows} channels."
     left, top = 0.75, 0.25
@@ -126,7 +128,8 @@ def feature_maps(model: Sequential, image: NDArray[Any], *, ax: Axes | None = No
     for each layer: maps as pictures, flat values as strips, of a last layer of at most 20 values
     these as numbers under what the classes are called. Left of it stand the layer's name, its
     output's shape, and the lowest and the highest value. Blue is below zero, orange above, and each
-    row is scaled to its own largest. At most 64 maps, or 1,024 values, of a layer are drawn.
+    row is scaled to its own largest. What is not finite stays empty, and the caption names the
+    first layer that has such values. At most 64 maps, or 1,024 values, of a layer are drawn.
     """
     network = checked_model(model)
     x = _batch_of_one(network, image)
@@ -140,6 +143,9 @@ def feature_maps(model: Sequential, image: NDArray[Any], *, ax: Axes | None = No
     height = picture[1] + ROW_GAP + sum(row.height + ROW_GAP for row in rows)
     caption = f"What the layers of {network.name} make of one image{_answer(network, outputs)}."
     caption += " Blue: below zero; orange: above; each row is scaled to its own largest value."
+    strange = [row.lines[0] for row in rows if not np.isfinite(row.values).all()]
+    if strange:
+        caption += f" Empty: NaN or infinity, of {strange[0]} first."
     left = 0.2 + LETTER * max(len(line) for row in rows for line in row.lines)
     sheet = _sheet.Sheet(ax, caption, left + WIDTH, height + 0.35)
     shape = " x ".join(map(str, x.shape[1:]))
@@ -167,6 +173,8 @@ def _batch_of_one(model: Sequential, image: Any) -> NDArray[Any]:
 
 def _answer(model: Sequential, outputs: list[NDArray[np.float32]]) -> str:
     if not outputs or outputs[-1].ndim != 1 or outputs[-1].size < 2:
+        return ""
+    if not np.isfinite(outputs[-1]).all():
         return ""
     name, values = class_values(model, outputs[-1][None])
     best = int(values[0].argmax())

@@ -9,7 +9,7 @@ import numpy as np
 from ..layers import RBF, Conv2D
 from ..models import Sequential
 from . import _sheet
-from ._classes import checked_model, class_names
+from ._classes import checked_model, class_names, layer_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +57,8 @@ def connections(
     network = checked_model(model)
     there = [one for one in network.layers if isinstance(one, Conv2D) and one.connections]
     if layer is not None:
-        name = network.get_layer(**{"name" if isinstance(layer, str) else "index": layer}).name  # type: ignore[arg-type]
-        there = [one for one in there if one.name == name]
+        chosen = layer_of(network, layer)
+        there = [one for one in there if one is chosen]
     if not there or (table := there[0].connections) is None:
         which = "a layer" if layer is None else f"{layer!r}"
         raise ValueError(f"model must have connections in {which}, got {network!r}")

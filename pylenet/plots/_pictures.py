@@ -30,7 +30,8 @@ def as_pictures(name: str, x: Any) -> tuple[NDArray[Any], tuple[float, float]]:
     x: (N, height, width), with or without channels, 1 or 3; or (N, pixels) of square images.
     (N, height, width), or (N, height, width, 3) as colours from 0 to 1.
     """
-    values = _arrays.array(name, np.asarray(x))
+    given = np.asarray(x)
+    values = _arrays.numbers(name, given)
     if values.ndim == 2 and (side := round(values.shape[1] ** 0.5)) ** 2 == values.shape[1]:
         values = values.reshape(len(values), side, side)
     if values.ndim == 4 and values.shape[3] == 1:
@@ -42,7 +43,9 @@ def as_pictures(name: str, x: Any) -> tuple[NDArray[Any], tuple[float, float]]:
         )
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     low, high = min(0.0, float(finite.min(initial=0))), float(finite.max(initial=0))
-    if values.dtype == np.uint8 or (1 < high <= 255 and low == 0):
+    if given.dtype == bool:
+        high = 1.0
+    elif values.dtype == np.uint8 or (1 < high <= 255 and low == 0):
         high = 255.0
     if high <= low:
         high = low + 1
@@ -110,7 +113,7 @@ def images(
 ) -> Axes:
     """Images, each under its label.
 
-    x: (N, height, width[, channels]), uint8 or floats, of one channel or three; ink, which has
+    x: (N, height, width[, channels]), numbers of any dtype, of one channel or three; ink, which has
     the largest values, is drawn black. y: labels (N,) or one-hot. class_names: what labels are
     called. most: how many are drawn, the first ones.
     """
@@ -150,13 +153,16 @@ def mistakes(
     x, y: images as the model takes them, and their labels, (N,) or one-hot (N, classes). Above
     each stand its label, an arrow, the model's answer and the probability it gives to it. (Of a
     model whose outputs are no probabilities, and whose loss does not tell how they become some,
-    the answer's output.) most: how many are drawn.
+    the answer's output.) most: how many are drawn. Raises ValueError for outputs that are not
+    finite.
     """
     most = _check.integer("most", most, 1)
+    x = np.atleast_1d(x)
+    as_pictures("x", x[:1])  # refuses what cannot be drawn before the model answers
     found = answers_of(model, x, y)
     wrong = np.flatnonzero(found.answers != found.labels)
     surest = wrong[np.argsort(-found.values[wrong], kind="stable")][:most]
-    pictures, limits = as_pictures("x", np.asarray(x)[surest])
+    pictures, limits = as_pictures("x", x[surest])
     names = found.names
     texts = [
         (f"{names[label]} \N{RIGHTWARDS ARROW} {names[answer]}", f"{value:.3f}")
@@ -195,7 +201,7 @@ def augmented(
     if not isinstance(distort, RandomAffine):
         raise TypeError(f"distort must be an augmentation.RandomAffine, got {distort!r}")
     epochs, most = _check.integer("epochs", epochs, 1), _check.integer("most", most, 1)
-    first = np.asarray(x)[:most]
+    first = np.atleast_1d(x)[:most]
     _, limits = as_pictures("x", first)
     seen = [first.astype(np.float32), *(distort(first, epoch=epoch) for epoch in range(epochs))]
     shown = np.stack(seen, axis=1).reshape(-1, *first.shape[1:])

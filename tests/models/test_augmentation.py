@@ -274,6 +274,13 @@ def test_a_model_trained_so_is_saved_and_loaded_like_any_other(tmp_path):
     assert_same_bits(loaded.predict(x), model.predict(x))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, bool, np.uint16, np.float16, ">f4", ">i2"])
+def test_images_of_any_numbers_are_distorted_as_training_distorts_them(dtype):
+    x = images(4, (9, 8)).astype(dtype)
+    distort = affine(LITTLE, seed=1)
+    assert_same_bits(distort(x), distort(x.astype(np.float32)))
+
+
 def test_the_callers_images_are_not_written_to():
     x, y = digits(32)
     before = x.copy()
@@ -311,7 +318,7 @@ def test_a_wrong_argument_is_named(arguments, error, text):
 @pytest.mark.parametrize(
     ("x", "epoch", "error", "text"),
     [
-        (np.zeros((2, 5, 5), np.int64), 0, TypeError, "images must have dtype"),
+        (np.zeros((2, 5, 5), complex), 0, TypeError, "images must have dtype"),
         (np.zeros((2, 5)), 0, ValueError, "images must hold images"),
         (np.zeros((2, 5, 5, 1, 1)), 0, ValueError, "images must hold images"),
         (np.zeros((2, 5, 5)), -1, ValueError, "epoch must be an integer >= 0"),

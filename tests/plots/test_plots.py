@@ -1,5 +1,6 @@
 """Plots show the numbers they are about, look like stored pictures, and touch nothing else."""
 
+import io
 import re
 import sys
 from itertools import combinations
@@ -336,7 +337,40 @@ def test_labels_and_models_that_do_not_fit_are_refused(draw):
         draw(modern(), x, np.full((4, 10), 0.1))
 
 
+@pytest.mark.parametrize("draw", [plots.confusion_matrix, plots.mistakes])
+def test_outputs_that_are_not_finite_are_no_answers(draw):
+    x, y = digits(4)
+    x = x.astype(np.float32)
+    x[1, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="model must give finite outputs .* for 1 of 4 images"):
+        draw(modern(), x, y)
+
+
 # Inside
+
+
+def spoilt(place):
+    """modern() with a NaN among the weights of a layer."""
+    model = modern()
+    kernel, bias = model.get_layer(place).get_weights()
+    kernel[..., 1] = np.nan
+    model.get_layer(place).set_weights([kernel, bias])
+    return model
+
+
+def test_filters_that_are_not_finite_are_empty_and_the_caption_says_so():
+    ax = plots.filters(spoilt("conv2d"))
+    assert "Empty: NaN or infinity." in caption(ax)
+    ax.figure.savefig(io.BytesIO())
+    assert "Empty" not in caption(plots.filters(modern()))
+
+
+def test_feature_maps_name_the_first_layer_that_is_not_finite():
+    ax = plots.feature_maps(spoilt("conv2d_1"), digits()[0][0])
+    assert "make of one image. Blue" in caption(ax)
+    assert "Empty: NaN or infinity, of conv2d_1 first." in caption(ax)
+    ax.figure.savefig(io.BytesIO())
+    assert "Empty" not in caption(plots.feature_maps(modern(), digits()[0][0]))
 
 
 def drawn_filters(ax, size=5):
@@ -385,6 +419,16 @@ def test_only_convolutions_have_filters():
         plots.filters(modern(), layer="dense")
     with pytest.raises(ValueError, match="model must have a Conv2D"):
         plots.filters(models.Sequential([layers.Dense(2, input_shape=(3,))]))
+
+
+@pytest.mark.parametrize("draw", [plots.filters, plots.connections])
+def test_a_layer_that_is_not_there_is_named(draw):
+    with pytest.raises(ValueError, match=r"layer must be one of \['padding', .*, got 'conv'"):
+        draw(lenet_1998(), layer="conv")
+    with pytest.raises(ValueError, match="layer must be below 10, the number of layers, got 99"):
+        draw(lenet_1998(), layer=99)
+    with pytest.raises(ValueError, match="layer must be an integer >= -10, got -11"):
+        draw(lenet_1998(), layer=-11)
 
 
 @pytest.mark.parametrize("make", [modern, lenet_1998])
@@ -442,6 +486,33 @@ def test_images_stand_under_their_labels():
     assert caption(ax) == "The first 12 of 40 images, each under its label."
     assert texts(plots.images(x, utils.to_categorical(y), most=3)) == ["0", "1", "2"]
     assert texts(plots.images(x)) == []
+
+
+@pytest.mark.filterwarnings("ignore:x looks scaled already")  # of bool
+@pytest.mark.parametrize("dtype", [np.int64, bool, np.uint16, np.float16, ">f4"])
+def test_pictures_may_be_of_any_numbers_that_predict_takes(dtype):
+    (x, y), model = digits(), modern()
+    x = x > 0 if dtype is bool else x
+    given, drawn = x.astype(dtype), x.astype(np.float32)
+    ax = plots.images(given, most=3)
+    for image, picture in zip(ax.images, drawn, strict=False):
+        np.testing.assert_array_equal(image.get_array(), picture)
+        assert image.get_clim() == (0, 1 if dtype is bool else 255)
+    for draw in (
+        lambda x: plots.mistakes(model, x, y),
+        lambda x: plots.confusion_matrix(model, x, y),
+        lambda x: plots.feature_maps(model, x[0]),
+        lambda x: plots.augmented(distortion(), x, epochs=2),
+    ):
+        same = zip(shown(draw(given)), shown(draw(drawn)), strict=True)
+        assert all(np.array_equal(one, other) for one, other in same)
+
+
+def test_what_cannot_be_drawn_is_refused_before_the_model_answers():
+    model = models.Sequential([layers.Dense(2, input_shape=(5,))])
+    model.predict = None
+    with pytest.raises(ValueError, match=r"x must hold images .* got shape \(1, 5\)"):
+        plots.mistakes(model, np.zeros((4, 5)), [0, 1, 0, 1])
 
 
 def test_images_may_be_flat_or_have_channels():
