@@ -62,7 +62,7 @@ def _other(model: Any, options: argparse.Namespace) -> Any:
         path = str(origin) if origin.is_file() and str(origin) != options.model else None
     if path is None:
         return None
-    other = _options.loaded(path)
+    other = _options.loaded(path, "--against")
     if other.input_shape != model.input_shape or other.output_shape != model.output_shape:
         raise ValueError(f"--against must take and give the shapes of MODEL, got {path!r}")
     return other

@@ -44,10 +44,10 @@ def add(
     return command
 
 
-def loaded(path: str) -> Any:
-    """The model of MODEL. Raises FileNotFoundError where it is no file."""
+def loaded(path: str, name: str = "MODEL") -> Any:
+    """The model of MODEL, or of an option. Raises FileNotFoundError where it is no file."""
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"MODEL must be a model file, and {path!r} is none")
+        raise FileNotFoundError(f"{name} must be a model file, and {path!r} is none")
     return load_model(path)
 
 

@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> None:
     if not isinstance(model, Sequential):
         raise ValueError(f"MODEL must not be quantized already, got {options.model!r}")
     out = options.out or _options.quantized_name(Path(options.model))
+    if out.suffix.lower() != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {str(out)!r}")
     place = _output.checked_file("--out", out)
     if place.exists() and place.samefile(options.model):
         raise ValueError(f"--out must not be MODEL, whose place the file would take, got {out}")
@@ -60,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
     quantized.summary()
     tests = _options.as_taken(model, x_test)
     before, after = (_evaluate.answers(own, tests) for own in (model, quantized))
+    largest = 2 ** (options.dense_bits - 1) - 1
     print(f"{out}: {place.stat().st_size:,} bytes")
+    print(f"dense weights  {options.dense_bits} bits, -{largest} to {largest}, a byte each")
     print(f"test accuracy  {(after == y_test).mean():.4f} ({(before == y_test).mean():.4f} before)")
     _evaluate.print_changed(before, after)

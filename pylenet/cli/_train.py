@@ -92,7 +92,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--resume",
         action="store_true",
-        help="go on where an interrupted run with the same options stopped, to the same models",
+        help="go on where an interrupted run with the same options stopped, to the same models; "
+        "where there is none, train from the beginning",
     )
     command.add_argument(
         "--quiet",
@@ -137,6 +138,8 @@ def train(options: argparse.Namespace) -> None:
     trainings = [Training(one, _title(one, options), data, numbered, options) for one in planned]
     # A backup that is to be gone on with looks at the data itself.
     resumed = [training for training in trainings if options.resume and training.backup.there]
+    if options.resume and not resumed and not options.quiet:
+        print(f"--resume found no interrupted run in {options.out}: training from the beginning")
     others = [training.path for training in trainings if training not in resumed]
     there = {path: _data.of_model(path) for path in others}
     if not resumed:

@@ -64,7 +64,9 @@ class Training:
             {
                 "--recipe": options.recipe,
                 "--seed": planned.seed,
+                "--epochs": self.epochs,
                 "--batch-size": self.batch_size,
+                "--lr": self._rate,
                 "sha256 of the training data": data.sha256,
             },
             resume=options.resume,

@@ -32,6 +32,7 @@ def test_quantize_writes_a_model_and_says_how_it_does(folder, capsys):
     path = folder / "modern.int8.safetensors"
     assert f"{path}: {path.stat().st_size:,} bytes" in text
     assert "Total bytes: 45,6" in text
+    assert "\ndense weights  8 bits, -127 to 127, a byte each\n" in text
     assert re.search(r"^test accuracy  0\.\d{4} \(0\.\d{4} before\)$", text, re.MULTILINE)
     assert re.search(r"^answers changed  \d+ of [\d,]+$", text, re.MULTILINE)
     assert path.stat().st_size < 0.4 * (folder / "modern.safetensors").stat().st_size
@@ -45,7 +46,8 @@ def both(folder, tmp_path, capsys):
         copy = shutil.copytree if name == "tiny" else shutil.copy
         copy(folder / name, tmp_path / name)
     model = tmp_path / "modern.safetensors"
-    run(capsys, "quantize", model, "--data", tmp_path / "tiny", "--dense-bits", 4)
+    text = run(capsys, "quantize", model, "--data", tmp_path / "tiny", "--dense-bits", 4)
+    assert "\ndense weights  4 bits, -7 to 7, a byte each\n" in text
     return model, tmp_path / "modern.int8.safetensors", tmp_path / "tiny"
 
 
@@ -71,5 +73,9 @@ def test_what_cannot_be_done_is_said_in_one_line(both, capsys):
     assert "MODEL must not be quantized already" in again
     over = run(capsys, "quantize", model, "--data", data, "--out", model, code=2)
     assert "--out must not be MODEL" in over
+    onnx = run(capsys, "quantize", model, "--data", "none", "--out", "a.onnx", code=2)
+    assert "--out must end in .safetensors, got 'a.onnx'" in onnx
+    against = run(capsys, "evaluate", model, "--data", data, "--against", "nope", code=2)
+    assert "--against must be a model file, and 'nope' is none" in against
     assert "must not be quantized" in run(capsys, "draw", quantized, "--data", "none", code=2)
     assert "and 'none' is none" in run(capsys, "quantize", "none", code=2)

@@ -134,6 +134,17 @@ def test_with_nothing_to_go_on_from_resume_starts_from_the_beginning(data, whole
     assert outcome(tmp_path) == whole
 
 
+def test_with_nothing_to_go_on_from_one_line_says_so(data, interrupted, tmp_path, capsys):
+    arguments = ["--data", data, "--epochs", EPOCHS, "--out", tmp_path, "--model", "classic"]
+    arguments = ["train", "--resume", *map(str, arguments)]
+    interrupted("classic", 2)
+    assert cli.main(arguments) == 130
+    line = f"--resume found no interrupted run in {tmp_path}: training from the beginning"
+    assert capsys.readouterr().out.splitlines()[0] == line
+    assert cli.main(arguments) == 130  # at the epoch it goes on with
+    assert line not in capsys.readouterr().out
+
+
 @pytest.mark.filterwarnings("always:.*starting anew")
 def test_without_resume_a_run_starts_anew_and_says_so(
     data, whole, interrupted, tmp_path, monkeypatch, capsys
@@ -150,7 +161,9 @@ def test_without_resume_a_run_starts_anew_and_says_so(
 
 OTHER = {
     "seed": (["--seed", 2], "--seed was 1, got 2"),
+    "epochs": (["--epochs", 2], "--epochs was 3, got 2"),
     "batch size": (["--batch-size", 100], "--batch-size was 128, got 100"),
+    "learning rate": (["--lr", 0.02], "--lr was 0.01, got 0.02"),
 }
 
 
