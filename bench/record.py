@@ -87,11 +87,13 @@ def positive(text: str) -> int:
 def train(seed: int, options: argparse.Namespace) -> Result:
     """Ends this process where the training's fails, whose words are on stderr."""
     command = [sys.executable, "-m", "pylenet", "train", "--recipe", options.recipe, "--quiet"]
-    command += ["--seed", str(seed), "--threads", str(options.threads), "--data", options.data]
+    data = str(Path(options.data).absolute()) if Path(options.data).is_dir() else options.data
+    command += ["--seed", str(seed), "--threads", str(options.threads), "--data", data]
     command += ["--epochs", str(options.epochs)] if options.epochs else []
     with tempfile.TemporaryDirectory() as folder:
         started, before = perf_counter(), of_children()
-        code = subprocess.run([*command, "--out", folder]).returncode
+        # In that folder: in the clone's own, Python finds the sources, which are not compiled.
+        code = subprocess.run([*command, "--out", folder], cwd=folder).returncode
         seconds, processor_seconds = perf_counter() - started, of_children() - before
         if code:
             raise SystemExit(f"seed {seed}: `pylenet train` ended with code {code}")

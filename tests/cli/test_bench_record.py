@@ -34,7 +34,8 @@ def test_the_summary_is_the_mean_with_its_standard_error_of_runs_by_pylenet_trai
     assert f"whole process: median {middle:.2f}," in done.stdout
 
     train = [sys.executable, "-m", "pylenet", "train", "--recipe", "fast", "--quiet", *options]
-    subprocess.run([*train, "--seed", "6", "--out", str(tmp_path)], check=True, timeout=500)
+    command = [*train, "--seed", "6", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=500, cwd=tmp_path)  # not where the sources are
     (alone,) = json.loads((tmp_path / "results.json").read_text())
     assert alone["test_accuracy"] == accuracies[1]
 
