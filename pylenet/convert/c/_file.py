@@ -1,0 +1,329 @@
+"""The two files of a program, and the self-test in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _core
+from ...layers.activation import LINEAR
+from ...models import Sequential
+from ...quantization import QuantizedModel
+from . import _float32_functions, _int8_functions
+from ._program import Program, filled, lines, named, texts
+
+MOST_WEIGHTS = 2_000_000  # some 20 MB of text
+
+COMMON = r"""
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define NET_INLINE inline __attribute__((always_inline))
+#else
+#define NET_INLINE inline
+#endif
+"""
+LARGEST = r"""
+/* The place of the $word output, the first of equals. */
+static int net_class(const $kind *y) {
+  int best = 0, k;
+  for (k = 1; k < $outputs; k++)
+    if (y[k] $sign y[best]) best = k;
+  return best;
+}
+"""
+
+
+PATTERNS = 4  # that a self-test stores where it is given no images
+SELF_TEST = r"""
+#ifdef NET_SELF_TEST
+$stored$answers
+int net_self_test(void) {
+  static net_scratch scratch;
+  $output outputs[NET_OUTPUTS];
+  int wrong = 0, i, k;
+  for (i = 0; i < $count; i++) {
+    net_predict(net_test_images + i * NET_INPUTS, outputs, &scratch);
+    for (k = 0; k < NET_OUTPUTS; k++)
+      wrong += memcmp(outputs + k, net_test_outputs + i * NET_OUTPUTS + k, $size) != 0;
+  }
+  return wrong;
+}
+#ifndef NET_SELF_TEST_NO_MAIN
+#include <stdio.h>
+int main(void) {
+  const int wrong = net_self_test();
+  printf("%d of %d outputs differ from Python's\n", wrong, $count * NET_OUTPUTS);
+  return wrong ? 1 : 0;
+}
+#endif
+#endif
+"""
+
+
+class Sources(NamedTuple):
+    """The texts of NAME.c and NAME.h."""
+
+    code: str
+    header: str
+
+
+def prefix_of(path: Path) -> str:
+    """What the names of a file's program begin with: the file's name as C can have it."""
+    name = re.sub(r"\W", "_", path.stem, flags=re.ASCII).lower()
+    return name if re.match("[a-z]", name) else f"net_{name}"
+
+
+def program_of(model: Sequential | QuantizedModel) -> Program:
+    """The model as a program. Raises ValueError where it is too large or has no way in C."""
+    if isinstance(model, QuantizedModel):
+        from . import _int8
+
+        return _int8.program_of(model)
+    from . import _float32
+
+    if model.count_params() > MOST_WEIGHTS:
+        raise ValueError(
+            f"model {model.name!r} has {model.count_params():,} weights, and a C file takes "
+            f"{MOST_WEIGHTS:,} at most"
+        )
+    return _float32.program_of(model)
+
+
+def smallest_wins(model: Sequential | QuantizedModel) -> bool:
+    """Whether the outputs are distances."""
+    return isinstance(model, Sequential) and bool(
+        model.graph.nodes and model.graph.nodes[-1].kind == "rbf"
+    )
+
+
+def expected(
+    model: Sequential | QuantizedModel, images: NDArray[Any], fused: bool
+) -> NDArray[Any] | None:
+    """What the program gives for inputs as it takes them, (N, outputs), by Python.
+
+    fused: with products and sums rounded together. None where this machine cannot tell.
+    """
+    if isinstance(model, QuantizedModel):
+        # The C++ takes bytes, of signed integers with 128 added.
+        own = images.view(np.uint8) ^ np.uint8(128) if images.dtype == np.int8 else images
+        shape = tuple(size or 0 for size in model.input_shape[1:])
+        scores = np.empty((len(images), *map(int, model.output_shape[1:])), np.int32)  # type: ignore[arg-type]
+        model.network.scores(scores, np.ascontiguousarray(own).reshape(len(images), *shape), 1)
+        return scores.reshape(len(images), -1).astype(np.int16)
+    isas = [isa for isa in _core.available_isas() if fuses(isa) == fused]
+    if not isas:
+        return None
+    network = model.graph.network(isa=isas[-1])
+    outputs = tuple(size or 0 for size in model.output_shape[1:])
+    y = np.empty((len(images), *outputs), np.float32)
+    x = np.ascontiguousarray(images).reshape(len(images), *model.graph.input_shape)
+    network.predict(y, model.network.snapshot(model.parameters), x, 1)
+    return y.reshape(len(images), -1)
+
+
+def fuses(isa: str) -> bool:
+    """Whether an instruction set rounds a product and a sum together."""
+    settings = {"units": 1, "use_bias": True, "activation": LINEAR}
+    network = _core.Network((1, 1, 1), [{"kind": "dense", **settings}], isa=isa)
+    parameters = _core.zeros(network.parameter_floats)
+    x = np.full((1, 1, 1, 1), 1 + 2**-12, np.float32)
+    _, tensors, _ = _core.describe({"kind": "dense", **settings}, (1, 1, 1), 0)
+    kernel, bias = (offset for _, offset, _, _ in tensors)
+    parameters[kernel], parameters[bias] = x.item(), -np.square(x).item()
+    y = np.empty((1, 1), np.float32)
+    network.predict(y, parameters, x, 1)
+    return bool(y.item() != 0)
+
+
+def patterns(program: Program, count: int) -> NDArray[Any]:
+    """Inputs for a self-test where none are given, always the same: (count, inputs)."""
+    data = hashlib.shake_128(b"pylenet").digest(count * program.inputs)
+    pixels = np.frombuffer(data, np.uint8).reshape(count, program.inputs)
+    if program.input_kind == "uint8_t":
+        return pixels
+    if program.input_kind == "int8_t":
+        return np.maximum(pixels.view(np.int8), -127)
+    scaled: NDArray[np.float32] = pixels / np.float32(127.5) - np.float32(1)
+    return scaled
+
+
+def sources(
+    model: Sequential | QuantizedModel, prefix: str, images: NDArray[Any] | None = None
+) -> Sources:
+    """The program of a model. images: for its self-test, as it takes them, (N, inputs)."""
+    program = program_of(model)
+    if images is None:
+        images = patterns(program, PATTERNS)
+    images = images.reshape(len(images), program.inputs)
+    quantized = isinstance(model, QuantizedModel)
+    head = _int8_functions.HEAD if quantized else _float32_functions.HEAD
+    scratch, places = program.buffers()
+    steps, calls = [], []
+    for number, (step, (x, y)) in enumerate(zip(program.steps, places, strict=True)):
+        steps.append(
+            f"/* {step.title} */\nstatic void net_step_{number}({step.kind} *y, "
+            f"const {step.input_kind} *x) {{\n{step.body}}}\n"
+        )
+        calls.append(f"  net_step_{number}({y}, {x});\n")
+    largest = LARGEST.replace("$kind", program.output_kind).replace("$outputs", "NET_OUTPUTS")
+    sign = ("smallest", "<") if smallest_wins(model) else ("largest", ">")
+    largest = largest.replace("$word", sign[0]).replace("$sign", sign[1])
+    body = "".join(
+        [
+            f"/* {_about(model)} See {prefix}.h. */\n",
+            f'#include "{prefix}.h"\n\n#include <string.h>\n',
+            COMMON,
+            head,
+            *program.helpers.values(),
+            "\n",
+            *program.constants,
+            "\n",
+            "\n".join(steps),
+            largest,
+            "\n",
+            _signature(program, image="image", outputs="outputs") + " {\n",
+            *calls,
+            "" if scratch else "  (void)scratch;\n",
+            "  return net_class(outputs);\n}\n",
+            _self_test(model, program, images),
+        ]
+    )
+    if "HUGE_VALF" in body:
+        body = body.replace("#include <string.h>", "#include <math.h>\n#include <string.h>", 1)
+    return Sources(named(body, prefix), named(_header(model, program, scratch, prefix), prefix))
+
+
+def _about(model: Sequential | QuantizedModel) -> str:
+    name = re.sub(r"[^ -~]|\*/|/\*", "?", model.name)
+    kind = model.contract if isinstance(model, QuantizedModel) else "float32"
+    return f"The network {name!r}, {kind}, written by pylenet {_core.__version__}."
+
+
+def _signature(program: Program, image: str, outputs: str) -> str:
+    return (
+        f"int net_predict(const {program.input_kind} {image}[NET_INPUTS], "
+        f"{program.output_kind} {outputs}[NET_OUTPUTS],\n                net_scratch *scratch)"
+    )
+
+
+def _header(
+    model: Sequential | QuantizedModel, program: Program, scratch: int, prefix: str
+) -> str:
+    quantized = isinstance(model, QuantizedModel)
+    shape = "x".join(str(size) for size in model.input_shape[1:])
+    values = scratch or 1
+    words = -(-values // 4) if quantized else values
+    if isinstance(model, QuantizedModel):
+        meaning = f"an output q means {model.output.scale:.9g} * q"
+        if model.output.function.name != "linear":
+            meaning += f", before the last {model.output.function.name}"
+        if not model.takes_pixels:
+            meaning += f"; an input v means {model.source.scale:.9g} * v"
+    else:
+        meaning = "inputs and outputs are those of Python's predict"
+    winner = "smallest" if smallest_wins(model) else "largest"
+    kind = "uint32_t words" if quantized else "float values"
+    union = (
+        f"typedef union {{\n  uint32_t words[{words}];\n  uint8_t values[{4 * words}];\n}} "
+        "net_scratch;"
+        if quantized
+        else f"typedef struct {{\n  {kind}[{words}];\n}} net_scratch;"
+    )
+    size = 4 * words
+    flags = (
+        ""
+        if quantized
+        else """
+ * Compile it with -ffp-contract=off and without -ffast-math. Then the outputs have the bits of
+ * Python's: those of AVX2 where the processor has a fused multiply-add that the compiler may use
+ * (-march=native, a Cortex-M4 with its FPU), else those of its baseline."""
+    )
+    return f"""/* {_about(model)}
+ *
+ * Input: {shape}, channels last; {meaning}.
+ *
+ * constants        {program.constant_bytes:>9,} bytes of flash, besides a few thousand of code
+ * scratch          {size:>9,} bytes of RAM, the caller's
+ * stack            {program.patch_bytes:>9,} bytes at most for arrays, besides some hundred
+ * multiply-adds    {program.multiply_adds:>9,}
+ *
+ * There is no heap, no state, no input or output: an interrupt handler may call it.{flags}
+ *
+ * -DNET_SELF_TEST adds net_self_test() and a main that prints what it finds
+ * (-DNET_SELF_TEST_NO_MAIN: no main).
+ */
+#ifndef NET_H
+#define NET_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define NET_INPUTS {program.inputs}
+#define NET_OUTPUTS {program.outputs}
+
+/* Memory that a call works in; what it holds between calls does not matter. */
+{union}
+
+/* Computes the outputs for one image; returns the place of the {winner} one. */
+{_signature(program, "image", "outputs")};
+
+#ifdef NET_SELF_TEST
+/* How many outputs for the stored images differ from Python's in any bit: 0 if all is well. */
+int net_self_test(void);
+#endif
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _self_test(
+    model: Sequential | QuantizedModel, program: Program, images: NDArray[Any]
+) -> str:
+    stored = _array("test_images", program.input_kind, images)
+    if isinstance(model, QuantizedModel):
+        answers = _array("test_outputs", "int16_t", _expected(model, images, False))
+    else:
+        answers = f"#if NET_FUSED\n{_bits(model, images, True)}#else\n"
+        answers += f"{_bits(model, images, False)}#endif\n"
+    return filled(
+        SELF_TEST,
+        count=len(images),
+        stored=stored,
+        answers=answers,
+        input=program.input_kind,
+        output=program.output_kind,
+        size="2" if program.output_kind == "int16_t" else "4",
+    )
+
+
+def _bits(model: Sequential | QuantizedModel, images: NDArray[Any], fused: bool) -> str:
+    found = expected(model, images, fused)
+    if found is None:
+        kind = "a fused" if fused else "no fused"
+        return f'#error "this was written where Python had {kind} multiply-add: no self-test"\n'
+    return _array("test_outputs", "uint32_t", found.view(np.uint32), "0x%08xu")
+
+
+def _expected(
+    model: Sequential | QuantizedModel, images: NDArray[Any], fused: bool
+) -> NDArray[Any]:
+    found = expected(model, images, fused)
+    assert found is not None
+    return found
+
+
+def _array(name: str, kind: str, values: NDArray[Any], form: str = "") -> str:
+    written = [form % v for v in values.ravel().tolist()] if form else texts(values)
+    body = "\n".join(lines(written))
+    return f"static const {kind} net_{name}[{values.size}] = {{\n{body}}};\n"
