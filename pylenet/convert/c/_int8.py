@@ -16,22 +16,31 @@ from ...quantization._steps import Step
 from ._int8_functions import FUNCTIONS
 from ._program import Program, filled, fours
 
-LOOPS = """#if NET_PAIRS
+CONV2D = """#if NET_ROWS
+  int16_t wide[$all_wide] = {0};
+#elif NET_PAIRS
   int16_t wide[$wide] = {0};
 #endif
   int i, j, f;
-  for (i = 0; i < $rows; i++)
+  for (i = 0; i < $rows; i++) {
+#if NET_ROWS
+    const $in *first = x + i * $down;
+$widen_all#endif
     for (j = 0; j < $columns; j += $across) {
-"""
-CONV2D = (
-    LOOPS
-    + """      const $in *corner = x + i * $down + j * $right;
-$offsets#if NET_PAIRS
+      const $in *corner = x + i * $down + j * $right;
+$offsets#if NET_ROWS
+      const int16_t *window = wide + j * $all_right;
+      (void)corner;
+#elif NET_PAIRS
+      const int16_t *window = wide;
 $widen#endif
       for (f = 0; f < $filters; f++) {
         int32_t sums[4], v;
-#if NET_PAIRS
-        net_conv2d_pairs(sums, wide, $pair_places, $pair_row, $kernel + f * $filter, $pair_rows,
+#if NET_ROWS
+        net_conv2d_pairs(sums, window, $all_places, $all_row, $kernel + f * $filter, $pair_rows,
+                         $pair_length);
+#elif NET_PAIRS
+        net_conv2d_pairs(sums, window, $pair_places, $pair_row, $kernel + f * $filter, $pair_rows,
                          $pair_length);
 #else
         net_conv2d_$letter(sums, corner, $places, $row, $kernel + f * $filter, $height, $length,
@@ -39,33 +48,29 @@ $widen#endif
 #endif
 $store      }
     }
+  }
 """
-)
 OFFSETS = """      const int n = $columns - j < 4 ? $columns - j : 4;
       const int b = n > 1 ? 1 : 0, c = n > 2 ? 2 : b, d = n > 3 ? 3 : c;
 """
-# The window of all places as it lies in the image, or a copy for each column that one begins at.
+# What is widened: rows of the image as they lie there, or a copy for each column that a window
+# begins at. Of one place or four neighbours, or (where memory is plenty, and what was just written
+# is slow to read in another size) of all places of a row.
 WIDEN_ROWS = """      {
         int r, k;
         for (r = 0; r < $strip_rows; r++)
-          for (k = 0; k < $strip; k++) wide[r * $strip + k] = corner[r * $row + k];
-      }
-"""
-WIDEN_LAST = """      {
-        const int strip = ((n - 1) * $jump + $width) * $channels;
-        int r, k;
-        for (r = 0; r < $strip_rows; r++)
-          for (k = 0; k < strip; k++) wide[r * $strip + k] = corner[r * $row + k];
+          for (k = 0; k < $some; k++) wide[r * $strip + k] = $from[r * $row + k];
       }
 """
 WIDEN_COPIES = """      {
         int copy, r, k;
-        for (copy = 0; copy < $copies; copy++)
+        for (copy = 0; copy < $some; copy++)
           for (r = 0; r < $strip_rows; r++)
             for (k = 0; k < $length; k++)
-              wide[(copy * $strip_rows + r) * $apart + k] = corner[r * $row + copy * $jump_values + k];
+              wide[(copy * $strip_rows + r) * $apart + k] = $from[r * $row + copy * $jump + k];
       }
 """
+MOST_WIDE = 8192  # numbers of a row's windows
 STORE = """        {
           int place;
           for (place = 0; place < n; place++) {
@@ -280,27 +285,39 @@ def _conv2d(writer: _Writer, step: Step) -> None:
     rows_of = kernel[:, : height * step_of_rows].reshape(filters, height, step_of_rows)
     rows_of[:, :, :length] = step.tensors["kernel"].reshape(filters, height, length)
     across = 1 if pool else 4
-    many = 2 if pool else 4  # columns that places begin at
+    step_right = strides_right = right * (2 if pool else 1)
+    many = 2 if pool else 4  # columns that a few places begin at
     strip_rows = height + (step.strides[0] if pool else 0)
-    strip = ((many - 1) * step.strides[1] + width) * channels
+    strip = (many - 1) * right + length
+    every = last.output_shape[1] * (2 if pool else 1)  # columns that any place begins at
     if copies:
-        wide = many * strip_rows * even + filter_size - height * even
-        column, next_row = strip_rows * even, step.strides[0] * even
-        pairs = {"pair_row": 0, "pair_rows": 1, "pair_length": flat}
+        tail = filter_size - height * even
+        column = strip_rows * even
+        wide, all_wide = many * column + tail, every * column + tail
+        below, all_below = step.strides[0] * even, step.strides[0] * even
+        pairs = {"pair_row": 0, "all_row": 0, "pair_rows": 1, "pair_length": flat}
+        strides_right = column * (2 if pool else 1)
+        text, from_all, some = WIDEN_COPIES, every, many if pool else "n"
     else:
-        wide = strip_rows * strip + eights - length
-        column, next_row = right, step.strides[0] * strip
-        pairs = {"pair_row": strip, "pair_rows": height, "pair_length": eights}
+        tail = eights - length
+        column = right
+        wide, all_wide = strip_rows * strip + tail, strip_rows * row + tail
+        below, all_below = step.strides[0] * strip, step.strides[0] * row
+        pairs = {"pair_row": strip, "all_row": row, "pair_rows": height, "pair_length": eights}
+        text, from_all = WIDEN_ROWS, row
+        some = strip if pool else f"(n - 1) * {right} + {length}"
     program.patch_bytes = max(program.patch_bytes, 2 * wide)
+    widths = {"strip_rows": strip_rows, "row": row, "length": length, "apart": step_of_rows}
+    widen = filled(text, some=some, strip=strip, jump=right, **{"from": "corner"}, **widths)
+    widen_all = filled(text, some=from_all, strip=row, jump=right, **{"from": "first"}, **widths)
     if pool:
-        places = f"{right}, {down}, {down + right}"
-        pair_places = f"{column}, {next_row}, {next_row + column}"
+        places, pair_places, all_places = (
+            f"{column_}, {row_}, {row_ + column_}"
+            for column_, row_ in ((right, down), (column, below), (column, all_below))
+        )
     else:
-        places = f"b * {right}, c * {right}, d * {right}"
-        pair_places = f"b * {column}, c * {column}, d * {column}"
-    widen = WIDEN_COPIES if copies else WIDEN_ROWS if pool else WIDEN_LAST
-    if copies and not pool:
-        widen = widen.replace("copy < $copies", "copy < n")
+        places, pair_places = (f"b * {n}, c * {n}, d * {n}" for n in (right, column))
+        all_places = pair_places
     store = STORE if pool is None else STORE_MAX if pool.kind == "max_pool2d" else STORE_MEAN
     letter = kind[0]
     writer.need("conv2d_pairs")
@@ -312,7 +329,10 @@ def _conv2d(writer: _Writer, step: Step) -> None:
     if pool is not None and pool.kind == "average_pool2d":
         after = writer.ended(pool, str(pool.cells[4]))
     text = CONV2D.replace("$offsets", "" if pool else OFFSETS)
-    text = text.replace("$widen", widen).replace("$store", store)
+    text = text.replace("$widen_all", widen_all).replace("$widen", widen)
+    text = text.replace("$store", store)
+    if all_wide > MOST_WIDE:
+        text = text.replace("#if NET_ROWS", "#if 0")
     writer.add(
         title,
         text,
@@ -322,23 +342,19 @@ def _conv2d(writer: _Writer, step: Step) -> None:
         columns=last.output_shape[1],
         across=across,
         down=down * (2 if pool else 1),
-        right=right * (2 if pool else 1),
+        right=step_right,
+        all_right=strides_right,
         filters=filters,
         wide=wide,
+        all_wide=all_wide,
         filter=filter_size,
         height=height,
-        width=width,
         length=length,
         apart=step_of_rows,
         row=row,
-        channels=channels,
-        jump=step.strides[1],
-        jump_values=right,
-        copies=many,
-        strip=strip,
-        strip_rows=strip_rows,
         places=places,
         pair_places=pair_places,
+        all_places=all_places,
         kernel=name,
         bias=bias,
         letter=letter,

@@ -8,17 +8,21 @@ HEAD = r"""
 #endif
 
 /* NET_FOUR is the order in memory of four weights of a convolution. Where pairs of 16 bits are
- * multiplied and added in one instruction (NET_PAIRS), a convolution first widens its window. */
+ * multiplied and added in one instruction (NET_PAIRS), a convolution first widens its window, or
+ * all windows of a row (NET_ROWS). */
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #define NET_PAIRS 1
+#define NET_ROWS 1
 #define NET_FOUR(a, b, c, d) a, b, c, d
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__ARMEL__)
 #include <arm_acle.h>
 #define NET_PAIRS 1
+#define NET_ROWS 0
 #define NET_FOUR(a, b, c, d) a, c, b, d
 #else
 #define NET_PAIRS 0
+#define NET_ROWS 0
 #define NET_FOUR(a, b, c, d) a, b, c, d
 #endif
 
@@ -170,6 +174,7 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
     NET_ADD(t3, w + k + d);
 #undef NET_ADD
   }
+  k = inputs - inputs % 16;
   t0 = _mm_add_epi32(_mm_unpacklo_epi32(t0, t1), _mm_unpackhi_epi32(t0, t1));
   t2 = _mm_add_epi32(_mm_unpacklo_epi32(t2, t3), _mm_unpackhi_epi32(t2, t3));
   t0 = _mm_add_epi32(_mm_unpacklo_epi64(t0, t2), _mm_unpackhi_epi64(t0, t2));
@@ -195,6 +200,7 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
     NET_ADD(s3, w + k + d);
 #undef NET_ADD
   }
+  k = inputs - inputs % 4;
 #endif
   for (; k < inputs; k++) {
     const int32_t v = x[k];
