@@ -34,21 +34,31 @@ $offsets      for (f = 0; f < $filters; f += NET_TILE) {
         float sums[4][NET_TILE];
         net_conv2d(sums, corner, $places, $kernel + f, $bias + f, $channels, $window, $row,
                    $filters);
-        for (k = f; k < end; k++) {
-$store        }
-      }
+$store      }
     }
+"""
+STORE_LARGEST = """        {
+          float best[NET_TILE];
+          net_largest(best, sums, $floor);
+          for (k = f; k < end; k++) {
+            float v = best[k - f];
+$after            y[(i * $columns + j) * $filters + k] = v;
+          }
+        }
 """
 OFFSETS = """      const int n = $columns - j < 4 ? $columns - j : 4;
       const int b = n > 1 ? $right : 0, c = n > 2 ? 2 * $right : b, d = n > 3 ? 3 * $right : c;
 """
-STORE = """          int place;
+STORE = """        for (k = f; k < end; k++) {
+          int place;
           for (place = 0; place < n; place++) {
             float v = sums[place][k - f];
 $end            y[(i * $columns + j + place) * $filters + k] = v;
           }
+        }
 """
-STORE_MAX = """          float best = 0.0f;
+STORE_MAX = """        for (k = f; k < end; k++) {
+          float best = 0.0f;
           int place;
           for (place = 0; place < 4; place++) {
             float v = sums[place][k - f];
@@ -58,8 +68,10 @@ $end            best = place == 0 ? v : net_larger_or_nan(best, v);
             float v = best;
 $after            y[(i * $columns + j) * $filters + k] = v;
           }
+        }
 """
-STORE_MEAN = """          float sum = 0.0f;
+STORE_MEAN = """        for (k = f; k < end; k++) {
+          float sum = 0.0f;
           int place;
           for (place = 0; place < 4; place++) {
             float v = sums[place][k - f];
@@ -69,6 +81,7 @@ $end            sum += v;
             float v = sum * 0.25f;
 $after            y[(i * $columns + j) * $filters + k] = v;
           }
+        }
 """
 DENSE = """  int o, k;
   for (o = 0; o < $units; o += NET_WIDE) {
@@ -293,9 +306,12 @@ def _conv2d(writer: _Writer, node: Node, weights: Weights) -> None:
         writer.at += 1
         shape, title = pool.output_shape, f"{title}, {pool.kind} {pool.layers[0]}"
         largest = pool.kind == "max_pool2d"
-        if largest:
-            program.need("larger_or_nan", FUNCTIONS)
         store, offsets = STORE_MAX if largest else STORE_MEAN, ""
+        if largest and end in ("", "v = net_relu(v);\n"):
+            store = STORE_LARGEST.replace("$floor", "0.0f" if end else "-HUGE_VALF")
+        if largest:
+            needed = "largest" if "net_largest" in store else "larger_or_nan"
+            program.need(needed, FUNCTIONS)
         places, across = f"{right}, {down}, {down + right}", 1
         down, right = 2 * down, 2 * right
         after = writer.each_value()

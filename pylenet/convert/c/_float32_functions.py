@@ -21,6 +21,8 @@ typedef __m512 net_vec;
 #define NET_LOAD(p) _mm512_loadu_ps(p)
 #define NET_STORE(p, v) _mm512_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define NET_LARGER(a, b) _mm512_max_ps(a, b)
+#define NET_NAN(a, b) (_mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q) != 0)
 #elif defined(__FMA__)
 #include <immintrin.h>
 #define NET_FUSED 1
@@ -30,6 +32,8 @@ typedef __m256 net_vec;
 #define NET_LOAD(p) _mm256_loadu_ps(p)
 #define NET_STORE(p, v) _mm256_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define NET_LARGER(a, b) _mm256_max_ps(a, b)
+#define NET_NAN(a, b) (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0)
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 #define NET_FUSED 0
@@ -39,6 +43,8 @@ typedef __m128 net_vec;
 #define NET_LOAD(p) _mm_loadu_ps(p)
 #define NET_STORE(p, v) _mm_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define NET_LARGER(a, b) _mm_max_ps(a, b)
+#define NET_NAN(a, b) (_mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0)
 #else
 #if defined(__ARM_FEATURE_FMA)
 #define NET_FUSED 1
@@ -122,6 +128,28 @@ static NET_INLINE void net_dense(float sums[NET_WIDE], const float *x, const flo
 }
 """
 
+LARGEST = r"""
+/* The largest of four sums, or of four floors where they are below; a NaN stays. */
+static NET_INLINE void net_largest(float best[NET_TILE], float sums[4][NET_TILE], float floor) {
+  int k, place;
+#if NET_LANES > 1
+  int nan = 0;
+  for (k = 0; k < NET_TILE; k += NET_LANES) {
+    const net_vec a = NET_LOAD(sums[0] + k), b = NET_LOAD(sums[1] + k), f = NET_SPLAT(floor);
+    const net_vec c = NET_LOAD(sums[2] + k), d = NET_LOAD(sums[3] + k);
+    const net_vec upper = NET_LARGER(NET_LARGER(f, a), NET_LARGER(f, b));
+    nan |= NET_NAN(a, b) | NET_NAN(c, d);
+    NET_STORE(best + k, NET_LARGER(NET_LARGER(upper, NET_LARGER(f, c)), NET_LARGER(f, d)));
+  }
+  if (!nan) return;
+#endif
+  for (k = 0; k < NET_TILE; k++) {
+    best[k] = net_larger(floor, sums[0][k]);
+    for (place = 1; place < 4; place++)
+      best[k] = net_larger_or_nan(best[k], net_larger(floor, sums[place][k]));
+  }
+}
+"""
 LARGER = r"""
 static NET_INLINE float net_larger(float a, float b) { return a > b ? a : b; }
 """
@@ -271,6 +299,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "conv2d": (CONV2D, ()),
     "dense": (DENSE, ()),
     "larger": (LARGER, ()),
+    "largest": (LARGEST, ("larger", "larger_or_nan")),
     "smaller": (SMALLER, ()),
     "larger_or_nan": (LARGER_OR_NAN, ("larger",)),
     "polynomial": (POLYNOMIAL, ()),
