@@ -7,10 +7,10 @@ import sys
 from typing import NoReturn
 
 from .. import _core
-from . import _bench, _draw, _evaluate, _info, _predict, _quantize, _summary, _train
+from . import _bench, _draw, _evaluate, _export, _info, _predict, _quantize, _summary, _train
 from ._options import Parser
 
-COMMANDS = (_train, _evaluate, _predict, _quantize, _draw, _summary, _bench, _info)
+COMMANDS = (_train, _evaluate, _predict, _quantize, _export, _draw, _summary, _bench, _info)
 EPILOG = (
     "Exit code: 0 on success, 2 after an error (one line on stderr), 130 when interrupted. "
     "`pylenet COMMAND --help` tells a command's options."

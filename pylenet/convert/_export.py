@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _check, _files, convert
 
 if TYPE_CHECKING:
     from ..models import Sequential
 
-ENDINGS = {"onnx": (".onnx",), "torch": (".pt", ".pth", ".safetensors", ".py")}
+ENDINGS = {"c": (".c",), "onnx": (".onnx",), "torch": (".pt", ".pth", ".safetensors", ".py")}
 
 
-def export(model: Sequential, filepath: str | os.PathLike[str], format: str | None) -> None:
+def export(
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    format: str | None,
+    test_images: Any = None,
+) -> None:
     """See Sequential.export."""
     if not isinstance(filepath, (str, os.PathLike)):
         raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
     path = Path(filepath)
     form = _format(path, format)
+    if form == "c":
+        from .c import export
+
+        export(model, path, test_images)
+        return
+    if test_images is not None:
+        raise ValueError(f"test_images must be None but for C, whose self-test has them: {path}")
     if path.suffix == ".py":
         from ._torch_source import source_of
 
@@ -39,7 +51,7 @@ def _format(path: Path, format: str | None) -> str:
     if format is None:
         if not fitting or path.suffix == ".safetensors":
             raise ValueError(
-                f'filepath must end in .onnx, .pt, .pth or .py unless format is "torch", got '
+                f'filepath must end in .c, .onnx, .pt, .pth or .py unless format is "torch", got '
                 f"{str(path)!r}"
             )
         return fitting[0]

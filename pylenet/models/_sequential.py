@@ -486,18 +486,26 @@ class Sequential(LayerStack):
             model.optimizer, model.loss, model._metrics = None, None, ()
         save_model(model, filepath, overwrite)
 
-    def export(self, filepath: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the model for another program to run: ONNX, or PyTorch.
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        test_images: Any = None,
+    ) -> None:
+        """Write the model for another program to run: C, ONNX, or PyTorch.
 
-        format: "onnx" (.onnx; pip install "pylenet[onnx]"), as `save` writes it too, or "torch";
-        by the name's ending if None. For PyTorch a .pt or .pth file is a state dict, and needs
+        format: "c" (.c), "onnx" (.onnx; pip install "pylenet[onnx]"), as `save` writes it too, or
+        "torch"; by the name's ending if None. C is a file and its header, NAME.c and NAME.h, that
+        give the bits of `predict` (docs/embedding.md); test_images, as the model takes them, are
+        what its self-test compares. For PyTorch a .pt or .pth file is a state dict, and needs
         PyTorch to be written; a .safetensors file, with format="torch", is the same without it;
         a .py file is the source of the module that takes this state dict, channels first. Raises
         ValueError where a layer has no counterpart there, ImportError where a package is missing.
         """
         from ..convert._export import export
 
-        export(self, filepath, format)
+        export(self, filepath, format, test_images)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone, as `save` writes a model.

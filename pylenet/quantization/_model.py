@@ -224,6 +224,20 @@ class QuantizedModel:
             raise FileExistsError(f"filepath must be new with overwrite=False, got {str(path)!r}")
         _files.write_whole(_files.checked("filepath", path), model_bytes(self))
 
+    def export(self, filepath: str | os.PathLike[str], *, test_images: Any = None) -> None:
+        """Write the model as a program in C, NAME.c and NAME.h, that gives the integers of `scores`.
+
+        filepath: must end in .c. test_images: what its self-test compares, as `predict` takes them.
+        docs/embedding.md says how the program is called.
+        """
+        if not isinstance(filepath, (str, os.PathLike)):
+            raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
+        if Path(filepath).suffix != ".c":
+            raise ValueError(f"filepath must end in .c, got {str(filepath)!r}")
+        from ..convert.c import export
+
+        export(self, Path(filepath), test_images)
+
     def __repr__(self) -> str:
         return f"<QuantizedModel {self.name!r}: {len(self.steps)} steps, {self.contract}>"
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ...layers.activation import LINEAR
-from ...models import Sequential
+from ...layers.shape import scales_pixels
+from ...models import Sequential, _inputs
 from ...quantization import QuantizedModel
 from . import _float32_functions, _int8_functions
 from ._program import Program, filled, lines, named, texts
@@ -85,12 +86,28 @@ def program_of(model: Sequential | QuantizedModel) -> Program:
         return _int8.program_of(model)
     from . import _float32
 
+    if not np.isfinite(model.network.snapshot(model.parameters)).all():
+        raise ValueError(f"model {model.name!r} must have finite weights, got NaN or infinity")
     if model.count_params() > MOST_WEIGHTS:
         raise ValueError(
             f"model {model.name!r} has {model.count_params():,} weights, and a C file takes "
             f"{MOST_WEIGHTS:,} at most"
         )
     return _float32.program_of(model)
+
+
+def inputs_of(model: Sequential | QuantizedModel, images: Any) -> NDArray[Any]:
+    """Images as the program takes them, (N, inputs): bytes, or float32."""
+    if isinstance(model, QuantizedModel):
+        found = model.integers(images)
+    else:
+        shape = tuple(size or 0 for size in model.input_shape[1:])
+        found = _inputs.images("test_images", images, shape)
+        if scales_pixels(model.layers) is None:
+            found = found.astype(np.float32)
+        elif found.dtype != np.uint8:
+            raise ValueError(f"test_images must be uint8 pixels for this model, got {found.dtype}")
+    return np.ascontiguousarray(found).reshape(len(found), -1)
 
 
 def smallest_wins(model: Sequential | QuantizedModel) -> bool:
@@ -152,9 +169,13 @@ def patterns(program: Program, count: int) -> NDArray[Any]:
 
 
 def sources(
-    model: Sequential | QuantizedModel, prefix: str, images: NDArray[Any] | None = None
+    model: Sequential | QuantizedModel, path: Path, images: NDArray[Any] | None = None
 ) -> Sources:
-    """The program of a model. images: for its self-test, as it takes them, (N, inputs)."""
+    """The program of a model for a file of this name.
+
+    images: for its self-test, as it takes them, (N, inputs).
+    """
+    prefix, header_name = prefix_of(path), path.with_suffix(".h").name
     program = program_of(model)
     if images is None:
         images = patterns(program, PATTERNS)
@@ -174,8 +195,8 @@ def sources(
     largest = largest.replace("$word", sign[0]).replace("$sign", sign[1])
     body = "".join(
         [
-            f"/* {_about(model)} See {prefix}.h. */\n",
-            f'#include "{prefix}.h"\n\n#include <string.h>\n',
+            f"/* {_about(model)} See {header_name}. */\n",
+            f'#include "{header_name}"\n\n#include <string.h>\n',
             COMMON,
             head,
             *program.helpers.values(),
@@ -194,7 +215,7 @@ def sources(
     )
     if "HUGE_VALF" in body:
         body = body.replace("#include <string.h>", "#include <math.h>\n#include <string.h>", 1)
-    return Sources(named(body, prefix), named(_header(model, program, scratch, prefix), prefix))
+    return Sources(named(body, prefix), named(_header(model, program), prefix))
 
 
 def _about(model: Sequential | QuantizedModel) -> str:
@@ -210,13 +231,11 @@ def _signature(program: Program, image: str, outputs: str) -> str:
     )
 
 
-def _header(
-    model: Sequential | QuantizedModel, program: Program, scratch: int, prefix: str
-) -> str:
+def _header(model: Sequential | QuantizedModel, program: Program) -> str:
     quantized = isinstance(model, QuantizedModel)
     shape = "x".join(str(size) for size in model.input_shape[1:])
-    values = scratch or 1
-    words = -(-values // 4) if quantized else values
+    size = program.scratch_bytes()
+    words = size // 4
     if isinstance(model, QuantizedModel):
         meaning = f"an output q means {model.output.scale:.9g} * q"
         if model.output.function.name != "linear":
@@ -233,7 +252,6 @@ def _header(
         if quantized
         else f"typedef struct {{\n  {kind}[{words}];\n}} net_scratch;"
     )
-    size = 4 * words
     flags = (
         ""
         if quantized

@@ -100,6 +100,11 @@ class Program:
             x = y
         return total, places
 
+    def scratch_bytes(self) -> int:
+        """Of what a call works in, in whole words."""
+        values = max(self.buffers()[0], 1)
+        return 4 * values if self.output_kind == "float" else -(-values // 4) * 4
+
 
 def filled(text: str, **values: Any) -> str:
     """The text with each $NAME replaced."""
