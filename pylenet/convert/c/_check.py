@@ -124,5 +124,6 @@ def _run(command: Sequence[str], data: bytes = b"") -> bytes:
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines() or ["no message"]
-        raise ValueError(f"{command[0]} failed with exit code {done.returncode}: {lines[0]}")
+        line = next((line for line in lines if "error" in line), lines[0])
+        raise ValueError(f"{command[0]} failed with exit code {done.returncode}: {line}")
     return done.stdout

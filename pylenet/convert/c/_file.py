@@ -226,8 +226,8 @@ def _about(model: Sequential | QuantizedModel) -> str:
 
 def _signature(program: Program, image: str, outputs: str) -> str:
     return (
-        f"int net_predict(const {program.input_kind} {image}[NET_INPUTS], "
-        f"{program.output_kind} {outputs}[NET_OUTPUTS],\n                net_scratch *scratch)"
+        f"int net_predict(\n    const {program.input_kind} {image}[NET_INPUTS],\n"
+        f"    {program.output_kind} {outputs}[NET_OUTPUTS],\n    net_scratch *scratch)"
     )
 
 
@@ -271,8 +271,8 @@ def _header(model: Sequential | QuantizedModel, program: Program) -> str:
  *
  * There is no heap, no state, no input or output: an interrupt handler may call it.{flags}
  *
- * -DNET_SELF_TEST adds net_self_test() and a main that prints what it finds
- * (-DNET_SELF_TEST_NO_MAIN: no main).
+ * Where NET_SELF_TEST is defined, there is also net_self_test(), and a main that prints what it
+ * finds, unless NET_SELF_TEST_NO_MAIN is defined, too.
  */
 #ifndef NET_H
 #define NET_H
