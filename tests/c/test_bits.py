@@ -1,5 +1,8 @@
 """Programs in C give the bits of Python's predictions: random networks, compiled and compared."""
 
+import subprocess
+
+import effort
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,9 +18,21 @@ from pylenet.layers.activation import ACTIVATIONS
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 PLAIN = "-U__SSE2__"  # as on a processor without vectors
-# What a compiler may be told: vectors of 4, one value at a time, vectors of 8, vectors of 16. Those
-# that round products and sums together take 0.4 s to compile, so that fewer are tried.
-FLOAT = [("-O1",)] * 3 + [("-O1", PLAIN)] * 3 + [("-O1", "-mfma")]
+HALVES = "-DNET_HALVES=1"  # as where products of 64 bits are slow
+TOGETHER = 25  # random networks that are compiled at once: a compiler takes long to start
+MAIN = r"""
+static void run_$P(void) {
+  static $P_scratch scratch;
+  static $INPUT image[$Q_INPUTS];
+  static $OUTPUT outputs[$Q_OUTPUTS];
+  int i;
+  for (i = 0; i < $COUNT; i++) {
+    if (fread(image, sizeof image, 1, stdin) != 1) return;
+    $P_predict(image, outputs, &scratch);
+    fwrite(outputs, sizeof outputs, 1, stdout);
+  }
+}
+"""
 
 
 @pytest.fixture
@@ -25,68 +40,121 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("c")
 
 
-def assert_python_s_bits(folder, model, images, *flags):
-    """Every byte of the outputs for these images, as the model takes them."""
-    path = folder / "net.c"
-    export(model, path, images[:2])
-    inputs = _file.inputs_of(model, images)
-    found, fused = _check.outputs_of(path, model, inputs, (*WARNINGS, *flags))
-    expected = _file.expected(model, inputs, fused)
-    assert expected is not None, flags
-    np.testing.assert_array_equal(found.view(np.uint8), expected.view(np.uint8))
-    return fused
+def compiled(folder, text, flags):
+    (folder / "main.c").write_text(text)
+    command = [*_check.compiler(), *_check.FLAGS, *WARNINGS, *flags, "main.c", "-o", "main"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder / "main"
 
 
-def known(flags):
-    """These flags, without those that this processor does not run."""
-    return [flag for flag in flags if flag != "-mfma" or "avx2" in pylenet._core.available_isas()]
+def assert_python_s_bits(folder, models, flags, fused=False):
+    """Every byte of the outputs: models are pairs of a model and images as it takes them.
+
+    All are compiled into one program, which takes the images of one after the other.
+    """
+    text, given, expected = "#include <stdio.h>\n", b"", b""
+    for number, (model, images) in enumerate(models):
+        path = folder / f"n{number}.c"
+        export(model, path, images[:2])
+        program, inputs = _file.program_of(model), _file.inputs_of(model, images)
+        words = {
+            "$P": path.stem,
+            "$Q": path.stem.upper(),
+            "$INPUT": program.input_kind,
+            "$OUTPUT": program.output_kind,
+            "$COUNT": str(len(images)),
+        }
+        one = MAIN
+        for word, value in words.items():
+            one = one.replace(word, value)
+        text += f'#include "{path.name}"\n{one}'
+        given += inputs.tobytes()
+        expected += _file.expected(model, inputs, fused).tobytes()
+    calls = "".join(f"run_n{number}();\n" for number in range(len(models)))
+    halves = [f"-DN{n}_HALVES=1" for n in range(len(models))] if HALVES in flags else []
+    flags = [*(flag for flag in flags if flag != HALVES), *halves]
+    main = compiled(folder, f"{text}int main(void) {{\n{calls}return 0;\n}}\n", flags)
+    found = subprocess.run([main], input=given, capture_output=True, check=True).stdout
+    assert len(found) == len(expected)
+    if found != expected:
+        end = 0
+        for model, images in models:
+            size = len(_file.expected(model, _file.inputs_of(model, images), fused).tobytes())
+            one = slice(end, end + size)
+            assert found[one] == expected[one], (getattr(model, "layers", model), flags)
+            end += size
 
 
-@examples(200)
-@given(chains(), st.sampled_from([(), (PLAIN,), (PLAIN, "-DNET_HALVES=1")]))
-def test_random_networks_in_whole_numbers_give_python_s_integers(folder, chain, flags):
-    model, images = chain
-    quantized = pylenet.quantize(model, images, ranges="max")
-    assert_python_s_bits(folder, quantized, images, "-O1", *flags)
+def in_parts(folder, models, flags, fused=False):
+    for start in range(0, len(models), TOGETHER):
+        assert_python_s_bits(folder, models[start : start + TOGETHER], flags, fused)
 
 
-@examples(100)
-@given(networks(smooth=False), st.sampled_from(FLOAT), st.integers(0, 2**40))
-def test_random_networks_in_float32_give_python_s_bits(folder, network, flags, seed):
-    model, images, _ = make(network, 5, seed)
-    if _file.scales_pixels(model.layers) is not None:
-        images = np.random.default_rng(seed).integers(0, 256, images.shape, np.uint8)
-    assert_python_s_bits(folder, model, images, *known(flags))
+def test_random_networks_in_whole_numbers_give_python_s_integers(folder):
+    """All on vectors, where a value goes alone, and without products of 64 bits."""
+    models = []
+
+    @examples(200)
+    @given(chains())
+    def collect(chain):
+        model, images = chain
+        models.append((pylenet.quantize(model, images, ranges="max"), images))
+
+    collect()
+    assert len(models) >= (20 if effort.quick else 200)
+    for flags in (("-O1",), ("-O1", PLAIN), ("-O1", PLAIN, HALVES)):
+        in_parts(folder, models, flags)
 
 
-@pytest.mark.parametrize("flags", [(PLAIN,), ("-mfma",)], ids=["plain", "fused"])
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, layers.ReLU(3.0, 0.1, 0.5), layers.ReLU(None, 0.2, 1.0)], ids=str)
-def test_activations_give_python_s_bits_for_any_value(folder, activation, flags):
-    if activation == "softmax":
-        activation = layers.Softmax()
+def test_random_networks_in_float32_give_python_s_bits(folder):
+    """All on vectors of 4, 8 and 16 where the processor has them, and where a value goes alone."""
+    models = []
+
+    @examples(100)
+    @given(networks(smooth=False), st.integers(0, 2**40))
+    def collect(network, seed):
+        model, images, _ = make(network, 5, seed)
+        if _file.scales_pixels(model.layers) is not None:
+            images = np.random.default_rng(seed).integers(0, 256, images.shape, np.uint8)
+        models.append((model, images))
+
+    collect()
+    for flags in (("-O1",), ("-O1", PLAIN)):
+        in_parts(folder, models, flags)
+    isas = pylenet._core.available_isas()
+    for isa, flags in (("avx2", ("-O1", "-mfma")), ("avx512", ("-O1", "-mavx512f"))):
+        if isa in isas:
+            in_parts(folder, models, flags, fused=True)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_activations_give_python_s_bits_for_any_value(folder, fused):
+    if fused and "avx2" not in pylenet._core.available_isas():
+        pytest.skip("this processor has no fused multiply-add")
     values = np.random.default_rng(1).normal(size=(2000, 5)).astype(np.float32)
     values *= np.float32(10) ** np.random.default_rng(2).integers(-3, 4, (2000, 1)).astype("f4")
-    values[0] = [0.0, -0.0, np.inf, -np.inf, 1e-40]
-    model = pylenet.Sequential([layers.Activation(activation, input_shape=(5,))])
-    path = folder / "net.c"
-    export(model, path)
-    found, fused = _check.outputs_of(path, model, values, (*WARNINGS, "-O1", *known(flags)))
-    expected = _file.expected(model, values, fused)
-    both_nan = np.isnan(found) & np.isnan(expected)
-    np.testing.assert_array_equal(
-        np.where(both_nan, 0, found).view(np.uint32), np.where(both_nan, 0, expected).view(np.uint32)
-    )
+    values[0] = [0.0, -0.0, 1e-40, 3e38, -3e38]
+    models = []
+    for activation in (*ACTIVATIONS, layers.ReLU(3.0, 0.1, 0.5), layers.ReLU(None, 0.2, 1.0)):
+        own = layers.Softmax() if activation == "softmax" else activation
+        model = pylenet.Sequential([layers.Activation(own, input_shape=(5,))])
+        models.append((model, values))
+    assert_python_s_bits(folder, models, ("-O1", "-mfma" if fused else PLAIN), fused)
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("kind", ["float", "int8"])
-@pytest.mark.parametrize("name", ["modern", "classic", "1998"])
-def test_both_lenets_give_python_s_bits(folder, name, kind):
+@pytest.mark.parametrize(
+    "name, kind", [("modern", "float"), ("classic", "float"), ("1998", "float"), ("modern", "int8"),
+                   ("classic", "int8")]
+)  # fmt: skip
+def test_the_lenets_give_python_s_bits_however_they_are_compiled(folder, name, kind):
     model = random_weights(getattr(pylenet.models, f"lenet5_{name}")(), 3)
     images = np.random.default_rng(1).integers(0, 256, (300, 28, 28), np.uint8)
-    if kind == "int8" and name == "1998":
-        return
     if kind == "int8":
         model = pylenet.quantize(model, images, ranges="max")
+    path = folder / "lenet.c"
+    export(model, path, images[:3])
     for flags in (("-O2",), ("-O3", "-march=native"), ("-Os", PLAIN)):
-        assert_python_s_bits(folder, model, images, *flags)
+        found, fused = _check.outputs_of(path, model, images, (*WARNINGS, *flags))
+        expected = _file.expected(model, images, fused)
+        np.testing.assert_array_equal(found.view(np.uint8), expected.view(np.uint8))

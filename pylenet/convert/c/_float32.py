@@ -128,18 +128,14 @@ $end        y[(i * $columns + j) * $channels + k] = v;
       }
     }
 """
-RBF = """  int o, k;
-  for (o = 0; o < $units; o++) {
+RBF = """  int i, k;
+  for (k = 0; k < $units; k++) {
     float v = 0.0f;
-    for (k = 0; k < $inputs; k++) {
-      const float distance = x[k] - (float)$codes[k * $units + o];
+    for (i = 0; i < $inputs; i++) {
+      const float distance = x[i] - (float)$codes[i * $units + k];
       v = NET_FMA(distance, distance, v);
     }
-    {
-      const int k = o;
-      (void)k;
-$end      y[o] = v;
-    }
+$end    y[k] = v;
   }
 """
 
