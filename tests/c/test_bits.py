@@ -86,8 +86,11 @@ def assert_python_s_bits(folder, models, flags, fused=False):
 
 
 def in_parts(folder, models, flags, fused=False):
+    """All of them, the first ones also optimised, and with what the compiler then warns of."""
     for start in range(0, len(models), TOGETHER):
-        assert_python_s_bits(folder, models[start : start + TOGETHER], flags, fused)
+        level = "-O0" if start else "-O1"
+        some = models[start : start + TOGETHER]
+        assert_python_s_bits(folder, some, (level, *flags), fused)
 
 
 def test_random_networks_in_whole_numbers_give_python_s_integers(folder):
@@ -102,7 +105,7 @@ def test_random_networks_in_whole_numbers_give_python_s_integers(folder):
 
     collect()
     assert len(models) >= (20 if effort.quick else 200)
-    for flags in (("-O1",), ("-O1", PLAIN), ("-O1", PLAIN, HALVES)):
+    for flags in ((), (PLAIN,), (PLAIN, HALVES)):
         in_parts(folder, models, flags)
 
 
@@ -119,12 +122,30 @@ def test_random_networks_in_float32_give_python_s_bits(folder):
         models.append((model, images))
 
     collect()
-    for flags in (("-O1",), ("-O1", PLAIN)):
+    for flags in ((), (PLAIN,)):
         in_parts(folder, models, flags)
     isas = pylenet._core.available_isas()
-    for isa, flags in (("avx2", ("-O1", "-mfma")), ("avx512", ("-O1", "-mavx512f"))):
+    for isa, flags in (("avx2", ("-mfma",)), ("avx512", ("-mavx512f",))):
         if isa in isas:
             in_parts(folder, models, flags, fused=True)
+
+
+def test_random_networks_read_and_write_their_own_memory_alone(folder):
+    """Under AddressSanitizer and UndefinedBehaviorSanitizer, which end a program that does not."""
+    models = []
+
+    @examples(20)
+    @given(chains())
+    def collect(chain):
+        model, images = chain
+        models.append((pylenet.quantize(model, images, ranges="max"), images))
+        if images.dtype == np.float32 or _file.scales_pixels(model.layers) is not None:
+            models.append((model, images))
+
+    collect()
+    checks = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    for flags in ((), (PLAIN,)):
+        in_parts(folder, models[:TOGETHER], (*checks, *flags))
 
 
 @pytest.mark.parametrize("fused", [False, True])

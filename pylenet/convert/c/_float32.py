@@ -31,7 +31,7 @@ CONV2D = """  int i, j, f, k;
       const float *corner = x + i * $down + j * $right;
 $offsets      for (f = 0; f < $filters; f += NET_TILE) {
         const int end = $filters - f < NET_TILE ? $filters : f + NET_TILE;
-        float sums[4][NET_TILE];
+        float sums[4 * NET_TILE];
         net_conv2d(sums, corner, $places, $kernel + f, $bias + f, $channels, $window, $row,
                    $filters);
 $store      }
@@ -52,7 +52,7 @@ OFFSETS = """      const int n = $columns - j < 4 ? $columns - j : 4;
 STORE = """        for (k = f; k < end; k++) {
           int place;
           for (place = 0; place < n; place++) {
-            float v = sums[place][k - f];
+            float v = sums[place * NET_TILE + k - f];
 $end            y[(i * $columns + j + place) * $filters + k] = v;
           }
         }
@@ -61,7 +61,7 @@ STORE_MAX = """        for (k = f; k < end; k++) {
           float best = 0.0f;
           int place;
           for (place = 0; place < 4; place++) {
-            float v = sums[place][k - f];
+            float v = sums[place * NET_TILE + k - f];
 $end            best = place == 0 ? v : net_larger_or_nan(best, v);
           }
           {
@@ -74,7 +74,7 @@ STORE_MEAN = """        for (k = f; k < end; k++) {
           float sum = 0.0f;
           int place;
           for (place = 0; place < 4; place++) {
-            float v = sums[place][k - f];
+            float v = sums[place * NET_TILE + k - f];
 $end            sum += v;
           }
           {

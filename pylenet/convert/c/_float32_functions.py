@@ -71,7 +71,7 @@ typedef float net_vec;
 CONV2D = r"""
 /* Four places of a convolution, at x, x + b, x + c and x + d, for NET_TILE filters. kernel
  * [channel][row][column][filter]. Sums: bias, then channels, rows, columns in order. */
-static NET_INLINE void net_conv2d(float sums[4][NET_TILE], const float *x, int b, int c, int d,
+static NET_INLINE void net_conv2d(float sums[4 * NET_TILE], const float *x, int b, int c, int d,
                                   const float *kernel, const float *bias, int channels, int height,
                                   int width, int row, int filters) {
   net_vec a0 = NET_LOAD(bias), b0 = a0, c0 = a0, d0 = a0;
@@ -96,14 +96,14 @@ static NET_INLINE void net_conv2d(float sums[4][NET_TILE], const float *x, int b
         d1 = NET_VFMA(v, w1, d1);
       }
     }
-  NET_STORE(sums[0], a0);
-  NET_STORE(sums[0] + NET_LANES, a1);
-  NET_STORE(sums[1], b0);
-  NET_STORE(sums[1] + NET_LANES, b1);
-  NET_STORE(sums[2], c0);
-  NET_STORE(sums[2] + NET_LANES, c1);
-  NET_STORE(sums[3], d0);
-  NET_STORE(sums[3] + NET_LANES, d1);
+  NET_STORE(sums, a0);
+  NET_STORE(sums + NET_LANES, a1);
+  NET_STORE(sums + 1 * NET_TILE, b0);
+  NET_STORE(sums + 1 * NET_TILE + NET_LANES, b1);
+  NET_STORE(sums + 2 * NET_TILE, c0);
+  NET_STORE(sums + 2 * NET_TILE + NET_LANES, c1);
+  NET_STORE(sums + 3 * NET_TILE, d0);
+  NET_STORE(sums + 3 * NET_TILE + NET_LANES, d1);
 }
 """
 
@@ -130,13 +130,13 @@ static NET_INLINE void net_dense(float sums[NET_WIDE], const float *x, const flo
 
 LARGEST = r"""
 /* The largest of four sums, or of four floors where they are below; a NaN stays. */
-static NET_INLINE void net_largest(float best[NET_TILE], float sums[4][NET_TILE], float floor) {
+static NET_INLINE void net_largest(float best[NET_TILE], float sums[4 * NET_TILE], float floor) {
   int k, place;
 #if NET_LANES > 1
   int nan = 0;
   for (k = 0; k < NET_TILE; k += NET_LANES) {
-    const net_vec a = NET_LOAD(sums[0] + k), b = NET_LOAD(sums[1] + k), f = NET_SPLAT(floor);
-    const net_vec c = NET_LOAD(sums[2] + k), d = NET_LOAD(sums[3] + k);
+    const net_vec a = NET_LOAD(sums + k), b = NET_LOAD(sums + 1 * NET_TILE + k), f = NET_SPLAT(floor);
+    const net_vec c = NET_LOAD(sums + 2 * NET_TILE + k), d = NET_LOAD(sums + 3 * NET_TILE + k);
     const net_vec upper = NET_LARGER(NET_LARGER(f, a), NET_LARGER(f, b));
     nan |= NET_NAN(a, b) | NET_NAN(c, d);
     NET_STORE(best + k, NET_LARGER(NET_LARGER(upper, NET_LARGER(f, c)), NET_LARGER(f, d)));
@@ -144,9 +144,9 @@ static NET_INLINE void net_largest(float best[NET_TILE], float sums[4][NET_TILE]
   if (!nan) return;
 #endif
   for (k = 0; k < NET_TILE; k++) {
-    best[k] = net_larger(floor, sums[0][k]);
+    best[k] = net_larger(floor, sums[k]);
     for (place = 1; place < 4; place++)
-      best[k] = net_larger_or_nan(best[k], net_larger(floor, sums[place][k]));
+      best[k] = net_larger_or_nan(best[k], net_larger(floor, sums[place * NET_TILE + k]));
   }
 }
 """
