@@ -85,6 +85,13 @@ def assert_python_s_bits(folder, models, flags, fused=False):
             end += size
 
 
+def as_taken(model, images):
+    """Pixels for a model that scales them."""
+    if _file.scales_pixels(model.layers) is None:
+        return images
+    return np.random.default_rng(len(images)).integers(0, 256, images.shape, np.uint8)
+
+
 def in_parts(folder, models, flags, fused=False):
     """All of them, the first ones also optimised, and with what the compiler then warns of."""
     for start in range(0, len(models), TOGETHER):
@@ -117,9 +124,7 @@ def test_random_networks_in_float32_give_python_s_bits(folder):
     @given(networks(smooth=False), st.integers(0, 2**40))
     def collect(network, seed):
         model, images, _ = make(network, 5, seed)
-        if _file.scales_pixels(model.layers) is not None:
-            images = np.random.default_rng(seed).integers(0, 256, images.shape, np.uint8)
-        models.append((model, images))
+        models.append((model, as_taken(model, images)))
 
     collect()
     for flags in ((), (PLAIN,)):
@@ -139,8 +144,7 @@ def test_random_networks_read_and_write_their_own_memory_alone(folder):
     def collect(chain):
         model, images = chain
         models.append((pylenet.quantize(model, images, ranges="max"), images))
-        if images.dtype == np.float32 or _file.scales_pixels(model.layers) is not None:
-            models.append((model, images))
+        models.append((model, as_taken(model, images)))
 
     collect()
     checks = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

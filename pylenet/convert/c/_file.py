@@ -26,6 +26,11 @@ COMMON = r"""
 #else
 #define NET_INLINE inline
 #endif
+#if defined(__GNUC__) /* so that the stack is that of one step, not of all */
+#define NET_STEP static __attribute__((noinline)) void
+#else
+#define NET_STEP static void
+#endif
 """
 LARGEST = r"""
 /* The place of the $word output, the first of equals. */
@@ -186,7 +191,7 @@ def sources(
     steps, calls = [], []
     for number, (step, (x, y)) in enumerate(zip(program.steps, places, strict=True)):
         steps.append(
-            f"/* {step.title} */\nstatic void net_step_{number}({step.kind} *y, "
+            f"/* {step.title} */\nNET_STEP net_step_{number}({step.kind} *y, "
             f"const {step.input_kind} *x) {{\n{step.body}}}\n"
         )
         calls.append(f"  net_step_{number}({y}, {x});\n")

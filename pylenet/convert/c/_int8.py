@@ -19,7 +19,7 @@ from ._program import Program, filled, fours
 CONV2D = """#if NET_ROWS
   int16_t wide[$all_wide] = {0};
 #elif NET_PAIRS
-  int16_t wide[$wide] = {0};
+  int16_t NET_ALIGNED wide[$wide] = {0};
 #endif
   int i, j, f;
   for (i = 0; i < $rows; i++) {
@@ -63,13 +63,15 @@ WIDEN_ROWS = """      {
       }
 """
 WIDEN_COPIES = """      {
-        int copy, r, k;
+        int copy, r;
         for (copy = 0; copy < $some; copy++)
-          for (r = 0; r < $strip_rows; r++)
-            for (k = 0; k < $length; k++)
-              wide[(copy * $strip_rows + r) * $apart + k] = $from[r * $row + copy * $jump + k];
+          for (r = 0; r < $strip_rows; r++) {
+            int16_t *to = wide + (copy * $strip_rows + r) * $apart;
+            const $in *from = $from + r * $row + copy * $jump;
+$each          }
       }
 """
+FEW = 8  # numbers that are widened one by one
 MOST_WIDE = 8192  # numbers of a row's windows
 STORE = """        {
           int place;
@@ -279,7 +281,8 @@ def _conv2d(writer: _Writer, step: Step) -> None:
     # for each column, where that takes less.
     even = length + length % 2
     eights, flat = -(-length // 8) * 8, -(-height * even // 8) * 8
-    copies = height * eights > 1.15 * flat
+    odd = right % 2 or length % 2  # the places of one window, or its rows, would not fit words
+    copies = bool(odd) or height * eights > 1.15 * flat
     step_of_rows, filter_size = (even, flat) if copies else (eights, height * eights)
     kernel = np.zeros((filters, filter_size), np.int8)
     rows_of = kernel[:, : height * step_of_rows].reshape(filters, height, step_of_rows)
@@ -307,7 +310,10 @@ def _conv2d(writer: _Writer, step: Step) -> None:
         text, from_all = WIDEN_ROWS, row
         some = strip if pool else f"(n - 1) * {right} + {length}"
     program.patch_bytes = max(program.patch_bytes, 2 * wide)
-    widths = {"strip_rows": strip_rows, "row": row, "length": length, "apart": step_of_rows}
+    each = "".join(f"            to[{k}] = from[{k}];\n" for k in range(length))
+    if length > FEW:
+        each = f"            int k;\n            for (k = 0; k < {length}; k++) to[k] = from[k];\n"
+    widths = {"in": kind, "each": each, "strip_rows": strip_rows, "row": row, "apart": step_of_rows}
     widen = filled(text, some=some, strip=strip, jump=right, **{"from": "corner"}, **widths)
     widen_all = filled(text, some=from_all, strip=row, jump=right, **{"from": "first"}, **widths)
     if pool:
@@ -367,7 +373,7 @@ def _conv2d(writer: _Writer, step: Step) -> None:
 
 def _fours(program: Program, kernel: Any) -> str:
     name = program.unique("kernel")
-    text = f"static const int8_t {name}[{kernel.size}] = {{\n{fours(kernel)}}};\n"
+    text = f"static const int8_t NET_ALIGNED {name}[{kernel.size}] = {{\n{fours(kernel)}}};\n"
     program.constants.append(text)
     program.constant_bytes += kernel.nbytes
     return name

@@ -26,6 +26,31 @@ HEAD = r"""
 #define NET_FOUR(a, b, c, d) a, b, c, d
 #endif
 
+/* What is read in words and pairs of them begins at a multiple of 4 bytes. */
+#if NET_PAIRS && !NET_ROWS
+#define NET_ALIGNED __attribute__((aligned(4)))
+typedef uint64_t __attribute__((aligned(4), may_alias)) net_two_words;
+#else
+#define NET_ALIGNED
+#endif
+
+/* Where four sums are written in assembly, because a Cortex-M0 has few registers. */
+#if defined(__ARM_ARCH_6M__) && defined(__GNUC__)
+#define NET_THUMB 1
+#if defined(__clang__)
+#define NET_NAKED __attribute__((naked, noinline))
+#else
+#define NET_NAKED __attribute__((naked, noipa))
+#endif
+/* What is multiplied: from a row's end, minus how many in a row; how many rows; the next one. */
+typedef struct {
+  const void *a, *b, *c, *d, *v;
+  int count, rows, row, step;
+} net_rows;
+#else
+#define NET_THUMB 0
+#endif
+
 /* Set where a product of 64 bits takes many instructions. */
 #if !defined(NET_HALVES)
 #if defined(__ARM_ARCH_6M__) || defined(__AVR__) || defined(__ARM_ARCH_8M_BASE__)
@@ -53,6 +78,51 @@ BOUNDED = r"""
 static NET_INLINE int32_t net_bounded(int32_t v, int32_t low, int32_t high) {
   return v < low ? low : v > high ? high : v;
 }
+"""
+def thumb(name: str, load: str, load_v: str) -> str:
+    """sums[0] = a[k] * v[k] summed over rows, and so on with b, c and d."""
+    terms = "".join(
+        f"          \"{load} r7, [r{k}, r5]\\n muls r7, r6\\n add r{k + 8}, r7\\n\"\n" for k in range(4)
+    )
+    return THUMB.replace("$name", name).replace("$load", load_v).replace("$terms", terms)
+
+
+# r0 to r3: a to d; r4: v; r5: the place in the row; r8 to r11: the sums; r12: t; lr: rows left.
+THUMB = r"""
+#if NET_THUMB
+static NET_NAKED void net_thumb_$name(int32_t *sums __attribute__((unused)),
+                                  net_rows *t __attribute__((unused))) {
+  __asm__(".syntax unified\n push {r0, r4-r7, lr}\n"
+          "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+          "movs r2, #0\n mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n"
+          "mov r12, r1\n ldr r2, [r1, #24]\n mov lr, r2\n"
+          "1: mov r7, r12\n ldmia r7!, {r0-r5}\n"
+          "2: $load r6, [r4, r5]\n"
+$terms          "adds r5, #1\n bne 2b\n"
+          "mov r7, r12\n ldr r5, [r7, #28]\n"
+          "adds r0, r5\n adds r1, r5\n adds r2, r5\n adds r3, r5\n"
+          "ldr r5, [r7, #32]\n adds r4, r5\n stmia r7!, {r0-r4}\n"
+          "mov r0, lr\n subs r0, #1\n mov lr, r0\n bne 1b\n"
+          "ldr r0, [sp, #16]\n mov r1, r8\n mov r2, r9\n mov r3, r10\n mov r4, r11\n"
+          "stmia r0!, {r1-r4}\n pop {r4-r7}\n"
+          "mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r0, r4-r7, pc}\n");
+}
+#endif
+"""
+UPPER = r"""
+#if NET_PAIRS && !NET_ROWS
+/* The second and the fourth byte of a word as signed numbers of 16 bits, and as unsigned ones. */
+static NET_INLINE int16x2_t net_upper(uint64_t word) {
+  int16x2_t y;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(y) : "r"((uint32_t)word));
+  return y;
+}
+static NET_INLINE int16x2_t net_upper_unsigned(uint32_t word) {
+  int16x2_t y;
+  __asm__("uxtb16 %0, %1, ror #8" : "=r"(y) : "r"(word));
+  return y;
+}
+#endif
 """
 CONV2D_PAIRS = r"""
 #if NET_PAIRS
@@ -82,23 +152,25 @@ static NET_INLINE void net_conv2d_pairs(int32_t sums[4], const int16_t *x, int b
 #else
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   for (i = 0; i < rows; i++, x += row)
-    for (k = 0; k < length; k += 4, w += 4) {
+    for (k = 0; k < length; k += 8, w += 8) {
       const int16_t *p = x + k;
-      uint32_t four;
-      int16x2_t v, low, high;
-      memcpy(&four, w, 4);
-      low = __sxtb16((int8x4_t)four);
-      high = __sxtb16((int8x4_t)(four >> 8 | four << 24));
-#define NET_AT(place, weights, sum) (memcpy(&v, place, 4), __smlad(v, weights, sum))
-      s0 = NET_AT(p, low, s0);
-      s1 = NET_AT(p + b, low, s1);
-      s2 = NET_AT(p + c, low, s2);
-      s3 = NET_AT(p + d, low, s3);
-      s0 = NET_AT(p + 2, high, s0);
-      s1 = NET_AT(p + b + 2, high, s1);
-      s2 = NET_AT(p + c + 2, high, s2);
-      s3 = NET_AT(p + d + 2, high, s3);
-#undef NET_AT
+      const uint64_t eight = *(const net_two_words *)(const void *)w;
+      const int16x2_t w0 = __sxtb16((int8x4_t)eight), w1 = net_upper(eight);
+      const int16x2_t w2 = __sxtb16((int8x4_t)(eight >> 32)), w3 = net_upper(eight >> 32);
+      uint64_t v;
+#define NET_FOUR_AT(sum, place, low, high)             \
+  v = *(const net_two_words *)(const void *)(place); \
+  sum = __smlad((int16x2_t)v, low, sum);             \
+  sum = __smlad((int16x2_t)(v >> 32), high, sum)
+      NET_FOUR_AT(s0, p, w0, w1);
+      NET_FOUR_AT(s1, p + b, w0, w1);
+      NET_FOUR_AT(s2, p + c, w0, w1);
+      NET_FOUR_AT(s3, p + d, w0, w1);
+      NET_FOUR_AT(s0, p + 4, w2, w3);
+      NET_FOUR_AT(s1, p + b + 4, w2, w3);
+      NET_FOUR_AT(s2, p + c + 4, w2, w3);
+      NET_FOUR_AT(s3, p + d + 4, w2, w3);
+#undef NET_FOUR_AT
     }
   sums[0] = s0;
   sums[1] = s1;
@@ -121,21 +193,35 @@ CONV2D_PLAIN = r"""
  * `length` numbers; rows of weights begin `step` apart. */
 static NET_INLINE void net_conv2d_$letter(int32_t sums[4], const $kind *x, int b, int c, int d,
                                     int row, const int8_t *w, int rows, int length, int step) {
+#if NET_THUMB
+  net_rows t;
+  x += length;
+  t.a = x;
+  t.b = x + b;
+  t.c = x + c;
+  t.d = x + d;
+  t.v = w + length;
+  t.count = -length;
+  t.rows = rows;
+  t.row = row;
+  t.step = step;
+  net_thumb_$letter(sums, &t);
+#else
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   int i, k;
   for (i = 0; i < rows; i++, x += row, w += step)
     for (k = 0; k < length; k++) {
-      const $kind *p = x + k;
       const int32_t v = w[k];
-      s0 += p[0] * v;
-      s1 += p[b] * v;
-      s2 += p[c] * v;
-      s3 += p[d] * v;
+      s0 += x[k] * v;
+      s1 += x[k + b] * v;
+      s2 += x[k + c] * v;
+      s3 += x[k + d] * v;
     }
   sums[0] = s0;
   sums[1] = s1;
   sums[2] = s2;
   sums[3] = s3;
+#endif
 }
 #endif
 """
@@ -145,9 +231,12 @@ def dense(kind: str) -> str:
     """Four outputs of a dense layer."""
     unsigned = kind == "uint8"
     text = DENSE.replace("$kind", f"{kind}_t").replace("$letter", kind[0])
+    text = text.replace("$thumb", "dense" if unsigned else "i")
     low = "_mm_unpacklo_epi8(v, zero)" if unsigned else "_mm_srai_epi16(_mm_unpacklo_epi8(v, v), 8)"
     text = text.replace("$widen_low", low).replace("$widen_high", low.replace("lo_", "hi_"))
     wide = "__uxtb16((uint8x4_t)" if unsigned else "__sxtb16((int8x4_t)"
+    upper = "net_upper_unsigned(" if unsigned else "net_upper("
+    text = text.replace("$upper", upper)
     return text.replace("$widen", wide).replace("$zero", ZERO if unsigned else "")
 
 
@@ -156,6 +245,19 @@ DENSE = r"""
 /* Four outputs of a dense layer; their weights begin at w, w + b, w + c and w + d. */
 static NET_INLINE void net_dense_$letter(int32_t sums[4], const $kind *x, const int8_t *w, int b, int c,
                                    int d, int inputs) {
+#if NET_THUMB
+  net_rows t;
+  w += inputs;
+  t.a = w;
+  t.b = w + b;
+  t.c = w + c;
+  t.d = w + d;
+  t.v = x + inputs;
+  t.count = -inputs;
+  t.rows = 1;
+  t.row = t.step = 0;
+  net_thumb_$thumb(sums, &t);
+#else
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   int k = 0;
 #if defined(__SSE2__)
@@ -164,15 +266,15 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
     const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(x + k));
     const __m128i low = $widen_low, high = $widen_high;
     __m128i u;
-#define NET_ADD(sum, place)                                                             \
+#define NET_TERMS(sum, place)                                                             \
   u = _mm_loadu_si128((const __m128i *)(const void *)(place));                          \
   sum = _mm_add_epi32(sum, _mm_madd_epi16(low, _mm_srai_epi16(_mm_unpacklo_epi8(u, u), 8))); \
   sum = _mm_add_epi32(sum, _mm_madd_epi16(high, _mm_srai_epi16(_mm_unpackhi_epi8(u, u), 8)))
-    NET_ADD(t0, w + k);
-    NET_ADD(t1, w + k + b);
-    NET_ADD(t2, w + k + c);
-    NET_ADD(t3, w + k + d);
-#undef NET_ADD
+    NET_TERMS(t0, w + k);
+    NET_TERMS(t1, w + k + b);
+    NET_TERMS(t2, w + k + c);
+    NET_TERMS(t3, w + k + d);
+#undef NET_TERMS
   }
   k = inputs - inputs % 16;
   t0 = _mm_add_epi32(_mm_unpacklo_epi32(t0, t1), _mm_unpackhi_epi32(t0, t1));
@@ -189,16 +291,16 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
     int16x2_t low, high;
     memcpy(&four, x + k, 4);
     low = (int16x2_t)$widenfour);
-    high = (int16x2_t)$widen(four >> 8 | four << 24));
-#define NET_ADD(sum, place)                                              \
+    high = $upperfour);
+#define NET_TERMS(sum, place)                                              \
   memcpy(&four, place, 4);                                               \
   sum = __smlad(low, __sxtb16((int8x4_t)four), sum);                     \
-  sum = __smlad(high, __sxtb16((int8x4_t)(four >> 8 | four << 24)), sum)
-    NET_ADD(s0, w + k);
-    NET_ADD(s1, w + k + b);
-    NET_ADD(s2, w + k + c);
-    NET_ADD(s3, w + k + d);
-#undef NET_ADD
+  sum = __smlad(high, net_upper(four), sum)
+    NET_TERMS(s0, w + k);
+    NET_TERMS(s1, w + k + b);
+    NET_TERMS(s2, w + k + c);
+    NET_TERMS(s3, w + k + d);
+#undef NET_TERMS
   }
   k = inputs - inputs % 4;
 #endif
@@ -213,15 +315,20 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
   sums[1] = s1;
   sums[2] = s2;
   sums[3] = s3;
+#endif
 }
 """
 
 FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rounded": (ROUNDED, ()),
     "bounded": (BOUNDED, ()),
-    "conv2d_pairs": (CONV2D_PAIRS, ()),
-    "conv2d_u": (conv2d_plain("uint8"), ()),
-    "conv2d_i": (conv2d_plain("int8"), ()),
-    "dense_u": (dense("uint8"), ()),
-    "dense_i": (dense("int8"), ()),
+    "thumb_u": (thumb("u", "ldrb", "ldrsb"), ()),
+    "thumb_i": (thumb("i", "ldrsb", "ldrsb"), ()),
+    "thumb_dense": (thumb("dense", "ldrsb", "ldrb"), ()),
+    "upper": (UPPER, ()),
+    "conv2d_pairs": (CONV2D_PAIRS, ("upper",)),
+    "conv2d_u": (conv2d_plain("uint8"), ("thumb_u",)),
+    "conv2d_i": (conv2d_plain("int8"), ("thumb_i",)),
+    "dense_u": (dense("uint8"), ("upper", "thumb_dense")),
+    "dense_i": (dense("int8"), ("upper", "thumb_i")),
 }
