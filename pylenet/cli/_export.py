@@ -101,7 +101,7 @@ def _to_c(model: Any, place: Path, options: argparse.Namespace) -> None:
 def _images(model: Any, options: argparse.Namespace) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """A few test images, one of each class, and all of them; None where the model takes others."""
     try:
-        size, classes = _evaluate.sizes(model, options.model)
+        size, _ = _evaluate.sizes(model, options.model)
         data = _data.load(options.data or "mnist", size, options.transpose)
     except ValueError:
         if options.data is not None:

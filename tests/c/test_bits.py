@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from int8_models import chains, random_weights
-
-import pylenet
 from kinds._random import examples
 from kinds.test_networks import make, networks
+
+import pylenet
 from pylenet import layers
 from pylenet.convert.c import _check, _file, export
 from pylenet.layers.activation import ACTIVATIONS
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+LENETS = ("modern", "classic", "1998")
 PLAIN = "-U__SSE2__"  # as on a processor without vectors
 HALVES = "-DNET_HALVES=1"  # as where products of 64 bits are slow
 TOGETHER = 25  # random networks that are compiled at once: a compiler takes long to start
@@ -139,7 +140,7 @@ def test_random_networks_read_and_write_their_own_memory_alone(folder):
     """Under AddressSanitizer and UndefinedBehaviorSanitizer, which end a program that does not."""
     models = []
 
-    @examples(20)
+    @examples(10)
     @given(chains())
     def collect(chain):
         model, images = chain
@@ -169,9 +170,9 @@ def test_activations_give_python_s_bits_for_any_value(folder, fused):
 
 @pytest.mark.quick
 @pytest.mark.parametrize(
-    "name, kind", [("modern", "float"), ("classic", "float"), ("1998", "float"), ("modern", "int8"),
-                   ("classic", "int8")]
-)  # fmt: skip
+    ("name", "kind"),
+    [*((name, "float") for name in LENETS), *((name, "int8") for name in LENETS[:2])],
+)
 def test_the_lenets_give_python_s_bits_however_they_are_compiled(folder, name, kind):
     model = random_weights(getattr(pylenet.models, f"lenet5_{name}")(), 3)
     images = np.random.default_rng(1).integers(0, 256, (300, 28, 28), np.uint8)

@@ -78,7 +78,9 @@ def outputs_of(
         data = _run([str(binary)], np.ascontiguousarray(images).tobytes())
     kind = np.int16 if program.output_kind == "int16_t" else np.float32
     if len(data) != 1 + len(images) * program.outputs * np.dtype(kind).itemsize:
-        raise ValueError(f"the program of {str(path)!r} must give all outputs, got {len(data)} bytes")
+        raise ValueError(
+            f"the program of {str(path)!r} must give all outputs, got {len(data)} bytes"
+        )
     found = np.frombuffer(data[1:], kind).reshape(len(images), program.outputs)
     return found, bool(data[0])
 

@@ -47,12 +47,11 @@ PATTERNS = 4  # that a self-test stores where it is given no images
 SELF_TEST = r"""
 #ifdef NET_SELF_TEST
 $stored$answers
-int net_self_test(void) {
-  static net_scratch scratch;
+int net_self_test(net_scratch *scratch) {
   $output outputs[NET_OUTPUTS];
   int wrong = 0, i, k;
   for (i = 0; i < $count; i++) {
-    net_predict(net_test_images + i * NET_INPUTS, outputs, &scratch);
+    net_predict(net_test_images + i * NET_INPUTS, outputs, scratch);
     for (k = 0; k < NET_OUTPUTS; k++)
       wrong += memcmp(outputs + k, net_test_outputs + i * NET_OUTPUTS + k, $size) != 0;
   }
@@ -61,7 +60,8 @@ int net_self_test(void) {
 #ifndef NET_SELF_TEST_NO_MAIN
 #include <stdio.h>
 int main(void) {
-  const int wrong = net_self_test();
+  static net_scratch scratch;
+  const int wrong = net_self_test(&scratch);
   printf("%d of %d outputs differ from Python's\n", wrong, $count * NET_OUTPUTS);
   return wrong ? 1 : 0;
 }
@@ -269,10 +269,11 @@ def _header(model: Sequential | QuantizedModel, program: Program) -> str:
  *
  * Input: {shape}, channels last; {meaning}.
  *
- * constants        {program.constant_bytes:>9,} bytes of flash, besides a few thousand of code
- * scratch          {size:>9,} bytes of RAM, the caller's
- * stack            {program.patch_bytes:>9,} bytes at most for arrays, besides some hundred
- * multiply-adds    {program.multiply_adds:>9,}
+ * constants       {program.constant_bytes:>9,} bytes of flash
+ * code            {program.code_bytes():>9,} bytes of flash at most (gcc -Os, a Cortex-M)
+ * scratch         {size:>9,} bytes of RAM, the caller's
+ * stack           {program.stack_bytes():>9,} bytes of RAM at most (the same)
+ * multiply-adds   {program.multiply_adds:>9,} for an image
  *
  * There is no heap, no state, no input or output: an interrupt handler may call it.{flags}
  *
@@ -299,7 +300,7 @@ extern "C" {{
 
 #ifdef NET_SELF_TEST
 /* How many outputs for the stored images differ from Python's in any bit: 0 if all is well. */
-int net_self_test(void);
+int net_self_test(net_scratch *scratch);
 #endif
 
 #ifdef __cplusplus
@@ -310,9 +311,7 @@ int net_self_test(void);
 """
 
 
-def _self_test(
-    model: Sequential | QuantizedModel, program: Program, images: NDArray[Any]
-) -> str:
+def _self_test(model: Sequential | QuantizedModel, program: Program, images: NDArray[Any]) -> str:
     stored = _array("test_images", program.input_kind, images)
     if isinstance(model, QuantizedModel):
         answers = _array("test_outputs", "int16_t", _expected(model, images, False))

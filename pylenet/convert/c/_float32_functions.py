@@ -98,8 +98,8 @@ static NET_INLINE void net_conv2d(float sums[4 * NET_TILE], const float *x, int 
     }
   NET_STORE(sums, a0);
   NET_STORE(sums + NET_LANES, a1);
-  NET_STORE(sums + 1 * NET_TILE, b0);
-  NET_STORE(sums + 1 * NET_TILE + NET_LANES, b1);
+  NET_STORE(sums + NET_TILE, b0);
+  NET_STORE(sums + NET_TILE + NET_LANES, b1);
   NET_STORE(sums + 2 * NET_TILE, c0);
   NET_STORE(sums + 2 * NET_TILE + NET_LANES, c1);
   NET_STORE(sums + 3 * NET_TILE, d0);
@@ -135,8 +135,9 @@ static NET_INLINE void net_largest(float best[NET_TILE], float sums[4 * NET_TILE
 #if NET_LANES > 1
   int nan = 0;
   for (k = 0; k < NET_TILE; k += NET_LANES) {
-    const net_vec a = NET_LOAD(sums + k), b = NET_LOAD(sums + 1 * NET_TILE + k), f = NET_SPLAT(floor);
+    const net_vec a = NET_LOAD(sums + k), b = NET_LOAD(sums + NET_TILE + k);
     const net_vec c = NET_LOAD(sums + 2 * NET_TILE + k), d = NET_LOAD(sums + 3 * NET_TILE + k);
+    const net_vec f = NET_SPLAT(floor);
     const net_vec upper = NET_LARGER(NET_LARGER(f, a), NET_LARGER(f, b));
     nan |= NET_NAN(a, b) | NET_NAN(c, d);
     NET_STORE(best + k, NET_LARGER(NET_LARGER(upper, NET_LARGER(f, c)), NET_LARGER(f, d)));
@@ -326,9 +327,7 @@ static NET_INLINE float net_bounded_relu(float v, float slope, float ceiling, fl
     ),
     "sigmoid": (_function("sigmoid", "return 1.0f / (1.0f + net_exp(-v));"), ("exp",)),
     "hard_sigmoid": (
-        _function(
-            "hard_sigmoid", "return net_smaller(6.0f, net_larger(0.0f, v + 3.0f)) / 6.0f;"
-        ),
+        _function("hard_sigmoid", "return net_smaller(6.0f, net_larger(0.0f, v + 3.0f)) / 6.0f;"),
         ("larger", "smaller"),
     ),
     "scaled_tanh": (

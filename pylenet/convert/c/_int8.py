@@ -407,9 +407,7 @@ def _affine(writer: _Writer, step: Step) -> None:
     rounding = f"(int32_t)(({product} + ((int64_t)1 << {step.shift - 1})) >> {step.shift})"
     end = writer.finished(step, rounding, no_negatives=False)
     cells = height * width
-    writer.add(
-        _title(step), EACH, step, writer.out(step), cells=cells, channels=channels, end=end
-    )
+    writer.add(_title(step), EACH, step, writer.out(step), cells=cells, channels=channels, end=end)
 
 
 def _pool2d(writer: _Writer, step: Step) -> None:
@@ -419,7 +417,7 @@ def _pool2d(writer: _Writer, step: Step) -> None:
         start, gather, end, count = cell, "if (u > v) v = u;", "", ""
     else:
         start, gather, count = "0", "v += u;", ""
-        (first, multiplier), *others = step.cells.items()
+        (_, multiplier), *others = step.cells.items()
         chosen = str(multiplier)
         if others:
             for n, m in others:

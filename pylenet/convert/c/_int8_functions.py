@@ -79,10 +79,13 @@ static NET_INLINE int32_t net_bounded(int32_t v, int32_t low, int32_t high) {
   return v < low ? low : v > high ? high : v;
 }
 """
+
+
 def thumb(name: str, load: str, load_v: str) -> str:
     """sums[0] = a[k] * v[k] summed over rows, and so on with b, c and d."""
     terms = "".join(
-        f"          \"{load} r7, [r{k}, r5]\\n muls r7, r6\\n add r{k + 8}, r7\\n\"\n" for k in range(4)
+        f'          "{load} r7, [r{k}, r5]\\n muls r7, r6\\n add r{k + 8}, r7\\n"\n'
+        for k in range(4)
     )
     return THUMB.replace("$name", name).replace("$load", load_v).replace("$terms", terms)
 

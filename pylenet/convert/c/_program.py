@@ -105,6 +105,17 @@ class Program:
         values = max(self.buffers()[0], 1)
         return 4 * values if self.output_kind == "float" else -(-values // 4) * 4
 
+    def code_bytes(self) -> int:
+        """About the most that gcc -Os makes of the code for a Cortex-M.
+
+        Measured on random networks: the LeNets take 60 to 85 % of it.
+        """
+        return 200 + 250 * len(self.steps) + 50 * len(self.helpers)
+
+    def stack_bytes(self) -> int:
+        """The same of the stack; 220 to 350 bytes were measured besides a step's array."""
+        return self.patch_bytes + 400
+
 
 def filled(text: str, **values: Any) -> str:
     """The text with each $NAME replaced."""
