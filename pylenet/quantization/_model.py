@@ -225,7 +225,7 @@ class QuantizedModel:
         _files.write_whole(_files.checked("filepath", path), model_bytes(self))
 
     def export(self, filepath: str | os.PathLike[str], *, test_images: Any = None) -> None:
-        """Write the model as a program in C, NAME.c and NAME.h, that gives the integers of `scores`.
+        """Write the model as a program in C, NAME.c and NAME.h, to the integers of `scores`.
 
         filepath: must end in .c. test_images: what its self-test compares, as `predict` takes them.
         docs/embedding.md says how the program is called.

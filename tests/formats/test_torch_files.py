@@ -139,10 +139,10 @@ def test_a_weight_that_holds_no_floats_is_refused(values):
 def test_export_names_the_endings_that_there_are(tmp_path):
     model = lenet5_modern()
     for name, format, message in [
-        ("m.h5", None, "must end in .onnx, .pt, .pth or .py"),
+        ("m.h5", None, "must end in .c, .onnx, .pt, .pth or .py"),
         ("m.safetensors", None, 'unless format is "torch"'),
         ("m.onnx", "torch", "must end in .pt or .pth or .safetensors or .py for format='torch'"),
-        ("m.onnx", "tf_saved_model", r"format must be one of \['onnx', 'torch'\]"),
+        ("m.onnx", "tf_saved_model", r"format must be one of \['c', 'onnx', 'torch'\]"),
     ]:
         with pytest.raises(ValueError, match=message):
             model.export(tmp_path / name, format)

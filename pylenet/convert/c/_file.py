@@ -70,6 +70,20 @@ int main(void) {
 """
 
 
+INPUT = r"""
+/* The integer that a real input becomes. */
+$kind net_input(double value) {
+  const double v = value / $scale + 0.5;
+  int32_t whole;
+  if (v != v) return 0;
+  if (v < $low) return $low;
+  if (v >= $high) return $high;
+  whole = (int32_t)v;
+  return ($kind)((double)whole > v ? whole - 1 : whole);
+}
+"""
+
+
 class Sources(NamedTuple):
     """The texts of NAME.c and NAME.h."""
 
@@ -181,6 +195,8 @@ def sources(
     images: for its self-test, as it takes them, (N, inputs).
     """
     prefix, header_name = prefix_of(path), path.with_suffix(".h").name
+    if not header_name.isprintable() or set(header_name) & set('"\\'):
+        raise ValueError(f"filepath must have a name that C can include, got {path.name!r}")
     program = program_of(model)
     if images is None:
         images = patterns(program, PATTERNS)
@@ -209,6 +225,7 @@ def sources(
             *program.constants,
             "\n",
             "\n".join(steps),
+            _input(model, program),
             largest,
             "\n",
             _signature(program, image="image", outputs="outputs") + " {\n",
@@ -221,6 +238,14 @@ def sources(
     if "HUGE_VALF" in body:
         body = body.replace("#include <string.h>", "#include <math.h>\n#include <string.h>", 1)
     return Sources(named(body, prefix), named(_header(model, program), prefix))
+
+
+def _input(model: Sequential | QuantizedModel, program: Program) -> str:
+    """A function that makes integers of real inputs, where they are not pixels."""
+    if not isinstance(model, QuantizedModel) or model.takes_pixels:
+        return ""
+    low, high, scale = model.source
+    return filled(INPUT, kind=program.input_kind, scale=repr(scale), low=low, high=high)
 
 
 def _about(model: Sequential | QuantizedModel) -> str:
@@ -237,7 +262,7 @@ def _signature(program: Program, image: str, outputs: str) -> str:
 
 
 def _header(model: Sequential | QuantizedModel, program: Program) -> str:
-    quantized = isinstance(model, QuantizedModel)
+    quantized, real = isinstance(model, QuantizedModel), ""
     shape = "x".join(str(size) for size in model.input_shape[1:])
     size = program.scratch_bytes()
     words = size // 4
@@ -247,6 +272,8 @@ def _header(model: Sequential | QuantizedModel, program: Program) -> str:
             meaning += f", before the last {model.output.function.name}"
         if not model.takes_pixels:
             meaning += f"; an input v means {model.source.scale:.9g} * v"
+            real = "/* The integer that a real input becomes. */\n"
+            real += f"{program.input_kind} net_input(double value);\n\n"
     else:
         meaning = "inputs and outputs are those of Python's predict"
     winner = "smallest" if smallest_wins(model) else "largest"
@@ -295,7 +322,7 @@ extern "C" {{
 /* Memory that a call works in; what it holds between calls does not matter. */
 {union}
 
-/* Computes the outputs for one image; returns the place of the {winner} one. */
+{real}/* Computes the outputs for one image; returns the place of the {winner} one. */
 {_signature(program, "image", "outputs")};
 
 #ifdef NET_SELF_TEST

@@ -246,8 +246,8 @@ def dense(kind: str) -> str:
 ZERO = "  const __m128i zero = _mm_setzero_si128();\n"
 DENSE = r"""
 /* Four outputs of a dense layer; their weights begin at w, w + b, w + c and w + d. */
-static NET_INLINE void net_dense_$letter(int32_t sums[4], const $kind *x, const int8_t *w, int b, int c,
-                                   int d, int inputs) {
+static NET_INLINE void net_dense_$letter(int32_t sums[4], const $kind *x, const int8_t *w, int b,
+                                   int c, int d, int inputs) {
 #if NET_THUMB
   net_rows t;
   w += inputs;
