@@ -1,4 +1,4 @@
-"""The command line: `pylenet train | evaluate | predict | draw | summary | bench | info`.
+"""The command line: `pylenet train | evaluate | predict | quantize | export | draw | summary | ...`.
 
 `python -m pylenet` does the same.
 

@@ -73,6 +73,20 @@ def test_other_compilers_and_cpp_have_no_warnings_either(tmp_path, kind):
             subprocess.run([tmp_path / "net"], check=True, capture_output=True)
 
 
+@pytest.mark.skipif(shutil.which("clang-tidy") is None, reason="clang-tidy is not installed")
+@pytest.mark.parametrize("end", [(), ("-U__SSE2__",)], ids=["vectors", "plain"])
+def test_clang_tidy_finds_nothing_that_cert_advises_against(tmp_path, end):
+    model = random_weights(pylenet.models.lenet5_classic(), 3)
+    for name, one in (("f", model), ("q", pylenet.quantize(model, IMAGES, ranges="max"))):
+        one.export(tmp_path / f"{name}.c")
+        flags = ["-std=c99", f"-D{name.upper()}_SELF_TEST", *end]
+        command = ["clang-tidy", "-quiet", "-checks=-*,cert-*", "-warnings-as-errors=*"]
+        done = subprocess.run(
+            [*command, f"{name}.c", "--", *flags], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+
+
 def test_a_file_in_floats_refuses_fast_math(tmp_path):
     model_of("float").export(tmp_path / "net.c")
     done = built(tmp_path, "-std=c99", "-O2", "-ffast-math", "-c")

@@ -32,7 +32,7 @@ static const char *read_pgm(const char *name, uint8_t image[SIDE * SIDE]) {
     wrong = "it must have 28 x 28 pixels from 0 to 255";
   else if (fread(image, 1, SIDE * SIDE, file) != SIDE * SIDE)
     wrong = "it ends too early";
-  fclose(file);
+  (void)fclose(file);
   return wrong;
 }
 
@@ -41,13 +41,13 @@ int main(int count, char **names) {
   int16_t outputs[LENET_OUTPUTS];
   uint8_t image[LENET_INPUTS];
   int i, failed = count < 2;
-  if (failed) fprintf(stderr, "usage: %s PICTURE.pgm ...\n", names[0]);
+  if (failed) (void)fprintf(stderr, "usage: %s PICTURE.pgm ...\n", names[0]);
   for (i = 1; i < count; i++) {
     const char *const wrong = read_pgm(names[i], image);
     if (wrong != NULL)
-      fprintf(stderr, "%s: %s\n", names[i], wrong);
+      (void)fprintf(stderr, "%s: %s\n", names[i], wrong);
     else
-      printf("%s: %d\n", names[i], lenet_predict(image, outputs, &scratch));
+      (void)printf("%s: %d\n", names[i], lenet_predict(image, outputs, &scratch));
     failed |= wrong != NULL;
   }
   return failed;

@@ -44,16 +44,23 @@ static int net_class(const $kind *y) {
 
 
 PATTERNS = 4  # that a self-test stores where it is given no images
+BITS = r"""
+static uint32_t net_bits(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+"""
 SELF_TEST = r"""
 #ifdef NET_SELF_TEST
-$stored$answers
+$stored$answers$function
 int net_self_test(net_scratch *scratch) {
   $output outputs[NET_OUTPUTS];
   int wrong = 0, i, k;
   for (i = 0; i < $count; i++) {
     net_predict(net_test_images + i * NET_INPUTS, outputs, scratch);
     for (k = 0; k < NET_OUTPUTS; k++)
-      wrong += memcmp(outputs + k, net_test_outputs + i * NET_OUTPUTS + k, $size) != 0;
+      wrong += $bits != net_test_outputs[i * NET_OUTPUTS + k];
   }
   return wrong;
 }
@@ -62,7 +69,7 @@ int net_self_test(net_scratch *scratch) {
 int main(void) {
   static net_scratch scratch;
   const int wrong = net_self_test(&scratch);
-  printf("%d of %d outputs differ from Python's\n", wrong, $count * NET_OUTPUTS);
+  (void)printf("%d of %d outputs differ from Python's\n", wrong, $count * NET_OUTPUTS);
   return wrong ? 1 : 0;
 }
 #endif
@@ -345,6 +352,7 @@ def _self_test(model: Sequential | QuantizedModel, program: Program, images: NDA
     else:
         answers = f"#if NET_FUSED\n{_bits(model, images, True)}#else\n"
         answers += f"{_bits(model, images, False)}#endif\n"
+    bits = "outputs[k]" if program.output_kind == "int16_t" else "net_bits(outputs[k])"
     return filled(
         SELF_TEST,
         count=len(images),
@@ -352,7 +360,8 @@ def _self_test(model: Sequential | QuantizedModel, program: Program, images: NDA
         answers=answers,
         input=program.input_kind,
         output=program.output_kind,
-        size="2" if program.output_kind == "int16_t" else "4",
+        bits=bits,
+        function=BITS if bits == "net_bits(outputs[k])" else "",
     )
 
 

@@ -59,7 +59,7 @@ OFFSETS = """      const int n = $columns - j < 4 ? $columns - j : 4;
 WIDEN_ROWS = """      {
         int r, k;
         for (r = 0; r < $strip_rows; r++)
-          for (k = 0; k < $some; k++) wide[r * $strip + k] = $from[r * $row + k];
+          for (k = 0; k < $some; k++) wide[r * $strip + k] = $cast$from[r * $row + k]$closed;
       }
 """
 WIDEN_COPIES = """      {
@@ -128,7 +128,7 @@ $count      for (f = 0; f < $channels; f++) {
         int32_t v = $start;
         for (row = row_begin; row < row_end; row++)
           for (column = column_begin; column < column_end; column++) {
-            const int32_t u = x[(row * $in_columns + column) * $channels + f];
+            const int32_t u = $cell;
             $gather
           }
 $end        y[(i * $columns + j) * $channels + f] = ($out)v;
@@ -176,6 +176,13 @@ class _Writer:
     def need(self, name: str) -> None:
         self.program.need(name, FUNCTIONS)
 
+    def integer(self, kind: str) -> tuple[str, str]:
+        """What stands before and behind a value of this kind to make an int32_t of it."""
+        if kind == "uint8_t":
+            return "", ""
+        self.need("integer")
+        return "net_integer(", ")"
+
     def ended(self, step: Step, multiplier: str) -> str:
         """Lines that make of v, a sum, the step's integer."""
         self.need("rounded")
@@ -187,7 +194,8 @@ class _Writer:
         table = step.tensors.get("table")
         if table is not None:
             name = self.program.constant("table", "int8_t", table)
-            return f"v = {name}[net_bounded({rounding}, -512, 511) + 512];\n"
+            self.need("looked_up")
+            return f"v = net_looked_up({name}, {rounding});\n"
         lines = f"v = net_bounded({rounding}, {step.low}, {step.high});\n"
         return f"if (v <= 0) v = 0;\nelse {lines}" if no_negatives else lines
 
@@ -310,10 +318,21 @@ def _conv2d(writer: _Writer, step: Step) -> None:
         text, from_all = WIDEN_ROWS, row
         some = strip if pool else f"(n - 1) * {right} + {length}"
     program.patch_bytes = max(program.patch_bytes, 2 * wide)
-    each = "".join(f"            to[{k}] = from[{k}];\n" for k in range(length))
+    cast, closed = writer.integer(kind)
+    cast = cast and f"(int16_t){cast}"
+    numbers: list[int | str] = ["k"] if length > FEW else [*range(length)]
+    each = "".join(f"            to[{k}] = {cast}from[{k}]{closed};\n" for k in numbers)
     if length > FEW:
-        each = f"            int k;\n            for (k = 0; k < {length}; k++) to[k] = from[k];\n"
-    widths = {"in": kind, "each": each, "strip_rows": strip_rows, "row": row, "apart": step_of_rows}
+        each = f"            int k;\n            for (k = 0; k < {length}; k++)\n  {each}"
+    widths = {
+        "in": kind,
+        "each": each,
+        "cast": cast,
+        "closed": closed,
+        "strip_rows": strip_rows,
+        "row": row,
+        "apart": step_of_rows,
+    }
     widen = filled(text, some=some, strip=strip, jump=right, **{"from": "corner"}, **widths)
     widen_all = filled(text, some=from_all, strip=row, jump=right, **{"from": "first"}, **widths)
     if pool:
@@ -412,9 +431,11 @@ def _affine(writer: _Writer, step: Step) -> None:
 
 def _pool2d(writer: _Writer, step: Step) -> None:
     rows, columns, channels = step.output_shape
-    cell = f"x[(row_begin * {step.input_shape[1]} + column_begin) * {channels} + f]"
+    cast, closed = writer.integer(writer.kind)
+    cell = f"{cast}x[(row * {step.input_shape[1]} + column) * {channels} + f]{closed}"
     if step.kind == "max_pool2d":
-        start, gather, end, count = cell, "if (u > v) v = u;", "", ""
+        first = cell.replace("row", "row_begin").replace("column", "column_begin")
+        start, gather, end, count = first, "if (u > v) v = u;", "", ""
     else:
         start, gather, count = "0", "v += u;", ""
         (_, multiplier), *others = step.cells.items()
@@ -442,6 +463,7 @@ def _pool2d(writer: _Writer, step: Step) -> None:
         in_rows=step.input_shape[0],
         in_columns=step.input_shape[1],
         start=start,
+        cell=cell,
         gather=gather,
         end=end,
         count=count,

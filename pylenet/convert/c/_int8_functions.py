@@ -127,6 +127,14 @@ static NET_INLINE int16x2_t net_upper_unsigned(uint32_t word) {
 }
 #endif
 """
+INTEGER = r"""
+static NET_INLINE int32_t net_integer(int8_t v) { return v; }
+"""
+LOOKED_UP = r"""
+static NET_INLINE int32_t net_looked_up(const int8_t *table, int32_t r) {
+  return table[net_bounded(r, -512, 511) + 512];
+}
+"""
 CONV2D_PAIRS = r"""
 #if NET_PAIRS
 /* Four sums of products with the same weights, at x, x + b, x + c and x + d: `rows` rows of
@@ -214,11 +222,10 @@ static NET_INLINE void net_conv2d_$letter(int32_t sums[4], const $kind *x, int b
   int i, k;
   for (i = 0; i < rows; i++, x += row, w += step)
     for (k = 0; k < length; k++) {
-      const int32_t v = w[k];
-      s0 += x[k] * v;
-      s1 += x[k + b] * v;
-      s2 += x[k + c] * v;
-      s3 += x[k + d] * v;
+      s0 += x[k] * w[k];
+      s1 += x[k + b] * w[k];
+      s2 += x[k + c] * w[k];
+      s3 += x[k + d] * w[k];
     }
   sums[0] = s0;
   sums[1] = s1;
@@ -308,11 +315,10 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
   k = inputs - inputs % 4;
 #endif
   for (; k < inputs; k++) {
-    const int32_t v = x[k];
-    s0 += v * w[k];
-    s1 += v * w[k + b];
-    s2 += v * w[k + c];
-    s3 += v * w[k + d];
+    s0 += x[k] * w[k];
+    s1 += x[k] * w[k + b];
+    s2 += x[k] * w[k + c];
+    s3 += x[k] * w[k + d];
   }
   sums[0] = s0;
   sums[1] = s1;
@@ -325,6 +331,8 @@ $zero  __m128i t0 = _mm_setzero_si128(), t1 = t0, t2 = t0, t3 = t0;
 FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rounded": (ROUNDED, ()),
     "bounded": (BOUNDED, ()),
+    "integer": (INTEGER, ()),
+    "looked_up": (LOOKED_UP, ("bounded",)),
     "thumb_u": (thumb("u", "ldrb", "ldrsb"), ()),
     "thumb_i": (thumb("i", "ldrsb", "ldrsb"), ()),
     "thumb_dense": (thumb("dense", "ldrsb", "ldrb"), ()),
