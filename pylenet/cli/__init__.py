@@ -1,4 +1,4 @@
-"""The command line: `pylenet train | evaluate | predict | quantize | export | draw | summary | ...`.
+"""The command line: `pylenet train | evaluate | predict | quantize | export | draw | ...`.
 
 `python -m pylenet` does the same.
 

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     if form is None:
         endings = {ending: name for name, ending in ENDINGS.items()} | {".pth": "torch"}
         form = endings.get(options.out.suffix, "c") if options.out else "c"
-    out = options.out or Path(options.model).with_suffix("").with_suffix(ENDINGS[form])
+    out = options.out or Path(options.model).with_suffix(ENDINGS[form])
     place = _output.checked_file("--out", out)
     if options.check and form != "c":
         raise ValueError(f"--check must go with --to c, got --to {form}")

@@ -13,7 +13,7 @@ from kinds.test_networks import make, networks
 
 import pylenet
 from pylenet import layers
-from pylenet.convert.c import _check, _file, export
+from pylenet.convert.c import _check, _file, _int8_functions, export
 from pylenet.layers.activation import ACTIVATIONS
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -41,49 +41,55 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("c")
 
 
-def compiled(folder, text, flags):
-    (folder / "main.c").write_text(text)
-    command = [*_check.compiler(), *_check.FLAGS, *WARNINGS, *flags, "main.c", "-o", "main"]
-    subprocess.run(command, cwd=folder, check=True)
-    return folder / "main"
+class Programs:
+    """Many programs in one, which takes the images of one after the other.
 
-
-def assert_python_s_bits(folder, models, flags, fused=False):
-    """Every byte of the outputs: models are pairs of a model and images as it takes them.
-
-    All are compiled into one program, which takes the images of one after the other.
+    models: pairs of a model and images as it takes them.
     """
-    text, given, expected = "#include <stdio.h>\n", b"", b""
-    for number, (model, images) in enumerate(models):
-        path = folder / f"n{number}.c"
-        export(model, path, images[:2])
-        program, inputs = _file.program_of(model), _file.inputs_of(model, images)
-        words = {
-            "$P": path.stem,
-            "$Q": path.stem.upper(),
-            "$INPUT": program.input_kind,
-            "$OUTPUT": program.output_kind,
-            "$COUNT": str(len(images)),
-        }
-        one = MAIN
-        for word, value in words.items():
-            one = one.replace(word, value)
-        text += f'#include "{path.name}"\n{one}'
-        given += inputs.tobytes()
-        expected += _file.expected(model, inputs, fused).tobytes()
-    calls = "".join(f"run_n{number}();\n" for number in range(len(models)))
-    halves = [f"-DN{n}_HALVES=1" for n in range(len(models))] if HALVES in flags else []
-    flags = [*(flag for flag in flags if flag != HALVES), *halves]
-    main = compiled(folder, f"{text}int main(void) {{\n{calls}return 0;\n}}\n", flags)
-    found = subprocess.run([main], input=given, capture_output=True, check=True).stdout
-    assert len(found) == len(expected)
-    if found != expected:
+
+    def __init__(self, folder, models):
+        self.folder, self.models = folder, models
+        text, self.given = "#include <stdio.h>\n", b""
+        for number, (model, images) in enumerate(models):
+            path = folder / f"n{number}.c"
+            export(model, path)
+            program, inputs = _file.program_of(model), _file.inputs_of(model, images)
+            words = {
+                "$P": path.stem,
+                "$Q": path.stem.upper(),
+                "$INPUT": program.input_kind,
+                "$OUTPUT": program.output_kind,
+                "$COUNT": str(len(images)),
+            }
+            one = MAIN
+            for word, value in words.items():
+                one = one.replace(word, value)
+            text += f'#include "{path.name}"\n{one}'
+            self.given += inputs.tobytes()
+        calls = "".join(f"run_n{number}();\n" for number in range(len(models)))
+        (folder / "main.c").write_text(f"{text}int main(void) {{\n{calls}return 0;\n}}\n")
+
+    def assert_python_s_bits(self, *flags, fused=False):
+        """Every byte of the outputs, compiled with these flags."""
+        halves = [f"-DN{n}_HALVES=1" for n in range(len(self.models))] if HALVES in flags else []
+        command = [*_check.compiler(), *_check.FLAGS, *WARNINGS, *halves, *flags]
+        subprocess.run([*command, "main.c", "-o", "main"], cwd=self.folder, check=True)
+        done = subprocess.run(
+            [self.folder / "main"], input=self.given, capture_output=True, check=True
+        )
         end = 0
-        for model, images in models:
-            size = len(_file.expected(model, _file.inputs_of(model, images), fused).tobytes())
-            one = slice(end, end + size)
-            assert found[one] == expected[one], (getattr(model, "layers", model), flags)
-            end += size
+        for model, images in self.models:
+            expected = _file.expected(model, _file.inputs_of(model, images), fused).tobytes()
+            found = done.stdout[end : end + len(expected)]
+            assert found == expected, (getattr(model, "layers", model), flags)
+            end += len(expected)
+        assert end == len(done.stdout)
+
+
+def in_parts(folder, models):
+    """Programs of some, with the level of optimisation: the first ones with warnings of -O1."""
+    for start in range(0, len(models), TOGETHER):
+        yield Programs(folder, models[start : start + TOGETHER]), "-O0" if start else "-O1"
 
 
 def as_taken(model, images):
@@ -93,16 +99,8 @@ def as_taken(model, images):
     return np.random.default_rng(len(images)).integers(0, 256, images.shape, np.uint8)
 
 
-def in_parts(folder, models, flags, fused=False):
-    """All of them, the first ones also optimised, and with what the compiler then warns of."""
-    for start in range(0, len(models), TOGETHER):
-        level = "-O0" if start else "-O1"
-        some = models[start : start + TOGETHER]
-        assert_python_s_bits(folder, some, (level, *flags), fused)
-
-
 def test_random_networks_in_whole_numbers_give_python_s_integers(folder):
-    """All on vectors, where a value goes alone, and without products of 64 bits."""
+    """All on vectors and where a value goes alone; some without products of 64 bits."""
     models = []
 
     @examples(200)
@@ -113,12 +111,15 @@ def test_random_networks_in_whole_numbers_give_python_s_integers(folder):
 
     collect()
     assert len(models) >= (20 if effort.quick else 200)
-    for flags in ((), (PLAIN,), (PLAIN, HALVES)):
-        in_parts(folder, models, flags)
+    for programs, level in in_parts(folder, models):
+        for flags in ((), (PLAIN,)):
+            programs.assert_python_s_bits(level, *flags)
+        if level == "-O1":  # of the first ones
+            programs.assert_python_s_bits(level, PLAIN, HALVES)
 
 
 def test_random_networks_in_float32_give_python_s_bits(folder):
-    """All on vectors of 4, 8 and 16 where the processor has them, and where a value goes alone."""
+    """All on vectors of 4 and 8 and where a value goes alone, some on vectors of 16."""
     models = []
 
     @examples(100)
@@ -128,12 +129,13 @@ def test_random_networks_in_float32_give_python_s_bits(folder):
         models.append((model, as_taken(model, images)))
 
     collect()
-    for flags in ((), (PLAIN,)):
-        in_parts(folder, models, flags)
     isas = pylenet._core.available_isas()
-    for isa, flags in (("avx2", ("-mfma",)), ("avx512", ("-mavx512f",))):
-        if isa in isas:
-            in_parts(folder, models, flags, fused=True)
+    for programs, level in in_parts(folder, models):
+        for flags in ((), (PLAIN,)):
+            programs.assert_python_s_bits(level, *flags)
+        for isa, flag in (("avx2", "-mfma"), ("avx512", "-mavx512f")):
+            if isa in isas and (isa == "avx2" or level == "-O1"):
+                programs.assert_python_s_bits(level, flag, fused=True)
 
 
 def test_random_networks_read_and_write_their_own_memory_alone(folder):
@@ -148,9 +150,43 @@ def test_random_networks_read_and_write_their_own_memory_alone(folder):
         models.append((model, as_taken(model, images)))
 
     collect()
-    checks = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    programs = Programs(folder, models)
     for flags in ((), (PLAIN,)):
-        in_parts(folder, models[:TOGETHER], (*checks, *flags))
+        programs.assert_python_s_bits(
+            "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *flags
+        )
+
+
+def test_rounding_without_products_of_64_bits_is_exact(folder):
+    """Sums from -2^30 to 2^30, their ends too, every multiplier's end, every shift."""
+    both = "".join(
+        f"#define NET_HALVES {halves}\n{_int8_functions.ROUNDED}#undef NET_HALVES\n".replace(
+            "net_rounded", f"rounded_{halves}"
+        )
+        for halves in (0, 1)
+    ).replace("NET_INLINE", "inline")
+    main = r"""
+int main(void) {
+  uint32_t r = 1;
+  int s, i;
+  for (s = 1; s <= 31; s++)
+    for (i = 0; i < 20000; i++) {
+      int32_t a, m;
+      r = r * 1664525u + 1013904223u;
+      a = i < 4 ? (i & 1 ? 1 << 30 : -(1 << 30)) : (int32_t)(r % (1u << 31)) - (1 << 30);
+      m = i % 4 < 2 ? 32767 : (int32_t)(r >> 17);
+      if (s < 15) a >>= 15 - s; /* what is rounded lies within -2^30 and 2^30 */
+      if (rounded_0(a, m, s) != rounded_1(a, m, s)) return 1;
+    }
+  return 0;
+}
+"""
+    (folder / "main.c").write_text(f"#include <stdint.h>\n{both}{main}")
+    command = [*_check.compiler(), "-std=c99", "-O1", "-fsanitize=undefined"]
+    subprocess.run(
+        [*command, "-fno-sanitize-recover=all", "main.c", "-o", "main"], cwd=folder, check=True
+    )
+    subprocess.run([folder / "main"], check=True)
 
 
 @pytest.mark.parametrize("fused", [False, True])
@@ -165,7 +201,8 @@ def test_activations_give_python_s_bits_for_any_value(folder, fused):
         own = layers.Softmax() if activation == "softmax" else activation
         model = pylenet.Sequential([layers.Activation(own, input_shape=(5,))])
         models.append((model, values))
-    assert_python_s_bits(folder, models, ("-O1", "-mfma" if fused else PLAIN), fused)
+    programs = Programs(folder, models)
+    programs.assert_python_s_bits("-O1", "-mfma" if fused else PLAIN, fused=fused)
 
 
 @pytest.mark.quick

@@ -258,8 +258,10 @@ def test_without_a_compiler_check_says_what_to_do_and_writes_nothing(
 
 
 def test_export_writes_beside_the_model_by_default(folder, capsys):
-    run(capsys, "export", folder / "lenet.safetensors", "--data", folder / "tiny")
-    assert {path.name for path in folder.iterdir()} >= {"lenet.c", "lenet.h"}
+    for name in ("lenet", "lenet.int8"):
+        run(capsys, "export", folder / f"{name}.safetensors", "--data", folder / "tiny")
+        assert {path.name for path in folder.iterdir()} >= {f"{name}.c", f"{name}.h"}
+    assert "int lenet_int8_predict(" in (folder / "lenet.int8.h").read_text()
 
 
 def test_models_that_take_other_inputs_are_checked_with_patterns(capsys, tmp_path):
