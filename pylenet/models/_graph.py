@@ -214,3 +214,17 @@ def _scale_pixels(graph: Graph) -> Graph:
     if first is None or first.kind != "rescaling":
         return graph
     return graph._replace(nodes=tuple(rest), **first.settings)
+
+
+def fuses(isa: str) -> bool:
+    """Whether an instruction set, by name, rounds a product and a sum together."""
+    settings = {"units": 1, "use_bias": True, "activation": LINEAR}
+    network = _core.Network((1, 1, 1), [{"kind": "dense", **settings}], isa=isa)
+    parameters = _core.zeros(network.parameter_floats)
+    x = np.full((1, 1, 1, 1), 1 + 2**-12, np.float32)
+    _, tensors, _ = _core.describe({"kind": "dense", **settings}, (1, 1, 1), 0)
+    kernel, bias = (offset for _, offset, _, _ in tensors)
+    parameters[kernel], parameters[bias] = x.item(), -np.square(x).item()
+    y = np.empty((1, 1), np.float32)
+    network.predict(y, parameters, x, 1)
+    return bool(y.item() != 0)

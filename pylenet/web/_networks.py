@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..layers.activation import LINEAR
 from ..layers.shape import scales_pixels
 from ..models import Sequential
-from ..models._graph import Graph, Node
+from ..models._graph import Graph, Node, fuses
 
 SIDE = 28  # of the images
 MOST_WEIGHTS = 2_000_000  # 11 MB of text
@@ -135,21 +134,7 @@ def _expected(
     y = np.empty((len(x), classes), np.float32)
     if len(x):
         network.predict(y, parameters, x if divisor == 1 else x / np.float32(divisor), 1)
-    return {"exact": not _fuses(), "outputs": packed_floats(y)}
-
-
-def _fuses() -> bool:
-    """Whether the baseline's instructions round a product and a sum together, as on ARM."""
-    settings = {"units": 1, "use_bias": True, "activation": LINEAR}
-    network = _core.Network((1, 1, 1), [{"kind": "dense", **settings}], isa="baseline")
-    parameters = _core.zeros(network.parameter_floats)
-    x = np.full((1, 1, 1, 1), 1 + 2**-12, np.float32)
-    _, tensors, _ = _core.describe({"kind": "dense", **settings}, (1, 1, 1), 0)
-    kernel, bias = (offset for _, offset, _, _ in tensors)
-    parameters[kernel], parameters[bias] = x.item(), -np.square(x).item()
-    y = np.empty((1, 1), np.float32)
-    network.predict(y, parameters, x, 1)
-    return bool(y.item() != 0)
+    return {"exact": not fuses("baseline"), "outputs": packed_floats(y)}
 
 
 def packed_images(images: NDArray[np.uint8]) -> str:

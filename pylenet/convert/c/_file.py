@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
-from ...layers.activation import LINEAR
 from ...layers.shape import scales_pixels
 from ...models import Sequential, _inputs
+from ...models._graph import fuses
 from ...quantization import QuantizedModel
 from . import _float32_functions, _int8_functions
 from ._program import Program, filled, lines, named, texts
@@ -166,20 +166,6 @@ def expected(
     x = np.ascontiguousarray(images).reshape(len(images), *model.graph.input_shape)
     network.predict(y, model.network.snapshot(model.parameters), x, 1)
     return y.reshape(len(images), -1)
-
-
-def fuses(isa: str) -> bool:
-    """Whether an instruction set rounds a product and a sum together."""
-    settings = {"units": 1, "use_bias": True, "activation": LINEAR}
-    network = _core.Network((1, 1, 1), [{"kind": "dense", **settings}], isa=isa)
-    parameters = _core.zeros(network.parameter_floats)
-    x = np.full((1, 1, 1, 1), 1 + 2**-12, np.float32)
-    _, tensors, _ = _core.describe({"kind": "dense", **settings}, (1, 1, 1), 0)
-    kernel, bias = (offset for _, offset, _, _ in tensors)
-    parameters[kernel], parameters[bias] = x.item(), -np.square(x).item()
-    y = np.empty((1, 1), np.float32)
-    network.predict(y, parameters, x, 1)
-    return bool(y.item() != 0)
 
 
 def patterns(program: Program, count: int) -> NDArray[Any]:

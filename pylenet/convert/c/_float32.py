@@ -445,7 +445,7 @@ def program_of(model: Sequential) -> Program:
         if not _is_unchanging(node) and node.kind not in _KINDS:
             raise ValueError(
                 f"model {model.name!r} has the layer {node.layers[0]!r} of kind {node.kind!r}, "
-                f"which cannot be written in C yet"
+                f"and C is written of {', '.join(_KINDS)} only"
             )
     return _Writer(model).write()
 
