@@ -85,6 +85,8 @@ def train(
         try:
             running = {pool.submit(_figures, training, stop): training for training in trainings}
             for future in _as_they_end(list(running), progress.draw):
+                if isinstance(future.exception(), _Stopped):
+                    continue  # the error that stopped it comes, too
                 training, figures = running[future], future.result()
                 finished(training, figures)
                 progress.tell(training, figures)
@@ -106,8 +108,12 @@ def means(runs: Sequence[Mapping[str, Any]]) -> Figures:
     return found
 
 
-def _figures(training: Training, stop: Callback) -> Figures:
-    _, _, figures = training.run([stop])
+def _figures(training: Training, stop: _Stop) -> Figures:
+    try:
+        _, _, figures = training.run([stop])
+    except BaseException:
+        stop.tell()  # from here, before this thread begins another training
+        raise
     return figures
 
 
