@@ -20,7 +20,7 @@ from ...models import Sequential
 from ...models._graph import Node
 from .._onnx_writer import full_kernel
 from ._float32_functions import FUNCTIONS, PARAMETERS
-from ._program import Program, filled, real
+from ._program import WINDOWS, Program, filled, real
 
 Weights = Mapping[str, NDArray[np.float32]]
 UNCHANGING = ("channel_dropout", "dropout", "flatten", "gaussian_noise", "reshape")
@@ -101,21 +101,15 @@ MAP = """  int i, k;
 $end      y[i * $channels + k] = v;
     }
 """
-POOL = """  int i, j, k, row, column;
-  for (i = 0; i < $rows; i++)
-    for (j = 0; j < $columns; j++) {
-      const int top = i * $step_down - $top, left = j * $step_right - $left;
-      const int row_begin = top < 0 ? 0 : top, column_begin = left < 0 ? 0 : left;
-      const int row_end = top + $height < $in_rows ? top + $height : $in_rows;
-      const int column_end = left + $width < $in_columns ? left + $width : $in_columns;
-      for (k = 0; k < $channels; k++) {
+POOL = f"""  int i, j, k, row, column;
+{WINDOWS}      for (k = 0; k < $channels; k++) {{
         float v = $start;
         for (row = row_begin; row < row_end; row++)
           for (column = column_begin; column < column_end; column++)
             $gather
 $end        y[(i * $columns + j) * $channels + k] = v;
-      }
-    }
+      }}
+    }}
 """
 PAD = """  int i, j, k;
   for (i = 0; i < $rows; i++)

@@ -14,7 +14,7 @@ import numpy as np
 from ...quantization import QuantizedModel
 from ...quantization._steps import Step
 from ._int8_functions import FUNCTIONS
-from ._program import Program, filled, fours
+from ._program import WINDOWS, Program, filled, fours
 
 CONV2D = """#if NET_ROWS
   int16_t wide[$all_wide] = {0};
@@ -117,23 +117,17 @@ EACH = """  int i, f;
 $end      y[i * $channels + f] = ($out)v;
     }
 """
-POOL = """  int i, j, f, row, column;
-  for (i = 0; i < $rows; i++)
-    for (j = 0; j < $columns; j++) {
-      const int top = i * $step_down - $top, left = j * $step_right - $left;
-      const int row_begin = top < 0 ? 0 : top, column_begin = left < 0 ? 0 : left;
-      const int row_end = top + $height < $in_rows ? top + $height : $in_rows;
-      const int column_end = left + $width < $in_columns ? left + $width : $in_columns;
-$count      for (f = 0; f < $channels; f++) {
+POOL = f"""  int i, j, f, row, column;
+{WINDOWS}$count      for (f = 0; f < $channels; f++) {{
         int32_t v = $start;
         for (row = row_begin; row < row_end; row++)
-          for (column = column_begin; column < column_end; column++) {
+          for (column = column_begin; column < column_end; column++) {{
             const int32_t u = $cell;
             $gather
-          }
+          }}
 $end        y[(i * $columns + j) * $channels + f] = ($out)v;
-      }
-    }
+      }}
+    }}
 """
 PAD = """  int i, j, f;
   for (i = 0; i < $rows; i++)

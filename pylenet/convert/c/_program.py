@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 
 WIDTH = 100  # of lines of constants
 
+# The loops over a pooling's windows, each within the image; the second one is open.
+WINDOWS = """  for (i = 0; i < $rows; i++)
+    for (j = 0; j < $columns; j++) {
+      const int top = i * $step_down - $top, left = j * $step_right - $left;
+      const int row_begin = top < 0 ? 0 : top, column_begin = left < 0 ? 0 : left;
+      const int row_end = top + $height < $in_rows ? top + $height : $in_rows;
+      const int column_end = left + $width < $in_columns ? left + $width : $in_columns;
+"""
+
 
 @dataclass(frozen=True)
 class Step:
