@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .augmentation import RandomAffine
-from .models import Sequential, lenet5_1998, lenet5_classic, lenet5_modern
+from .models import (
+    Sequential,
+    lenet5_1998,
+    lenet5_classic,
+    lenet5_medium,
+    lenet5_modern,
+    lenet5_small,
+)
 from .optimizers import SDLM, SGD, Adam, Optimizer
 from .optimizers._sdlm import RATES_1998
 from .optimizers.schedules import EpochwiseConstant, OneCycle
@@ -77,6 +84,10 @@ RECIPES = {
     "modern": Recipe(
         lenet5_modern, _one_cycle(0.005), learning_rate=0.05, epochs=10, batch_size=64
     ),
+    "medium": Recipe(
+        lenet5_medium, _one_cycle(0.001), learning_rate=0.05, epochs=10, batch_size=64
+    ),
+    "small": Recipe(lenet5_small, _one_cycle(0.001), learning_rate=0.05, epochs=10, batch_size=64),
     "1998": Recipe(
         lenet5_1998,
         _as_in_1998,
@@ -102,4 +113,17 @@ MODERN_RECIPES = {
         batch_size=64,
         augmentation=_strong_augmentation,
     ),
+}
+
+# By model: what --recipe chooses from. Smaller networks forget more by weight decay than they gain.
+NAMED_RECIPES = {
+    "modern": MODERN_RECIPES,
+    "medium": {
+        "fast": replace(MODERN_RECIPES["fast"], build=lenet5_medium),
+        "best": replace(MODERN_RECIPES["best"], build=lenet5_medium, optimizer=_one_cycle(0.001)),
+    },
+    "small": {
+        "fast": replace(MODERN_RECIPES["fast"], build=lenet5_small),
+        "best": replace(MODERN_RECIPES["best"], build=lenet5_small, optimizer=_one_cycle(0.001)),
+    },
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core, _files, _threads
-from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, RECIPES, Recipe
+from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, NAMED_RECIPES, RECIPES, Recipe
 from ..benchmark.machine import processor
 from . import _data, _options, _output, _plots, _seeds
 from ._training import Planned, Training
@@ -44,8 +44,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--recipe",
         choices=list(MODERN_RECIPES),
-        help="of the modern LeNet: the shortest way to 99.0 %% of the test images, or the most "
-        "accurate, on images distorted anew in each epoch (default: neither)",
+        help="of the modern LeNet, or of the medium or small one with --model: the shortest way to "
+        "99.0 %% of the test images with the modern one, or the most accurate, on images distorted "
+        "anew in each epoch (default: neither)",
     )
     command.add_argument(
         "--distort",
@@ -255,10 +256,12 @@ def _recipes(options: argparse.Namespace) -> dict[str, Recipe]:
     if recipe is None:
         names = COMPARED if model in (None, "both") else (str(model),)
         recipes = {name: RECIPES[name] for name in names}
-    elif model in (None, "modern"):
-        recipes = {"modern": MODERN_RECIPES[recipe]}
     else:
-        raise ValueError(f"--recipe {recipe} is for --model modern, got --model {model}")
+        model = model or "modern"
+        if model not in NAMED_RECIPES:
+            known = ", ".join(NAMED_RECIPES)
+            raise ValueError(f"--recipe {recipe} is for --model {known}, got --model {model}")
+        recipes = {model: NAMED_RECIPES[model][recipe]}
     if not options.distort:
         return recipes
     if list(recipes) != ["1998"]:

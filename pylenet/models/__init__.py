@@ -9,7 +9,7 @@ from ._sequential import Sequential
 
 if TYPE_CHECKING:
     from ._functional import Model
-    from ._lenet import lenet5_classic, lenet5_modern
+    from ._lenet import lenet5_classic, lenet5_medium, lenet5_modern, lenet5_small
     from ._lenet1998 import lenet5_1998
     from ._saving import clone_model, load_model, model_from_json, save_model
 
@@ -19,7 +19,9 @@ __all__ = [
     "clone_model",
     "lenet5_1998",
     "lenet5_classic",
+    "lenet5_medium",
     "lenet5_modern",
+    "lenet5_small",
     "load_model",
     "model_from_json",
     "save_model",
@@ -30,7 +32,9 @@ _LAZY = {  # imported when first used
     "clone_model": "_saving",
     "lenet5_1998": "_lenet1998",
     "lenet5_classic": "_lenet",
+    "lenet5_medium": "_lenet",
     "lenet5_modern": "_lenet",
+    "lenet5_small": "_lenet",
     "load_model": "_saving",
     "model_from_json": "_saving",
     "save_model": "_saving",

@@ -19,7 +19,7 @@ from tolerance import assert_same_bits
 
 import pylenet
 from pylenet import _core, cli, losses, models
-from pylenet._recipes import AUGMENTED_1998, MODERN_RECIPES, RECIPES
+from pylenet._recipes import AUGMENTED_1998, NAMED_RECIPES, RECIPES
 from pylenet.benchmark import machine
 from pylenet.layers import Conv2D, Dense, Flatten, Input, Rescaling
 
@@ -368,14 +368,27 @@ def test_options_reach_the_training(data, tmp_path):
     assert (schedule["max_learning_rate"], schedule["total_steps"]) == (0.25, 2)
 
 
-@pytest.mark.parametrize("name", MODERN_RECIPES)
-def test_a_recipe_trains_the_modern_model_its_own_way(name, data, tmp_path):
-    recipe = MODERN_RECIPES[name]
+@pytest.mark.parametrize(
+    ("model", "name", "parameters"),
+    [
+        (None, "fast", "44,426"),
+        (None, "best", "44,426"),
+        ("small", "fast", "5,074"),
+        ("small", "best", "5,074"),
+        ("medium", "best", "14,958"),
+    ],
+)
+def test_a_recipe_trains_the_modern_model_or_a_smaller_one_its_own_way(
+    model, name, parameters, data, tmp_path
+):
     options = ["--data", data, "--epochs", 2, "--seed", 7, "--out", tmp_path]
+    options += ["--model", model] if model else []
+    model = model or "modern"
+    recipe = NAMED_RECIPES[model][name]
     text = succeeds("train", "--recipe", name, *options, cwd=tmp_path)
-    assert text.startswith(f"modern, recipe {name}: 44,426 parameters, 200 images, batches of")
+    assert text.startswith(f"{model}, recipe {name}: {parameters} parameters, 200 images, batches")
     (result,) = results_of(tmp_path)
-    assert (result["model"], result["recipe"], result["epochs"]) == ("modern", name, 2)
+    assert (result["model"], result["recipe"], result["epochs"]) == (model, name, 2)
 
     (x, y), _ = pylenet.datasets.load_folder(data)
     pylenet.utils.set_random_seed(7)
@@ -387,7 +400,7 @@ def test_a_recipe_trains_the_modern_model_its_own_way(name, data, tmp_path):
     distort = recipe.augmentation() if recipe.augmentation else None
     assert (distort is not None) == (name == "best")
     expected.fit(x, y, recipe.batch_size, 2, verbose=0, augmentation=distort)
-    weights = models.load_model(tmp_path / "modern.safetensors").get_weights()
+    weights = models.load_model(tmp_path / f"{model}.safetensors").get_weights()
     assert_same_bits(tuple(weights), tuple(expected.get_weights()))
 
 
@@ -687,12 +700,12 @@ ERRORS = {
     "train --epoch 3": "--epoch",
     "train --model lenet": "--model",
     "train --recipe slow": "--recipe",
-    f"{TINY} --recipe fast --model classic": "--recipe fast is for --model modern, got --model cl",
-    f"{TINY} --recipe best --model both": "--recipe best is for --model modern, got --model both",
+    f"{TINY} --recipe fast --model classic": "--recipe fast is for --model modern, medium, sma",
+    f"{TINY} --recipe best --model both": "--recipe best is for --model modern, medium, small, got",
     f"{TINY} --distort": "--distort is for --model 1998, got classic and modern: for the modern",
     f"{TINY} --distort --model modern": "--distort is for --model 1998, got modern",
     f"{TINY} --distort --recipe best": "--distort is for --model 1998, got modern",
-    f"{TINY} --distort --recipe best --model 1998": "--recipe best is for --model modern, got",
+    f"{TINY} --distort --recipe best --model 1998": "--recipe best is for --model modern,",
     "train --epochs 0": "argument --epochs: must be a whole number >= 1, got '0'",
     "train --epochs 1.5": "--epochs",
     "train --batch-size -1": "--batch-size",
@@ -722,7 +735,7 @@ ERRORS = {
     "evaluate five.safetensors --data tiny": "--data must hold labels below 5, got 9",
     "evaluate good.safetensors --data letters": "--data must hold labels below 10, got 11",
     "evaluate small.safetensors --data tiny": "--data must hold images of (20, 20) pixels",
-    "summary nowhere": "MODEL must be a model file or one of classic, modern, 1998, lenet5_classic",
+    "summary nowhere": "MODEL must be a model file or one of classic, modern, medium, small, 1998",
     "summary empty": "MODEL must be a model file or one of",
     "summary file": "'file' is not a pylenet model",
 }

@@ -1,4 +1,4 @@
-"""Both LeNets learn real MNIST, and a Keras script runs with only its imports changed."""
+"""The LeNets learn real MNIST, and a Keras script runs with only its imports changed."""
 
 import os
 
@@ -17,6 +17,8 @@ ALL = {**RECIPES, **MODERN_RECIPES}
     [
         ("classic", 0.1, 2, 0.95),
         ("modern", 0.05, 1, 0.975),
+        ("medium", 0.05, 1, 0.975),
+        ("small", 0.05, 1, 0.965),
         ("fast", ALL["fast"].learning_rate, ALL["fast"].epochs, 0.986),
         ("best", ALL["best"].learning_rate, 2, 0.98),
     ],
