@@ -89,8 +89,8 @@ def on_board(folder, board, model, images, level):
 MOST_INSTRUCTIONS = {
     ("modern", "m4"): 600_000,
     ("modern", "m0"): 1_800_000,
-    ("medium", "m4"): 1_200_000,
-    ("medium", "m0"): 3_100_000,
+    ("medium", "m4"): 870_000,
+    ("medium", "m0"): 2_150_000,
     ("small", "m4"): 480_000,
     ("small", "m0"): 1_150_000,
 }

@@ -375,7 +375,7 @@ def test_options_reach_the_training(data, tmp_path):
         (None, "best", "44,426"),
         ("small", "fast", "5,074"),
         ("small", "best", "5,074"),
-        ("medium", "best", "14,958"),
+        ("medium", "best", "14,734"),
     ],
 )
 def test_a_recipe_trains_the_modern_model_or_a_smaller_one_its_own_way(
