@@ -10,9 +10,12 @@ from int8_models import chains, random_weights
 import pylenet
 from pylenet import _core, layers
 from pylenet.quantization import _model
+from pylenet.quantization._steps import Step
 
 ISAS = _core.available_int8_isas()
 COUNTS = (1, 2, 8, 9, 16, 17, 35)  # one by one, in lanes, a full group, and one more
+
+ANSWER = {"low": -32767, "high": 32767}
 
 
 def assert_exact(quantized, images, threads=(1,), counts=COUNTS):
@@ -29,6 +32,21 @@ def assert_exact(quantized, images, threads=(1,), counts=COUNTS):
                 found = np.full((count, expected.shape[1]), -1, np.int32)
                 network.scores(found, given_bytes[:count], number)
                 np.testing.assert_array_equal(found, expected[:count], f"{isa}, {count} images")
+
+
+def assert_step_exact(step, x):
+    """The same for a network of one step, and integers that come in."""
+    expected = int8_numpy.run([step], x).reshape(len(x), -1)
+    low = -127 if x.dtype == np.int8 else 0
+    given_bytes = x.view(np.uint8) ^ np.uint8(128) if low else x
+    for isa in ISAS:
+        network = _core.Int8Network(
+            step.input_shape, low, [step], scale=1.0, function=layers.activation.LINEAR, isa=isa
+        )
+        for count in (1, len(x)):
+            found = np.empty((count, expected.shape[1]), np.int32)
+            network.scores(found, given_bytes[:count], 1)
+            np.testing.assert_array_equal(found, expected[:count], f"{isa}, {count} images")
 
 
 @pytest.mark.quick
@@ -91,41 +109,37 @@ def small_dense():
     return layers.Dense(5), layers.Dense(3)
 
 
-def test_every_rounding_is_exact():
-    """Sums from -2^30 to 2^30 through every shift: an affine of weights that only choose."""
-    for shift in range(1, 32):
-        _check_rounding(shift)
-
-
-def _check_rounding(shift):
+@pytest.mark.parametrize("shift", range(1, 32))
+def test_every_rounding_is_exact(shift):
+    """Sums from -2^30 to 2^30 through every shift."""
     rng = np.random.default_rng(shift)
-    step = _model._steps.Step(
-        "dense",
-        ("dense",),
-        (1, 1, 2),
-        (1, 1, 64),
-        -32767,
-        32767,
-        shift,
-        tensors={
-            "kernel": rng.integers(-127, 128, (64, 2), np.int8),
-            "bias": rng.integers(-(2**30), 2**30, 64, np.int32) >> max(0, 15 - shift),
-            "multiplier": rng.integers(0, 2**15, 64, np.int16),
-        },
-    )
-    network = {
-        isa: _core.Int8Network(
-            (1, 1, 2), -127, [step], scale=1.0, function=layers.activation.LINEAR, isa=isa
-        )
-        for isa in ISAS
+    shapes = {"input_shape": (1, 1, 2), "output_shape": (1, 1, 64)}
+    tensors = {
+        "kernel": rng.integers(-127, 128, (64, 2), np.int8),
+        "bias": rng.integers(-(2**30), 2**30, 64, np.int32) >> max(0, 15 - shift),
+        "multiplier": rng.integers(0, 2**15, 64, np.int16),
     }
-    x = rng.integers(-127, 128, (35, 1, 1, 2), np.int8)
-    expected = int8_numpy.run([step], x).reshape(35, 64)
-    for isa in ISAS:
-        for count in (1, 35):
-            found = np.empty((count, 64), np.int32)
-            network[isa].scores(found, (x[:count].view(np.uint8) ^ np.uint8(128)), 1)
-            np.testing.assert_array_equal(found, expected[:count], f"{isa}, shift {shift}")
+    step = Step("dense", ("dense",), **shapes, **ANSWER, shift=shift, tensors=tensors)
+    assert_step_exact(step, rng.integers(-127, 128, (35, 1, 1, 2), np.int8))
+
+
+@pytest.mark.parametrize("shift", [1, 2, 15, 30, 31])
+@pytest.mark.parametrize("low", [0, -127])
+def test_the_largest_sums_of_an_affine_step_do_not_wrap(low, shift):
+    """x * m + b of 2^30 and of -2^30, to which the half of the rounding is added."""
+    high = 255 if low == 0 else 127
+    multiplier = np.array([32767, -32767, 32767, -32767, 1, -1, 0, 0], np.int16)
+    room = 2**30 - high * np.abs(multiplier.astype(np.int32))
+    bias = room * np.array([1, -1, -1, 1, 1, -1, 1, -1], np.int32)
+    shapes = {"input_shape": (1, 1, 8), "output_shape": (1, 1, 8)}
+    tensors = {"multiplier": multiplier, "bias": bias}
+    step = Step("affine", ("norm",), **shapes, **ANSWER, shift=shift, tensors=tensors)
+    x = np.full((35, 1, 1, 8), high, np.int8 if low < 0 else np.uint8)
+    x[1::3] = low
+    x[2::3] = 1
+    assert_step_exact(step, x)
+    if shift == 31 and low == 0:
+        assert int8_numpy.run([step], x)[0, 0, 0].tolist() == [1, 0, 0, 0, 1, 0, 1, 0]
 
 
 def test_predictions_are_the_function_of_the_scores_to_the_bit():

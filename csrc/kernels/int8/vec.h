@@ -164,9 +164,10 @@ struct End {
     const vec v = smaller(larger(rounded(sum, multiplier, half, e.shift), low), high);
     return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
   }
-  // The same of a sum that needs no multiplier.
+  // The same of a sum that needs no multiplier. It may be 2^30, and so may the half: their sum
+  // would not fit, so the half is added as a 1 when all but one of the bits are shifted out.
   vec shifted(vec sum) const {
-    const vec r = (sum + (1 << (e.shift - 1))) >> e.shift;
+    const vec r = ((sum >> (e.shift - 1)) + 1) >> 1;
     const vec v = smaller(larger(r, low), high);
     return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
   }
