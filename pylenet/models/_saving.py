@@ -243,6 +243,8 @@ def _read(path: Path, compile: bool) -> Any:
             if isinstance(config, dict) and str(config.get("format")).startswith(INTEGERS):
                 from ..quantization import _model  # rarely needed
 
+                if len(metadata) > 1:
+                    raise ValueError(f"its metadata must be 'model' alone, got {[*metadata]}")
                 return _model.from_config(config, {name: file.get_tensor(name) for name in names})
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             model = _from_config(config, shapes, compile)

@@ -117,7 +117,7 @@ def build(
                 block, seen = replace(block, function=LINEAR), Observed(seen.before, seen.before)
             step, scale = _weighted(block, seen, (low, high), scale, mean, method, dense_bits, last)
         mean = seen.after.mean(axis=0, dtype=np.float64)
-        _steps.check_step(step, low, high)
+        _steps.check_step(step, low, high, last)
         steps.append(step)
         low, high = step.low, step.high
     return tuple(steps), Output(float(np.float32(scale)), function)

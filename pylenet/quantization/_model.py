@@ -27,6 +27,11 @@ from ._build import Output
 from ._steps import Step
 
 MOST_STEPS = 1000  # in a file
+INNER = {"input": ("low", "high", "scale"), "output": ("scale", "function")}
+KEYS = (
+    *("format", "name", "input_shape", "output_shape", *INNER, "steps", "compile"),
+    *("data_name", "class_names", "light_border"),
+)
 
 
 class QuantizedModel:
@@ -321,13 +326,7 @@ def _check_chain(model: QuantizedModel) -> None:
     for place, step in enumerate(model.steps):
         if math.prod(step.input_shape) != values:
             raise ValueError(f"step {place} must take {values} values, got {step.input_shape}")
-        _steps.check_step(step, low, high)
-        if (
-            step.high > _steps.TOP
-            and (low, high) != (step.low, step.high)
-            and place + 1 < len(model.steps)
-        ):
-            raise ValueError(f"step {place} must give int8, as every step but the last")
+        _steps.check_step(step, low, high, place + 1 == len(model.steps))
         low, high = step.low, step.high
         values = math.prod(step.output_shape)
     if not model.steps or values != math.prod(model._output_shape):
@@ -347,7 +346,10 @@ def config_of(model: QuantizedModel) -> dict[str, Any]:
         "output_shape": model._output_shape,
         "input": dict(model.source._asdict()),
         "steps": [step.config() for step in model.steps],
-        "output": {"scale": model.output.scale, "function": list(model.output.function)},
+        "output": {
+            "scale": model.output.scale,
+            "function": [None if v == math.inf else v for v in model.output.function],
+        },
         "compile": compiled,
         **head.facts(),
     }
@@ -377,6 +379,9 @@ def from_config(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
     """The model of what a file has. Raises ValueError, TypeError or KeyError where it is none."""
     if config["format"] != _steps.CONTRACT:
         raise ValueError(f"its format must be {_steps.CONTRACT!r}, got {config['format']!r}")
+    for entry, known in ((config, KEYS), *((config[name], keys) for name, keys in INNER.items())):
+        if not isinstance(entry, dict) or set(entry) != set(known):
+            raise ValueError(f"it must have the keys {known}, got {entry!r:.200}")
     if len(config["steps"]) > MOST_STEPS:
         raise ValueError(f"it must have at most {MOST_STEPS} steps")
     steps = []
@@ -391,7 +396,10 @@ def from_config(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
         raise ValueError("it has tensors that are no step's")
     source, output = config["input"], config["output"]
     name, *numbers = output["function"]
-    function = Function(_check.text("function", name), *(float(n) for n in numbers))
+    function = Function(
+        _check.text("function", name),
+        *(math.inf if n is None else _check.real("a number of function", n) for n in numbers),
+    )
     model = QuantizedModel(
         _check.text("name", config["name"]),
         _shape(config["input_shape"]),

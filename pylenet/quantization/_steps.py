@@ -40,6 +40,7 @@ NEEDED = {
     "average_pool2d": (),
     "zero_padding2d": (),
 }
+SIZES = {"input_shape": 3, "output_shape": 3, "window": 2, "strides": 2, "before": 2}
 WINDOWED = ("conv2d", "max_pool2d", "average_pool2d")
 ROUNDED = ("conv2d", "dense", "affine", "average_pool2d")
 
@@ -69,23 +70,13 @@ class Step:
 
     def config(self) -> dict[str, Any]:
         """As JSON values, without the tensors."""
-        found: dict[str, Any] = {
-            "kind": self.kind,
-            "layers": list(self.layers),
-            "input_shape": list(self.input_shape),
-            "output_shape": list(self.output_shape),
-            "low": self.low,
-            "high": self.high,
-        }
-        if self.kind in ROUNDED:
-            found["shift"] = self.shift
-        if self.kind in WINDOWED:
-            found |= {"window": list(self.window), "strides": list(self.strides)}
-        if self.kind in (*WINDOWED, "zero_padding2d"):
-            found["before"] = list(self.before)
-        if self.kind == "average_pool2d":
-            found["cells"] = [list(pair) for pair in self.cells.items()]
-        return found
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return [list(pair) for pair in value.items()]
+            return list(value) if isinstance(value, tuple) else value
+
+        return {name: plain(getattr(self, name)) for name in keys_of(self.kind)}
 
     def cells_along(self, axis: int) -> NDArray[np.int64]:
         """How many cells each window has inside the image along one axis, (outputs,)."""
@@ -107,17 +98,29 @@ class Step:
         return math.prod(self.output_shape[:2]) * kernel.size
 
 
-def check_step(step: Step, low: int, high: int) -> None:
+def keys_of(kind: str) -> list[str]:
+    """What a file says of a step of this kind, besides its tensors."""
+    found = ["kind", "layers", "input_shape", "output_shape", "low", "high"]
+    if kind in ROUNDED:
+        found.append("shift")
+    if kind in WINDOWED:
+        found += ["window", "strides"]
+    if kind in (*WINDOWED, "zero_padding2d"):
+        found.append("before")
+    if kind == "average_pool2d":
+        found.append("cells")
+    return found
+
+
+def check_step(step: Step, low: int, high: int, last: bool) -> None:
     """Raise ValueError where a step breaks the contract; low, high: of its input."""
     name = f"step {step.kind!r} of {', '.join(step.layers)}"
-    if step.kind not in NEEDED:
-        raise ValueError(f"{name}: its kind must be one of {sorted(NEEDED)}")
     for shape in (step.input_shape, step.output_shape):
         if min(shape) < 1 or max(shape[:2]) > LONGEST or math.prod(shape) > MOST_VALUES:
             raise ValueError(
                 f"{name}: a shape must be at least 1 each and not too large, got {shape}"
             )
-    _check_bounds(step, name, (low, high))
+    _check_bounds(step, name, (low, high), last)
     _check_tensors(step, name)
     if step.kind in WINDOWED:
         _check_window(step, name)
@@ -135,15 +138,15 @@ def check_step(step: Step, low: int, high: int) -> None:
         _check_sums(step, name, max(-low, high))
 
 
-def _check_bounds(step: Step, name: str, of_input: tuple[int, int]) -> None:
+def _check_bounds(step: Step, name: str, of_input: tuple[int, int], last: bool) -> None:
     bounds = (step.low, step.high)
     if step.kind not in ROUNDED:
         if bounds != of_input:
             raise ValueError(f"{name}: its bounds must be its input's, {of_input}, got {bounds}")
         return
-    allowed = [(0, TOP), (-TOP, TOP), (0, ANSWER_TOP), (-ANSWER_TOP, ANSWER_TOP)]
-    if bounds not in allowed or ("table" in step.tensors and step.high > TOP):
-        raise ValueError(f"{name}: its bounds must be among {allowed}, got {bounds}")
+    top = ANSWER_TOP if last and "table" not in step.tensors else TOP
+    if bounds not in ((0, top), (-top, top)):
+        raise ValueError(f"{name}: its bounds must be (0, {top}) or {(-top, top)}, got {bounds}")
     if not 1 <= step.shift <= MOST_SHIFT:
         raise ValueError(f"{name}: shift must be from 1 to {MOST_SHIFT}, got {step.shift}")
 
@@ -214,6 +217,8 @@ def _check_sums(step: Step, name: str, top: int) -> None:
         multiplier = step.tensors["multiplier"].astype(np.int64)
         bias = np.abs(step.tensors["bias"].astype(np.int64))
         if step.kind == "affine":
+            if multiplier.min() < -MOST_MULTIPLIER:
+                raise ValueError(f"{name}: multipliers must be at least {-MOST_MULTIPLIER}")
             largest = bias + top * np.abs(multiplier)
             if largest.max() > LARGEST_SUM:
                 raise ValueError(f"{name}: a sum may be {largest.max()}, more than {LARGEST_SUM}")
@@ -231,14 +236,14 @@ def _check_sums(step: Step, name: str, top: int) -> None:
         raise ValueError(f"{name}: a rounded sum may be more than {LARGEST_SUM}")
 
 
-def step_from_config(config: Mapping[str, Any], tensors: Mapping[str, Integers]) -> Step:
+def step_from_config(config: Any, tensors: Mapping[str, Integers]) -> Step:
     """The step of what `Step.config` gave. Raises ValueError or TypeError where it is none."""
-    known = {
-        *("kind", "layers", "input_shape", "output_shape", "low", "high"),
-        *("shift", "window", "strides", "before", "cells"),
-    }
-    if not isinstance(config, dict) or not set(config) <= known:
-        raise ValueError(f"a step must be an object with keys of {sorted(known)}, got {config!r}")
+    if not isinstance(config, dict) or config.get("kind") not in NEEDED:
+        raise ValueError(f"a step's kind must be one of {sorted(NEEDED)}, got {config!r}")
+    if set(config) != set(keys_of(config["kind"])):
+        raise ValueError(
+            f"a {config['kind']} must have the keys {keys_of(config['kind'])}, got {[*config]}"
+        )
 
     def whole(value: Any) -> int:
         number = _check.integer("a number of a step", value, -(2**31))
@@ -246,23 +251,22 @@ def step_from_config(config: Mapping[str, Any], tensors: Mapping[str, Integers])
             raise ValueError(f"a number of a step must be below 2**31, got {number}")
         return number
 
-    def sizes(name: str, default: tuple[int, ...]) -> Any:
-        found = tuple(whole(v) for v in config.get(name, default))
-        if len(found) != len(default):
-            raise ValueError(f"{name} of a step must have {len(default)} numbers, got {found}")
+    def wholes(name: str, value: Any, count: int) -> Any:
+        found = tuple(whole(v) for v in value)
+        if len(found) != count:
+            raise ValueError(f"{name} of a step must have {count} numbers, got {found}")
         return found
 
-    return Step(
-        kind=_check.text("kind", config["kind"]),
-        layers=tuple(_check.text("layers", name) for name in config["layers"]),
-        input_shape=sizes("input_shape", (0, 0, 0)),
-        output_shape=sizes("output_shape", (0, 0, 0)),
-        low=whole(config["low"]),
-        high=whole(config["high"]),
-        shift=whole(config.get("shift", 0)),
-        window=sizes("window", (1, 1)),
-        strides=sizes("strides", (1, 1)),
-        before=sizes("before", (0, 0)),
-        cells={whole(n): whole(m) for n, m in config.get("cells", ())},
-        tensors=tensors,
-    )
+    found: dict[str, Any] = {
+        name: whole(config[name]) for name in ("low", "high", "shift") if name in config
+    }
+    for name, count in SIZES.items():
+        if name in config:
+            found[name] = wholes(name, config[name], count)
+    if "cells" in config:
+        pairs = [wholes("a pair of cells", pair, 2) for pair in config["cells"]]
+        found["cells"] = dict(pairs)
+        if len(found["cells"]) != len(pairs):
+            raise ValueError(f"cells must have each count once, got {pairs}")
+    layers = tuple(_check.text("layers", name) for name in config["layers"])
+    return Step(kind=config["kind"], layers=layers, tensors=tensors, **found)

@@ -221,6 +221,18 @@ def tensor(name, value):
     return change
 
 
+def without(*path):
+    """A change that takes one key away."""
+
+    def change(config, tensors):
+        *places, last = path
+        for place in places:
+            config = config[place]
+        del config[last]
+
+    return change
+
+
 DAMAGE = {
     "an unknown contract": setting("format", "pylenet-int8-2"),
     "an unknown step": setting("steps", 0, "kind", "fft"),
@@ -250,6 +262,33 @@ DAMAGE = {
     "a tensor of no step": tensor("9.kernel", np.zeros(3, np.int8)),
     "a tensor too many": tensor("1.kernel", np.zeros(3, np.int8)),
     "a table of another size": tensor("0.table", np.zeros(1023, np.int8)),
+    "an unknown key of the model": setting("zero_point", 3),
+    "an unknown key of the input": setting("input", "zero_point", 3),
+    "an unknown key of the output": setting("output", "zero_point", 3),
+    "no names of classes": without("class_names"),
+    "an input without a scale": without("input", "scale"),
+    "a pool without strides": without("steps", 1, "strides"),
+    "a pool without a window": without("steps", 1, "window"),
+    "a pool without padding": without("steps", 1, "before"),
+    "a pool with a shift": setting("steps", 1, "shift", 1),
+    "a dense step with a window": setting("steps", -1, "window", [1, 1]),
+    "a dense step with strides": setting("steps", -1, "strides", [1, 1]),
+    "a convolution without a shift": without("steps", 0, "shift"),
+    "a convolution with cells": setting("steps", 0, "cells", []),
+    "a kind of a list": setting("steps", 0, "kind", ["conv2d"]),
+    "a step of text": setting("steps", 0, "conv2d"),
+    "a shift that is no integer": setting("steps", 0, "shift", 8.0),
+    "a window of three": setting("steps", 0, "window", [3, 3, 1]),
+    "a last step of int8 without a table": setting("steps", -1, "high", 127),
+    "a lowest integer of half the range": setting("steps", 0, "low", -64),
+}
+AVERAGE, NORM = (0, 1)  # steps of `averaging`
+DAMAGE_OF_AVERAGES = {
+    "a count twice": setting("steps", AVERAGE, "cells", [[1, 9], [2, 8], [4, 7], [4, 7]]),
+    "a count that no window has": setting("steps", AVERAGE, "cells", [[1, 9], [2, 8], [3, 7]]),
+    "a count without a multiplier": setting("steps", AVERAGE, "cells", [[1, 9], [2, 8], [4]]),
+    "a multiplier of -32768": tensor(f"{NORM}.multiplier", lambda a: np.full_like(a, -32768)),
+    "an average without cells": without("steps", AVERAGE, "cells"),
 }
 
 
@@ -258,6 +297,60 @@ def test_a_file_that_breaks_the_contract_is_a_value_error(damage, saved):
     saved.write_bytes(changed(saved.read_bytes(), DAMAGE[damage]))
     with pytest.raises(ValueError, match="is not a pylenet model: "):
         load_model(saved)
+
+
+@pytest.fixture(scope="module")
+def averaging():
+    """An average of 1, 2 or 4 cells, then factors that may be negative."""
+    model = pylenet.Sequential(
+        [
+            layers.AveragePooling2D(2, padding="same", input_shape=(3, 5, 2)),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    images = np.random.default_rng(0).integers(0, 256, (9, 3, 5, 2), np.uint8)
+    quantized = pylenet.quantize(model, images)
+    assert [step.kind for step in quantized.steps] == ["average_pool2d", "affine", "dense"]
+    return quantized
+
+
+@pytest.mark.parametrize("damage", DAMAGE_OF_AVERAGES)
+def test_a_file_with_averages_that_breaks_the_contract_is_a_value_error(
+    damage, averaging, tmp_path
+):
+    path = tmp_path / "m.safetensors"
+    averaging.save(path)
+    assert load_model(path).steps[AVERAGE].cells.keys() == {1, 2, 4}
+    path.write_bytes(changed(path.read_bytes(), DAMAGE_OF_AVERAGES[damage]))
+    with pytest.raises(ValueError, match="is not a pylenet model: "):
+        load_model(path)
+
+
+def test_metadata_besides_the_model_are_a_value_error(saved):
+    data = saved.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    saved.write_bytes(save(load(data), metadata={**metadata, "format": "pt"}))
+    with pytest.raises(ValueError, match="its metadata must be 'model' alone"):
+        load_model(saved)
+
+
+def test_a_file_s_text_is_json_also_where_a_last_relu_has_no_ceiling(tmp_path):
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    model = pylenet.Sequential([layers.Dense(3, input_shape=(4,)), layers.ReLU(None, 0.1, 0.2)])
+    quantized = pylenet.quantize(model, np.random.default_rng(0).random((9, 4)))
+    quantized.save(tmp_path / "m.safetensors")
+    data = (tmp_path / "m.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    text = json.loads(data[8 : 8 + length])["__metadata__"]["model"]
+    function = json.loads(text, parse_constant=no_constant)["output"]["function"]
+    assert function == ["bounded_relu", 0.1, None, 0.2]
+    assert load_model(tmp_path / "m.safetensors").output.function == quantized.output.function
 
 
 def test_a_file_that_claims_much_is_refused_before_it_takes_memory(saved):
