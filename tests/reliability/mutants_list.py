@@ -66,8 +66,8 @@ ONCE_LET_THROUGH = [
     ),
     Mutant(
         "pylenet/models/_sequential.py",
-        "        if not np.isfinite(self.parameters).all():",
-        "        if np.isnan(self.parameters).any():",
+        "if not all(np.isfinite(weight).all() for weight in self.weights):",
+        "if any(np.isnan(weight).any() for weight in self.weights):",
         "tests/models/test_fit_callbacks.py",
     ),
     Mutant(
@@ -171,8 +171,8 @@ KERNELS = [
     ),
     Mutant(
         "csrc/kernels/lanes/conv2d_backward.h",
-        "((std::size_t(kh) * s.kernel_width + kw + k) * s.in_channels + ic) * s.out_channels + oc;",
-        "((std::size_t(kh) * s.kernel_width + kw % 5 + k) * s.in_channels + ic) * s.out_channels + oc;",
+        "const std::size_t tap = std::size_t(kh + h) * s.kernel_width + kw + k;",
+        "const std::size_t tap = std::size_t(kh + h) * s.kernel_width + kw % 5 + k;",
         "tests/kinds/test_float64.py tests/kinds/test_bits.py tests/kinds/test_order.py -k Conv2D",
     ),
     Mutant(
@@ -342,8 +342,8 @@ LAYERS = [
     ),
     Mutant(
         "csrc/layers/dense.cpp",
-        "    if (!flat()) kernels.unflatten(dx, flat_dx, in);\n",
-        "    if (!flat()) std::memcpy(dx, flat_dx, size_of(in) * kernels.lanes * sizeof(float));\n",
+        "    if (!flat()) call.kernels.unflatten(dx, flat_dx, in);\n",
+        "    if (!flat()) std::memcpy(dx, flat_dx, size_of(in) * call.kernels.lanes * sizeof(float));\n",
         "tests/models/test_graph.py tests/kernels/test_network_gradients.py tests/kinds/test_networks.py",
     ),
     Mutant(
@@ -575,15 +575,15 @@ MODELS = [
         "tests/models/test_backup.py",
     ),
     Mutant(
-        "pylenet/models/_stack.py",
-        "            memory[: self.parameters.size] = self.parameters\n",
+        "pylenet/models/_memory.py",
+        "            buffer[: self.end] = self.buffer[: self.end]\n",
         "",
-        "tests/models/test_sequential.py tests/models/test_layers.py",
+        "tests/models/test_sequential.py tests/models/test_layers.py tests/models/test_shared_layers.py",
     ),
     Mutant(
         "pylenet/models/_stack.py",
-        "        except Exception:\n            layer.name = former_name\n            raise\n",
-        "        except Exception:\n            raise\n",
+        "                layer.name = name\n",
+        "                pass\n",
         "tests/models/test_sequential.py tests/models/test_layers.py",
     ),
     Mutant(
@@ -594,9 +594,9 @@ MODELS = [
     ),
     Mutant(
         "pylenet/models/_stack.py",
-        'memory[:end]\n        vars(self).pop("_network", None)\n',
-        "memory[:end]\n",
-        "tests/models/test_sequential.py tests/models/test_layers.py",
+        '            self._view(each)\n        vars(self).pop("_network", None)\n',
+        "            self._view(each)\n",
+        "tests/models/test_sequential.py tests/models/test_layers.py tests/models/test_shared_layers.py",
     ),
     Mutant(
         "pylenet/callbacks.py",
@@ -770,14 +770,14 @@ DATA = [
         "tests/cli/test_cli.py -k evaluate",
     ),
     Mutant(
-        "pylenet/cli/_evaluate.py",
-        "images = x / np.float32(255)",
-        "images = x / np.float32(256)",
+        "pylenet/cli/_options.py",
+        "= images / np.float32(255)",
+        "= images / np.float32(256)",
         "tests/cli/test_cli.py -k evaluate",
     ),
     Mutant(
         "pylenet/cli/_train.py",
-        '                "--seed": options.seed,\n',
+        '        "seed": options.seed,\n',
         "",
         "tests/models/test_resume.py tests/cli/test_cli.py",
     ),
