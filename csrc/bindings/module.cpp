@@ -1,7 +1,7 @@
 // The extension module pylenet._core.
 #include "bindings/bind.h"
 
-PYBIND11_MODULE(_core, m) {
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "pylenet's compiled part: planned networks over kernels for each instruction set.";
   m.attr("__version__") = PYLENET_VERSION;
   m.attr("COMPILER") = PYLENET_COMPILER;

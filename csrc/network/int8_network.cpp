@@ -108,9 +108,9 @@ Int8Network::Int8Network(Int8Shape input, std::int32_t low, const std::vector<In
 Int8Network::~Int8Network() = default;
 
 // The step's shape, and in `place` its weights as words, its bias without what `zero`, the byte of
-// an input of 0, adds to each sum.
+// an input of 0, and the kernels' offset add to each sum.
 Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels,
-                               int padded, int zero, bool wide) {
+                               int padded, int zero, bool wide) const {
   Int8Conv conv{};
   conv.in = place.dense ? Int8Shape{1, 1, int(values_of(step.in))} : step.in;
   conv.out = step.out;
@@ -161,7 +161,7 @@ Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Ker
               std::int32_t(std::uint32_t(std::uint8_t(row[b])) << (byte * 8));
       }
     }
-    place.bias[o] = std::int32_t(place.bias[o] - zero * sum);
+    place.bias[o] = std::int32_t(place.bias[o] - (zero - (wide ? 0 : isa_.offset)) * sum);
   }
   conv.weights = place.weights.get();
   return conv;

@@ -53,8 +53,8 @@ class Int8Network {
   struct Plan;
   struct Workspace;
 
-  static Int8Conv weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels,
-                           int padded, int zero, bool wide);
+  Int8Conv weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels, int padded,
+                    int zero, bool wide) const;
   Plan planned(const Int8Kernels& kernels, const std::vector<Int8Step>& steps) const;
   template <class Thread>
   void run(const Plan& plan, Thread& own, const std::uint8_t* images, int count) const;

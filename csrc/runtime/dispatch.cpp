@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace pylenet {
 
 extern const InstructionSet kernels_baseline;
@@ -13,6 +18,7 @@ extern const InstructionSet kernels_avx512;
 extern const Int8InstructionSet int8_baseline;
 extern const Int8InstructionSet int8_avx2;
 extern const Int8InstructionSet int8_avx512vnni;
+extern const Int8InstructionSet int8_neon_dotprod;
 
 namespace {
 
@@ -49,15 +55,23 @@ const std::vector<Candidate>& candidates() {
 const std::vector<Int8Candidate>& int8_candidates() {
   static const std::vector<Int8Candidate> list = [] {
     std::vector<Int8Candidate> found{{&int8_baseline, "baseline", true}};
-#ifdef PYLENET_BUILT_AVX2
+#ifdef PYLENET_BUILT_INT8_AVX2
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     found.push_back({&int8_avx2, "avx2", avx2});
 #endif
-#ifdef PYLENET_BUILT_AVX512
+#ifdef PYLENET_BUILT_INT8_AVX512VNNI
     const bool vnni = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
     found.push_back({&int8_avx512vnni, "avx512", vnni});
+#endif
+#ifdef PYLENET_BUILT_INT8_NEON_DOTPROD
+#if defined(__linux__)
+    const bool dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    const bool dotprod = true;  // macOS: every processor that it runs on
+#endif
+    found.push_back({&int8_neon_dotprod, "baseline", dotprod});
 #endif
     return found;
   }();
@@ -135,9 +149,11 @@ std::vector<std::string> available_int8_isas() {
 const Int8InstructionSet& active_int8_isa() {
   const std::string most = active_isa().name;
   const Int8InstructionSet* best = nullptr;
+  bool reached = false;
   for (const Int8Candidate& c : int8_candidates()) {
+    if (reached && c.wanted_by != most) break;
+    reached = c.wanted_by == most;
     if (c.available) best = c.isa;
-    if (c.wanted_by == most) break;
   }
   return *best;
 }

@@ -18,6 +18,7 @@ extern const Int8InstructionSet PYLENET_JOIN(int8_, PYLENET_ISA);
 constexpr Int8InstructionSet PYLENET_JOIN(int8_, PYLENET_ISA) = {
     PYLENET_STRING(PYLENET_ISA),
     int8::kTop,
+    int8::kOffset,
     {
         int8::kLanes,
         int8::lanes::kConvTile,

@@ -27,7 +27,7 @@ struct Int8Shape {
 // What a sum becomes: rounded, then looked up or cut off.
 struct Int8End {
   const std::int32_t* multiplier;  // [channel], padded with zeros to a whole tile
-  const std::int32_t* bias;        // likewise; what an input's `zero` adds is taken off
+  const std::int32_t* bias;        // likewise; what an input's `zero` and `offset` add is taken off
   const std::uint8_t* table;       // bytes of the output, or null; three bytes more can be read
   std::int32_t low, high;          // of the integer
   int shift;
@@ -101,7 +101,8 @@ struct Int8Kernels {
 // What is compiled once for each instruction set.
 struct Int8InstructionSet {
   const char* name;
-  int top;  // the largest byte of an input whose products need not be wide
+  int top;     // the largest byte of an input whose products need not be wide
+  int offset;  // what products that are not wide take off each byte of an input
   Int8Kernels many, single;
 };
 

@@ -8,6 +8,8 @@
 
 #if defined(__AVX512VNNI__) || defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define PYLENET_INT8_UNROLL _Pragma("GCC unroll 32")
@@ -23,9 +25,18 @@ constexpr int kTop = 255;  // vpdpbusd's products are exact
 #elif defined(__AVX2__)
 constexpr int kLanes = 8;
 constexpr int kTop = 127;  // vpmaddubsw's sums of two are exact: 2 * 127 * 127 < 2^15
+#elif defined(__ARM_FEATURE_DOTPROD)
+constexpr int kLanes = 4;
+constexpr int kTop = 255;  // sdot's products are exact
 #else
 constexpr int kLanes = 4;
 constexpr int kTop = -1;
+#endif
+
+#if defined(__ARM_FEATURE_DOTPROD)
+constexpr int kOffset = 128;  // sdot takes signed bytes
+#else
+constexpr int kOffset = 0;
 #endif
 
 typedef std::int32_t vec __attribute__((vector_size(4 * kLanes), may_alias));
@@ -75,8 +86,8 @@ inline vec smaller(vec a, vec b) {
 // An input's four bytes in each lane, as products take them.
 template <bool kWide>
 struct Word {
-  vec bytes;
-  explicit Word(vec v) : bytes(v) {}
+  vec bytes;  // each less kOffset
+  explicit Word(vec v) : bytes(kOffset ? v ^ splat(std::int32_t(0x80808080)) : v) {}
 };
 template <>
 struct Word<true> {
@@ -104,7 +115,7 @@ inline vec products(vec a, vec b) {
 }
 #endif
 
-// sum + the products of four unsigned bytes and four weights in each lane.
+// sum + the products of four unsigned bytes, each less kOffset, and four weights in each lane.
 inline vec dot(vec sum, const Word<true>& x, const vec* w) {
   return vec(uvec(sum) + uvec(products(x.even, w[0])) + uvec(products(x.odd, w[1])));
 }
@@ -114,6 +125,8 @@ inline vec dot(vec sum, const Word<false>& x, const vec* w) {
 #elif defined(__AVX2__)
   const __m256i both = _mm256_maddubs_epi16(__m256i(x.bytes), __m256i(*w));
   return sum + vec(_mm256_madd_epi16(both, _mm256_set1_epi16(1)));
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return vec(vdotq_s32(int32x4_t(sum), int8x16_t(x.bytes), int8x16_t(*w)));
 #else
   static_cast<void>(x);
   static_cast<void>(w);
@@ -140,6 +153,14 @@ inline vec rounded(vec v, vec m, upairs half, int shift) {
       __m256i(half));
   return vec(_mm256_blend_epi32(_mm256_srl_epi64(even, count),
                                 _mm256_slli_epi64(_mm256_srl_epi64(odd, count), 32), 0xaa));
+#elif defined(__aarch64__)
+  const auto end = [&](int64x2_t product) {
+    const uint64x2_t sum = vaddq_u64(vreinterpretq_u64_s64(product), uint64x2_t(half));
+    return vmovn_u64(vshlq_u64(sum, vdupq_n_s64(-shift)));
+  };
+  const int32x4_t a = int32x4_t(v), b = int32x4_t(m);
+  const uint32x2_t low = end(vmull_s32(vget_low_s32(a), vget_low_s32(b)));
+  return vec(vcombine_u32(low, end(vmull_high_s32(a, b))));
 #else
   const pairs even = (pairs(upairs(v) << 32) >> 32) * (pairs(upairs(m) << 32) >> 32);
   const pairs odd = (pairs(v) >> 32) * (pairs(m) >> 32);
@@ -190,6 +211,11 @@ inline vec load_bytes(const std::uint8_t* p) {
       _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 #elif defined(__AVX2__)
   return vec(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__aarch64__)
+  std::uint32_t four;
+  std::memcpy(&four, p, sizeof four);
+  const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(four));
+  return vec(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
 #else
   return vec{p[0], p[1], p[2], p[3]};
 #endif
@@ -206,6 +232,11 @@ inline void store_bytes(std::uint8_t* p, vec v) {
 #elif defined(__SSE2__)
   const __m128i words = _mm_packs_epi32(__m128i(v), __m128i(v));
   const std::int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  std::memcpy(p, &four, sizeof four);
+#elif defined(__aarch64__)
+  const uint16x4_t words = vmovn_u32(uint32x4_t(v));
+  const uint8x8_t bytes = vmovn_u16(vcombine_u16(words, words));
+  const std::uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
   std::memcpy(p, &four, sizeof four);
 #else
   for (int j = 0; j < kLanes; j++) p[j] = std::uint8_t(v[j]);
