@@ -16,7 +16,6 @@ __all__ = ["QuantizedModel", "quantize"]
 MOST_IMAGES = 2000  # that are looked at: half to find ranges, half to choose among them
 RANGES = ("best", *_ranges.METHODS)
 DENSE_BITS = (4, 8)
-EXPONENTS = (0.0, 0.5, 1.0)  # of `_build.equalized`
 
 
 def quantize(
@@ -57,9 +56,11 @@ def quantize(
     expected = chain.outputs(held_out, chain.nodes_before_last_function)
 
     found: list[tuple[float, QuantizedModel]] = []
-    for blocks, values in (_build.equalized(chain.blocks, observed, e) for e in EXPONENTS):
+    for exponent in _build.exponents(chain.blocks):
+        blocks, values = _build.equalized(chain.blocks, observed, exponent)
+        weights = _build.weights_of(blocks, seen, values, dense_bits)
         for method in _ranges.methods(ranges):
-            steps, output = _build.build(blocks, seen, values, source, method, dense_bits)
+            steps, output = _build.build(blocks, weights, seen, values, source, method)
             made = of_model(model, source, steps, output)
             answers = made.scores(held_out) * output.scale
             error = float(np.square(answers.reshape(expected.shape) - expected).mean())

@@ -10,15 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .. import _core, _threads
 from .._arrays import CoreShape
 from ..layers.activation import LINEAR, Function
-from . import _ranges, _steps
+from . import _ranges, _steps, _weights
 from ._blocks import Block, Chain, Floats
 from ._steps import Step
+from ._weights import Weights
 
 MOST_OBSERVED = 2**23  # values of one block that are looked at
 HEADROOM = 2.0  # of answers, beyond what calibration images have
+EXPONENTS = (0.0, 0.5, 1.0)  # of `equalized`
+TABLE_REACHES = np.linspace(0.5, 1.0, 11)  # of the farthest one, that are tried
+MOST_ARGUMENTS = 2**16  # of an activation that are looked at
 
 
 class Input(NamedTuple):
@@ -27,6 +31,21 @@ class Input(NamedTuple):
     low: int
     high: int
     scale: float
+
+    def integers(self, images: NDArray[Any]) -> NDArray[Any]:
+        """uint8 or int8, as docs/int8.md says."""
+        if images.dtype == np.uint8 and self == (0, _steps.PIXEL_TOP, 1.0):
+            return images
+        real = np.nan_to_num(images.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        whole = np.clip(np.floor(real / self.scale + 0.5), self.low, self.high)
+        found: NDArray[Any] = whole.astype(np.int8 if self.low < 0 else np.uint8)
+        return found
+
+    def bytes_of(self, integers: NDArray[Any]) -> NDArray[np.uint8]:
+        """Integers as C++ takes them: with 128 added where they may be negative."""
+        integers = np.ascontiguousarray(integers)
+        found: NDArray[np.uint8] = integers.view(np.uint8)
+        return found if integers.dtype == np.uint8 else found ^ np.uint8(128)
 
 
 class Output(NamedTuple):
@@ -56,6 +75,15 @@ def observe(chain: Chain, images: NDArray[Any]) -> list[Observed]:
     return found
 
 
+def _homogeneous(block: Block) -> bool:
+    return block.kernel.size > 0 and block.function.name in ("linear", "relu")
+
+
+def exponents(blocks: Sequence[Block]) -> tuple[float, ...]:
+    """Those of `equalized` that are worth trying: one where it would change nothing."""
+    return EXPONENTS if any(map(_homogeneous, blocks[:-1])) else EXPONENTS[:1]
+
+
 def equalized(
     blocks: Sequence[Block], observed: Sequence[Observed], exponent: float
 ) -> tuple[list[Block], list[Observed]]:
@@ -70,8 +98,7 @@ def equalized(
         behind = place + 1
         while behind < len(made) and not made[behind].kernel.size:
             behind += 1
-        homogeneous = block.kernel.size > 0 and block.function.name in ("linear", "relu")
-        if not homogeneous or behind == len(made):
+        if not _homogeneous(block) or behind == len(made):
             continue
         channels = block.output_shape[2]
         factor = np.abs(seen[place].after).reshape(-1, channels).max(axis=0).astype(np.float64)
@@ -94,20 +121,33 @@ def input_of(images: NDArray[Any]) -> Input:
     return Input(0, _steps.PIXEL_TOP, largest / _steps.PIXEL_TOP)
 
 
+def weights_of(
+    blocks: Sequence[Block], images: NDArray[Any], observed: Sequence[Observed], dense_bits: int
+) -> list[Weights | None]:
+    """Of each block its weights as integers, None where it has none or they are an affine's."""
+    inputs = [images, *(seen.after for seen in observed)]
+    limits = {"conv2d": _steps.TOP, "dense": 2 ** (dense_bits - 1) - 1}
+    return [
+        _weights.rounded(block, x, limits[block.kind]) if block.kind in limits else None
+        for block, x in zip(blocks, inputs, strict=False)
+    ]
+
+
 def build(
     blocks: Sequence[Block],
+    weights: Sequence[Weights | None],
     images: NDArray[Any],
     observed: Sequence[Observed],
     source: Input,
     method: str,
-    dense_bits: int,
 ) -> tuple[tuple[Step, ...], Output]:
-    """The steps, and what their last integers mean."""
+    """The steps, and what their last integers mean. weights: as `weights_of` found them."""
     steps: list[Step] = []
     low, high, scale = source
-    mean = images.reshape(-1, *blocks[0].input_shape).mean(axis=0, dtype=np.float64)
+    integers = source.integers(images)
+    before: NDArray[Any] = images
     function = LINEAR
-    for place, (block, seen) in enumerate(zip(blocks, observed, strict=True)):
+    for place, (block, own, seen) in enumerate(zip(blocks, weights, observed, strict=True)):
         last = place == len(blocks) - 1
         if not block.kernel.size:
             step, scale = _pool(block, seen, (low, high), scale, method, last)
@@ -115,12 +155,28 @@ def build(
             if last and block.ceiling is None:
                 function = block.function
                 block, seen = replace(block, function=LINEAR), Observed(seen.before, seen.before)
-            step, scale = _weighted(block, seen, (low, high), scale, mean, method, dense_bits, last)
-        mean = seen.after.mean(axis=0, dtype=np.float64)
+            bias = block.bias
+            if own is not None:
+                given = _given(steps, source, integers[: len(before)]) * scale
+                own = _of_room(own, bias, scale)
+                bias = bias - _shifts(block, own, given, before)
+            step, scale = _weighted(block, own, bias, seen, (low, high), scale, method, last)
+        before = seen.after
         _steps.check_step(step, low, high, last)
         steps.append(step)
         low, high = step.low, step.high
     return tuple(steps), Output(float(np.float32(scale)), function)
+
+
+def _given(steps: Sequence[Step], source: Input, integers: NDArray[Any]) -> NDArray[Any]:
+    """The integers that these steps make of those that come in."""
+    if not steps:
+        return integers
+    shape, low = steps[0].input_shape, source.low
+    network = _core.Int8Network(shape, low, steps, scale=1.0, function=LINEAR)
+    found = np.empty((len(integers), *steps[-1].output_shape), np.int32)
+    network.scores(found, source.bytes_of(integers), _threads.asked_for())
+    return found
 
 
 def _pool(
@@ -158,12 +214,12 @@ def _pool(
 
 def _weighted(
     block: Block,
+    weights: Weights | None,
+    bias: Floats,
     seen: Observed,
     bounds: tuple[int, int],
     scale: float,
-    mean: Floats,
     method: str,
-    dense_bits: int,
     last: bool,
 ) -> tuple[Step, float]:
     """A convolution, a dense layer, or factors and summands; and the scale of what it gives."""
@@ -177,20 +233,17 @@ def _weighted(
         top = _steps.TOP
         to = _ranges.largest(seen.after, method, top) / top
         low = -top if float(seen.after.min()) < 0 else 0
-        table, index = _table(block.function, seen.before, to, low)
+        table, index = _table(block.function, seen, to, low)
 
     tensors: dict[str, NDArray[Any]] = {}
-    if block.kind == "affine":
-        shift = _shift(float(np.abs(block.kernel).max()) * scale / index, bias=block.bias / index)
+    if weights is None:
+        shift = _shift(float(np.abs(block.kernel).max()) * scale / index, bias=bias / index)
         tensors["multiplier"] = np.rint(block.kernel * scale / index * 2.0**shift)
-        tensors["bias"] = np.rint(block.bias / index * 2.0**shift)
+        tensors["bias"] = np.rint(bias / index * 2.0**shift)
     else:
-        limit = 2 ** (dense_bits - 1) - 1 if block.kind == "dense" else _steps.TOP
-        kernel, unit = _integers(block.kernel, block.bias, scale, limit)
-        bias = block.bias - _shifts(block, kernel, unit, mean)
-        multipliers, shift = fixed_point(unit * scale / index)
-        tensors["kernel"], tensors["multiplier"] = kernel, multipliers
-        tensors["bias"] = np.rint(bias / (unit * scale))
+        multipliers, shift = fixed_point(weights.unit * scale / index)
+        tensors["kernel"], tensors["multiplier"] = weights.kernel, multipliers
+        tensors["bias"] = np.rint(bias / (weights.unit * scale))
     if table is not None:
         tensors["table"] = table
     step = Step(
@@ -212,30 +265,28 @@ def _weighted(
     return step, to
 
 
-def _integers(kernel: Floats, bias: Floats, scale: float, limit: int) -> tuple[Floats, Floats]:
-    """Weights from -limit to limit for each output channel, and what 1 stands for in each.
+def _of_room(weights: Weights, bias: Floats, scale: float) -> Weights:
+    """The same with 1 standing for so much that no bias is beyond a quarter of the largest sum."""
+    unit = np.maximum(weights.unit, np.abs(bias) / scale * (4 / _steps.LARGEST_SUM))
+    factor = (weights.unit / unit).reshape(-1, *[1] * (weights.kernel.ndim - 1))
+    return Weights(np.rint(weights.kernel * factor), unit)
 
-    That is not so little that a bias would be beyond a quarter of the largest sum.
+
+def _shifts(block: Block, weights: Weights, given: NDArray[Any], expected: NDArray[Any]) -> Floats:
+    """By how much integers move the mean of each output, which its bias is to take back.
+
+    given: what comes in, of the integers before. expected: of the real network. Both (N, ...).
+    Source: M. Nagel and others, "Data-free quantization through weight equalization and bias
+    correction", arXiv:1906.04721.
     """
-    rows = kernel.reshape(len(kernel), -1)
-    unit = np.abs(rows).max(axis=1) / limit
-    unit = np.maximum(unit, np.abs(bias) / scale * (4 / _steps.LARGEST_SUM))
-    unit[unit == 0] = 1.0
-    shape = (-1, *[1] * (kernel.ndim - 1))
-    return np.clip(np.rint(kernel / unit.reshape(shape)), -limit, limit), unit
 
+    def mean(kernel: Floats, x: NDArray[Any]) -> Floats:
+        middle = x.mean(axis=0, dtype=np.float64)[None]
+        window = _weights.patches(block, middle)[0].mean(axis=0)
+        found: Floats = kernel.reshape(len(kernel), -1) @ window
+        return found
 
-def _shifts(block: Block, kernel: Floats, unit: Floats, mean: Floats) -> Floats:
-    """By how much rounded weights move the mean of each output, which its bias is to take back.
-
-    mean: of the input, (height, width, channels). Source: M. Nagel and others, "Data-free
-    quantization through weight equalization and bias correction", arXiv:1906.04721.
-    """
-    errors = kernel * unit.reshape(-1, *[1] * (kernel.ndim - 1)) - block.kernel
-    if block.kind == "conv2d":
-        errors, mean = errors.sum(axis=(1, 2)), mean.mean(axis=(0, 1))
-    shifts: Floats = errors @ mean.ravel()
-    return shifts
+    return weights.unit * mean(weights.kernel, given) - mean(block.kernel, expected)
 
 
 def fixed_point(factors: Floats) -> tuple[NDArray[np.int64], int]:
@@ -257,33 +308,46 @@ def _shift(largest: float, bias: Floats | None = None) -> int:
 
 
 def _table(
-    function: Function, before: NDArray[np.float32], to: float, low: int
+    function: Function, seen: Observed, to: float, low: int
 ) -> tuple[NDArray[np.int8], float]:
     """The function's integers for 1,024 arguments around 0, and how far these lie apart.
 
-    They reach as far as the function's integers change, and no farther than calibration images do.
+    They reach as far as leaves the least squared error for calibration images: no farther than the
+    function's integers change, and than these images do.
     """
     half = _steps.TABLE // 2
-    reach = float(np.abs(before).max()) or 1.0
+    reach = float(np.abs(seen.before).max()) or 1.0
 
-    def integers(arguments: NDArray[Any]) -> Floats:
-        values = _applied(function, arguments.astype(np.float32)).astype(np.float64)
-        return np.clip(np.rint(values / to), low, _steps.TOP)
+    def integers(values: NDArray[Any]) -> Floats:
+        return np.clip(np.rint(values.astype(np.float64) / to), low, _steps.TOP)
 
     places = np.linspace(-reach, reach, 16 * _steps.TABLE + 1)
-    values = integers(places)
+    values = integers(_applied(function, places))
     changing = np.flatnonzero((values != values[0]) & (values != values[-1]))
     if changing.size:
         farthest = float(np.abs(places[changing]).max()) or places[1] - places[0]
         reach = min(reach, float(farthest) * (1 + 2 / half))
-    step = reach / half
-    return integers(np.arange(-half, half) * step).astype(np.int8), step
+    every = -(-seen.before.size // MOST_ARGUMENTS)
+    arguments = seen.before.ravel()[::every].astype(np.float64)
+    wanted = seen.after.ravel()[::every].astype(np.float64)
+    found = []
+    for share in TABLE_REACHES:
+        apart = share * reach / half
+        entries = _applied(function, np.arange(-half, half) * apart)
+        index = np.clip(np.floor(arguments / apart + 0.5), -half, half - 1).astype(np.intp) + half
+        for end in (0, -1):  # which stand for all that lies beyond as well
+            beyond = wanted[index == end % _steps.TABLE]
+            entries[end] = beyond.mean() if beyond.size else entries[end]
+        table = integers(entries)
+        found.append((float(np.square(table[index] * to - wanted).sum()), table, apart))
+    _, table, apart = min(found, key=lambda one: one[0])
+    return table.astype(np.int8), apart
 
 
-def _applied(function: Function, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _applied(function: Function, x: Floats) -> NDArray[np.float32]:
     """What the activation's own kernel gives."""
     shape: CoreShape = (1, 1, 1)
     network = _core.Network(shape, [{"kind": "activation", "activation": function}])
     y = np.empty((len(x), 1), np.float32)
-    network.predict(y, _core.zeros(0), x[:, None], 1)
+    network.predict(y, _core.zeros(0), x.astype(np.float32)[:, None], 1)
     return y[:, 0]

@@ -104,19 +104,15 @@ class QuantizedModel:
         x: as `predict` takes it, no batches.
         """
         images = _inputs.images("x", x, self._input_shape)
-        low, high, scale = self.source
-        kind = np.int8 if low < 0 else np.uint8
-        if images.dtype == np.uint8 and self.takes_pixels:
-            return images
-        if not self._warned and scale == 1.0 and 0 < float(images[:8].max()) <= 1:
+        pixels = images.dtype == np.uint8 and self.takes_pixels
+        scaled = self.source.scale == 1.0 and not pixels and 0 < float(images[:8].max()) <= 1
+        if scaled and not self._warned:
             self._warned = True
             warn(
                 f"x looks scaled already (its largest value is {float(images[:8].max()):g}), but "
                 "the model takes raw pixels, 0-255"
             )
-        real = np.nan_to_num(images.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
-        found: NDArray[Any] = np.clip(np.floor(real / scale + 0.5), low, high).astype(kind)
-        return found
+        return self.source.integers(images)
 
     def scores(self, x: Any) -> NDArray[np.int32]:
         """The answer's integers, (N, ...): the same on every machine. The largest one wins.
@@ -259,8 +255,7 @@ class QuantizedModel:
 
     def _bytes(self, x: Any) -> NDArray[np.uint8]:
         """`integers` as C++ takes them: with 128 added where they may be negative."""
-        images = np.ascontiguousarray(self.integers(x))
-        return images if images.dtype == np.uint8 else images.view(np.uint8) ^ np.uint8(128)
+        return self.source.bytes_of(self.integers(x))
 
     def _real(self, x: Any) -> NDArray[np.float32]:
         real: NDArray[np.float32] = self.scores(x).astype(np.float32)
