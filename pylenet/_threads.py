@@ -41,6 +41,11 @@ def counted() -> int:
     return _core.count_threads(asked_for())
 
 
+def chosen() -> bool:
+    """Whether set_num_threads or a variable says how many."""
+    return _chosen is not None or _from_environment() is not None
+
+
 def asked_for() -> int:
     """The number of threads to give to the compiled part, which knows how many of them may run."""
     global _chosen

@@ -129,7 +129,7 @@ def test_numpy_and_safetensors_are_the_only_things_it_needs():
 HEAVY = ("safetensors", "urllib.request", "http", "ssl", "asyncio", "multiprocessing", "unittest")
 HEAVY += ("numpy.random", "pathlib", "hashlib", "csv", "zipfile", "json", "shutil")  # not at once
 HEAVY += ("torch", "tensorflow", "keras", "jax", "matplotlib", "pandas", "scipy", "PIL", "tqdm")
-HEAVY += ("sklearn",)
+HEAVY += ("sklearn", "mpi4py")
 
 
 def test_importing_is_quiet_and_brings_in_nothing_heavy(run_python):
@@ -175,6 +175,21 @@ except ImportError as error:
     done = run_python(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith('or newer: pip install "pylenet[sklearn]"\n')
+
+
+def test_without_mpi4py_its_ranks_say_what_to_install(run_python):
+    code = """
+import sys
+sys.modules["mpi4py"] = None
+import pylenet
+try:
+    pylenet.distributed.MPI()
+except ImportError as error:
+    print(error)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert 'needs mpi4py and an MPI: pip install "pylenet[mpi]"' in done.stdout
 
 
 def test_importing_changes_nothing_of_the_process(run_python):

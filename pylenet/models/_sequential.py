@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ from ._stack import LayerStack, applied, check_training
 
 if TYPE_CHECKING:  # imported where they are used
     from ..constraints import Constraint
+    from ..distributed import MPI
     from ..metrics import Metric
     from ..regularizers import Regularizer
     from ._batches import Batches
@@ -38,6 +41,28 @@ FEW = 8  # samples: so few are looked at for scaled pixels only once, to save th
 
 Predicted = TypeVar("Predicted")
 Augmentation = dict[str, float | int]  # what C++ is told of it and of the epoch
+Evaluated = tuple[float, int, NDArray[np.float32] | None]  # loss, right answers, outputs
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def _goes_together(method: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """The method; where it is told to distribute, all ranks end it alike."""
+
+    @functools.wraps(method)
+    def call(*args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        distribute = named.get("distribute")
+        if distribute is None:
+            return method(*args, **named)
+        from ..distributed import MPI
+
+        if not isinstance(distribute, MPI):
+            raise TypeError(f"distribute must be a distributed.MPI or None, got {distribute!r}")
+        with distribute.together():
+            return method(*args, **named)
+
+    return call
 
 
 TRAINING_METHODS = (
@@ -185,6 +210,7 @@ class Sequential(LayerStack):
         self.light_border = _check.boolean("light_border", facts.get("light_border", False))
 
     @takes_old_arguments
+    @_goes_together
     def fit(
         self,
         x: Any,
@@ -205,6 +231,7 @@ class Sequential(LayerStack):
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         augmentation: RandomAffine | None = None,
+        distribute: MPI | None = None,
     ) -> History:
         """Train from initial_epoch up to `epochs` and return a History of loss and metrics.
 
@@ -224,6 +251,8 @@ class Sequential(LayerStack):
         after every so many epochs, or after those in a list, counted from 1. Loss and
         metrics of an epoch are means over its steps, each before its update; the last batch may be
         smaller. augmentation: distorts the images that are trained on, anew in each epoch.
+        distribute: a distributed.MPI, to share each step with other processes, which call this too,
+        with the same arrays: rank 0's weights are where all begin, and callbacks run there alone.
         Raises ValueError when the loss is no longer finite, or weights are not after an epoch, when
         they have changed already, unless a callbacks.TerminateOnNaN ends the training; RuntimeError
         while another thread trains this model. What other threads predict, evaluate or save
@@ -231,6 +260,7 @@ class Sequential(LayerStack):
         """
         batch_size = 32 if batch_size is None else _check.integer("batch_size", batch_size, 1)
         epochs = _check.integer("epochs", epochs, 1)
+        verbose = checked_verbose(verbose)
         initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
         split = _check.real("validation_split", validation_split, "[0, 1)")
         shuffle = _check.boolean("shuffle", shuffle)
@@ -254,6 +284,8 @@ class Sequential(LayerStack):
             data, validation = _split(data, split)
         if isinstance(data, tuple):
             data = data.weigh_classes(weight_of_class)
+        if distribute is not None:
+            self._check_alike(distribute, data, validation, batch_size, epochs)
 
         from ._state import TrainingState
 
@@ -264,9 +296,13 @@ class Sequential(LayerStack):
         else:
             samples, batch_size, steps = 0, 0, data.steps
         progress = ProgressLogger()
-        params = {"verbose": checked_verbose(verbose), "epochs": epochs, "steps": steps}
+        params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+        if distribute is not None and distribute.rank:
+            params["verbose"] = 0
         with self._trainer.held(self.name):
             hooks = CallbackList(callbacks, self, params, progress=progress)
+            if distribute is not None:
+                hooks = distribute.callbacks(hooks, self)
             self.history = hooks.history
             self.stop_training = False
             self.training_state = state = TrainingState(
@@ -279,6 +315,7 @@ class Sequential(LayerStack):
                 augmentation=augmentation,
                 seed=self._drawn_seed(),
                 log_names=self._log_names(hooks, validation is not None),
+                distribute=distribute,
             )
             logs: dict[str, float] = {}
             try:
@@ -297,7 +334,9 @@ class Sequential(LayerStack):
                         logs = found
                     if validation is not None and validates(epoch + 1):
                         hooks.on_test_begin()
-                        results = self._evaluate(validation, hooks, validation_batch_size)
+                        results = self._evaluate(
+                            validation, hooks, validation_batch_size, distribute
+                        )
                         hooks.on_test_end(results)
                         logs |= {f"val_{name}": value for name, value in results.items()}
                     state.epoch = epoch + 1
@@ -311,6 +350,7 @@ class Sequential(LayerStack):
         return hooks.history
 
     @takes_old_arguments
+    @_goes_together
     def evaluate(
         self,
         x: Any,
@@ -322,19 +362,23 @@ class Sequential(LayerStack):
         callbacks: Callback | Sequence[Callback] | None = None,
         *,
         return_dict: bool = False,
+        distribute: MPI | None = None,
     ) -> list[float] | float | dict[str, float]:
         """[loss, accuracy] as means over the samples; the loss alone if compiled without metrics.
 
         x may give batches (x, y) or (x, y, sample_weight) instead, y being None: `steps` of them,
         or all if None. sample_weight: as in `fit`. batch_size: as in Keras, but results do not
         depend on it, unless a callback has a hook of batches: then means are taken batch by batch,
-        which may change their last bits. return_dict: give them by name.
+        which may change their last bits. return_dict: give them by name. distribute: as in `fit`;
+        every rank gets the results.
         """
         return_dict = _check.boolean("return_dict", return_dict)
         data = self._data("", x, y, sample_weight, "steps", steps, batch_size)
-        hooks, progress = self._hooks(verbose, batch_size, callbacks)
+        hooks, progress = self._hooks(verbose, batch_size, callbacks, distribute)
+        if distribute is not None:
+            self._check_alike(distribute, data, None, batch_size, 0)
         hooks.on_test_begin()
-        results = self._evaluate(data, hooks, batch_size)
+        results = self._evaluate(data, hooks, batch_size, distribute)
         progress.update(1)
         hooks.on_test_end(results)
         return results if return_dict else self._as_list(results)
@@ -346,12 +390,19 @@ class Sequential(LayerStack):
         verbose: int | str = 0,
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
+        *,
+        distribute: MPI | None = None,
     ) -> NDArray[np.float32]:
         """The model's outputs, float32 (N, ...); of an RBF layer distances, the smallest wins.
 
         x may give batches instead, arrays or tuples whose first is taken: `steps` of them, or all
-        if None. batch_size: as in Keras, but results do not depend on it.
+        if None. batch_size: as in Keras, but results do not depend on it. distribute: as in `fit`;
+        every rank gets all outputs, by its own weights those of its share.
         """
+        if distribute is not None:
+            return self._predict_together(
+                x, batch_size, verbose, steps, callbacks, distribute=distribute
+            )
         if type(x) is not np.ndarray and _are_batches(x):
             from ._batches import Batches
 
@@ -592,7 +643,7 @@ class Sequential(LayerStack):
         self._prepare_optimizer(data, order, epoch, drawn)
         meters = self._meters()
         loss_sums, correct = np.zeros(steps), np.zeros(steps, np.int64)
-        done, chunk = 0, 1
+        done, chunk, distribute = 0, 1, state.distribute
         by_step = hooks.wants_batches("train")
         logs: dict[str, float] = {}
         while done < steps and not self.stop_training:
@@ -600,9 +651,11 @@ class Sequential(LayerStack):
                 hooks.on_train_batch_begin(done)
             started = perf_counter()
             end = min(done + chunk, steps)
+            if distribute is not None:  # all see the same step's loss first
+                end = distribute.broadcast(end)
             part = order[done * batch_size : end * batch_size]
             loss_sums[done:end], correct[done:end] = self._steps(
-                data, part, batch_size, drawn, state.seed, epoch, meters
+                data, part, batch_size, drawn, state.seed, epoch, meters, distribute
             )
             seen = min(end * batch_size, samples)
             loss = float(loss_sums[:end].sum()) / seen
@@ -690,6 +743,7 @@ class Sequential(LayerStack):
         seed: int,
         epoch: int,
         meters: Meters,
+        distribute: MPI | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Train on data[order]; returns each step's summed loss and right answers."""
         network, (_, optimizer) = self.network, self._compiled()
@@ -710,6 +764,7 @@ class Sequential(LayerStack):
             augmentation=augmentation,
             seed=seed,
             epoch=epoch,
+            exchange=None if distribute is None else distribute.exchange,
             threads=_threads.asked_for(),
             weights=data.weights,
             outputs=outputs,
@@ -721,6 +776,64 @@ class Sequential(LayerStack):
                 part = slice(start, start + batch_size)
                 meters.observe(data, order[part], outputs[part])
         return results
+
+    @_goes_together
+    def _predict_together(
+        self,
+        x: Any,
+        batch_size: int | None,
+        verbose: int | str,
+        steps: int | None,
+        callbacks: Callback | Sequence[Callback] | None,
+        distribute: MPI | None = None,
+    ) -> NDArray[np.float32]:
+        assert distribute is not None
+        _, progress = self._hooks(verbose, batch_size, callbacks, distribute)
+        if type(x) is not np.ndarray and _are_batches(x):
+            raise ValueError("x must be an array with distribute, got what gives batches")
+        images = self._images("x", x)
+        if steps is not None:
+            images = images[: _check.integer("steps", steps, 1) * (batch_size or 32)]
+        distribute.check_alike({"x": (images.shape, images.dtype.str)})
+        progress.on_predict_begin()
+        share = distribute.own(len(images))
+        own = self._predict(images[share.start : share.stop])
+        whole = distribute.concatenate(own, len(images))
+        progress.update(1)
+        progress.on_predict_end()
+        return whole
+
+    def _check_alike(
+        self,
+        distribute: MPI,
+        data: Labelled | Batches,
+        validation: Labelled | Batches | None,
+        batch_size: int | None,
+        epochs: int,
+    ) -> None:
+        """Raise ValueError unless all ranks do the same, and what can be shared."""
+        if not isinstance(data, tuple) or not isinstance(validation, (tuple, type(None))):
+            raise ValueError("x must be an array with distribute, got what gives batches")
+        if epochs and self._meters().room(1) is not None:
+            raise ValueError(
+                f"metrics must be accuracies of classes, without weights, with distribute in fit: "
+                f"each rank has only a share of the outputs, got {self.metrics_names[1:]}"
+            )
+        from ._saving import config_of
+
+        config = config_of(self)
+        del config["name"]
+        distribute.check_alike(
+            {
+                "x": (data.x.shape, data.x.dtype.str),
+                "y": (data.y.shape, data.y.dtype.str),
+                "sample_weight": data.weights is not None,
+                "validation data": None if validation is None else validation.x.shape,
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "model": config,
+            }
+        )
 
     def _predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         network, threads = self.network, _threads.asked_for()
@@ -790,12 +903,30 @@ class Sequential(LayerStack):
             yield x[start : start + size] if size else x
 
     def _evaluate(
-        self, data: Labelled | Batches, hooks: CallbackList, batch_size: int | None
+        self,
+        data: Labelled | Batches,
+        hooks: CallbackList,
+        batch_size: int | None,
+        distribute: MPI | None = None,
     ) -> dict[str, float]:
         """The means over the samples; batch by batch where a callback has a hook of these."""
         network, meters, penalty = self.network, self._meters(), self._penalty()
         total, correct, samples = 0.0, 0, 0
         by_batch = hooks.wants_batches("test")
+
+        def evaluated(piece: Labelled) -> Evaluated:
+            outputs = meters.room(len(piece.x))
+            loss, right = network.evaluate(
+                self.parameters,
+                piece.x,
+                piece.y,
+                piece.loss,
+                _threads.asked_for(),
+                piece.weights,
+                outputs,
+            )
+            return loss, right, outputs
+
         if not isinstance(data, tuple):
             batches: Iterable[Labelled] = self._labelled_batches(data)
         else:
@@ -803,17 +934,9 @@ class Sequential(LayerStack):
         for index, batch in enumerate(batches):
             if by_batch:
                 hooks.on_test_batch_begin(index)
-            for piece in batch.parts(self._samples_a_call):
-                outputs = meters.room(len(piece.x))
-                piece_loss, piece_correct = network.evaluate(
-                    self.parameters,
-                    piece.x,
-                    piece.y,
-                    piece.loss,
-                    _threads.asked_for(),
-                    piece.weights,
-                    outputs,
-                )
+            pieces = batch.parts(self._samples_a_call)
+            for piece, found in _each(pieces, evaluated, distribute):
+                piece_loss, piece_correct, outputs = found
                 if outputs is not None:
                     meters.observe(piece, slice(None), outputs)
                 total += piece_loss
@@ -878,10 +1001,16 @@ class Sequential(LayerStack):
         verbose: int | str,
         batch_size: int | None,
         callbacks: Callback | Sequence[Callback] | None,
+        distribute: MPI | None = None,
     ) -> tuple[CallbackList, ProgressLogger]:
         if batch_size is not None:
             _check.integer("batch_size", batch_size, 1)
         params = {"verbose": checked_verbose(verbose), "steps": 1}
+        if distribute is not None:
+            if callbacks is not None:
+                raise ValueError("callbacks must be None with distribute, but in fit")
+            if distribute.rank:
+                params["verbose"] = 0
         progress = ProgressLogger()
         return CallbackList(callbacks, self, params, progress=progress), progress
 
@@ -1033,6 +1162,21 @@ class Sequential(LayerStack):
         _, optimizer = self._compiled()
         optimizer.build(self.parameters.size, self.identity)
         return optimizer
+
+
+def _each(
+    pieces: Iterable[Labelled],
+    evaluated: Callable[[Labelled], Evaluated],
+    distribute: MPI | None,
+) -> Iterator[tuple[Labelled, Evaluated]]:
+    """Each piece with what is found for it, in order, whichever rank has found it."""
+    if distribute is None:
+        for piece in pieces:
+            yield piece, evaluated(piece)
+        return
+    all_of_them = list(pieces)
+    own = [evaluated(all_of_them[i]) for i in distribute.own(len(all_of_them))]
+    yield from zip(all_of_them, itertools.chain(*distribute.gather(own)), strict=True)
 
 
 def _are_batches(x: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from .._configurable import serialize
 from ..augmentation import RandomAffine
 from ..optimizers import Optimizer
 
+if TYPE_CHECKING:
+    from ..distributed import MPI
+
 Json = dict[str, Any]
 
 
@@ -21,7 +24,8 @@ class TrainingState:
 
     parameters: the model's, live. epoch: the one that comes next; a callback may change it when
     training begins. samples: how many an epoch has. seed: of what layers draw. log_names: what an
-    epoch's logs will have, None where callbacks may add to that. The rest is as `fit` was told.
+    epoch's logs will have, None where callbacks may add to that. distribute: who computes each step
+    together, None for this process alone. The rest is as `fit` was told.
     """
 
     def __init__(
@@ -36,10 +40,12 @@ class TrainingState:
         augmentation: RandomAffine | None,
         seed: int,
         log_names: Sequence[str] | None = None,
+        distribute: MPI | None = None,
     ) -> None:
         self.parameters, self.optimizer, self.augmentation = parameters, optimizer, augmentation
         self.epoch, self.samples, self.batch_size = epoch, samples, batch_size
         self.shuffle, self.seed, self.log_names = shuffle, seed, log_names
+        self.distribute = distribute
 
     def identity(self) -> Json:
         """What must be the same where this is put back: all settings that are not state."""
@@ -86,26 +92,30 @@ class TrainingState:
         expected = {name: (a.shape, a.dtype) for name, a in own.items()}
         if (found := {name: (a.shape, a.dtype) for name, a in arrays.items()}) != expected:
             raise ValueError(f"it must hold {expected}, got {found}")
-        epoch = _check.integer("epochs", values["epochs"], 1)
-        iterations = _check.unsigned("iterations", values["iterations"], 63)
+        _check.integer("epochs", values["epochs"], 1)
+        _check.unsigned("iterations", values["iterations"], 63)
         rate, seed = values["learning_rate"], values["augmentation_seed"]
         if self._rate() is not None:
             _check.real32("learning_rate", rate, "[0, inf)")
         if self.augmentation is not None:
-            seed = _check.unsigned("augmentation_seed", seed, 64)
-        own_seed = _check.unsigned("seed", values["seed"], 32)
+            _check.unsigned("augmentation_seed", seed, 64)
+        _check.unsigned("seed", values["seed"], 32)
         generator = np.random.default_rng()
         generator.bit_generator.state = values["random"]
+        self.put({**values, "random": generator.bit_generator.state}, arrays)
 
+    def put(self, values: Json, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """The same, of what is known to fit. arrays: may be some of them."""
         if self._rate() is not None:
-            self.optimizer.learning_rate = rate
-        self.optimizer.iterations = iterations
-        for name, buffer in own.items():
-            buffer[...] = arrays[name]
-        _random.generator().bit_generator.state = generator.bit_generator.state
+            self.optimizer.learning_rate = values["learning_rate"]
+        self.optimizer.iterations = values["iterations"]
+        own = self.arrays()
+        for name, array in arrays.items():
+            own[name][...] = array
+        _random.generator().bit_generator.state = values["random"]
         if self.augmentation is not None:
-            self.augmentation.seed = seed
-        self.epoch, self.seed = epoch, own_seed
+            self.augmentation.seed = values["augmentation_seed"]
+        self.epoch, self.seed = values["epochs"], values["seed"]
 
     def _rate(self) -> float | None:
         """The learning rate where it is a number, or what falls by `decay` from there."""

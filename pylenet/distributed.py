@@ -1,0 +1,535 @@
+"""Training, evaluating and predicting on many processes by MPI, to the bits of one.
+
+    # mpirun -n 4 python script.py
+    world = pylenet.distributed.MPI()
+    (x, y), test = world.shared(pylenet.datasets.mnist.load_data)
+    model.fit(x, y, batch_size=1024, epochs=5, distribute=world)
+
+Every process, a rank, runs the same script. They share the images of each step, exchange what the
+gradient is summed from, and sum it all in the order of one process (docs/distributed.md). It needs
+mpi4py and an MPI: `pip install "pylenet[mpi]"`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, _threads
+from ._callback import CallbackList, History, TerminateOnNaN
+
+__all__ = ["MPI", "RankError"]
+
+Shared = TypeVar("Shared")
+Records = Sequence[NDArray[np.float32]]
+Images = NDArray[Any] | None
+
+SPINS = 200  # looks at a request before others get the processor
+YIELDS = 2000  # of those, before it is looked at only now and then
+NAP_SECONDS = 50e-6
+LINE = 64  # bytes: no two ranks write to the same cache line's array
+PIECE = 1 << 30  # bytes in one message, which counts in 32 bits
+
+# What a meeting is for.
+EXCHANGE, BROADCAST, GATHER, WAIT = range(4)
+
+
+class RankError(RuntimeError):
+    """Another rank has failed; the text says which, and how."""
+
+
+class MPI:
+    """The processes that `mpirun` started, to be given to `fit`, `evaluate` and `predict`.
+
+    comm: an mpi4py communicator of the ranks that work together, COMM_WORLD if None; it is
+    duplicated, so every one of its ranks must come here. rank, ranks: which of how many this is.
+    Without `mpirun` there is one. Where the number of threads was not chosen, the ranks of a node
+    share its processors. An exception that ends a rank's script ends all ranks.
+
+    Raises ImportError without mpi4py, ValueError where the ranks differ in what the bits or the
+    records depend on: pylenet's version, instruction set, convolution algorithm.
+    """
+
+    def __init__(self, comm: Any = None) -> None:
+        self._mpi = mpi = _mpi4py()
+        world = (mpi.COMM_WORLD if comm is None else comm).Dup()
+        node = world.Split_type(mpi.COMM_TYPE_SHARED)
+        # Ranks of a node follow each other, so that a node's share is one piece.
+        first = node.bcast(world.rank)
+        self._connect(world.Split(0, first * world.size + world.rank), node.size)
+        _abort_on_uncaught_errors(self)
+        self._agree_on_the_build()
+        self._share_processors()
+
+    def _connect(self, comm: Any, node_size: int) -> None:
+        """Nodes of `node_size` neighbouring ranks, each as many as this rank's says."""
+        self._comm = comm
+        self.rank: int = comm.rank
+        self.ranks: int = comm.size
+        sizes = comm.allgather(node_size)
+        starts = [0]
+        while starts[-1] + sizes[starts[-1]] < self.ranks:
+            starts.append(starts[-1] + sizes[starts[-1]])
+        self._nodes = [(begin, begin + sizes[begin]) for begin in starts]
+        mine = next(i for i, (b, e) in enumerate(self._nodes) if b <= self.rank < e)
+        self._node = comm.Split(mine, self.rank)
+        leads = self._node.rank == 0
+        self._leaders = comm.Split(0 if leads else 1, self.rank) if len(starts) > 1 else None
+        self._leads = leads
+        self._header = np.zeros(4, np.int64)
+        self._headers = np.zeros((self.ranks, 4), np.int64)
+        self._meetings = 0
+        self._pending: Any = None
+        self._inside = 0  # `together` blocks
+        self.told: BaseException | None = None  # the error that all ranks know of
+        self._windows: list[Any] = []  # memory that arrays lie in
+        self._window: Any = None  # for exchanging
+        self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self._turn = 0
+        self._plans: dict[Any, list[_Slot]] = {}
+
+    def __repr__(self) -> str:
+        return f"MPI()  # rank {self.rank} of {self.ranks}"
+
+    @property
+    def nodes(self) -> int:
+        """How many machines, or groups of ranks that share memory, there are."""
+        return len(self._nodes)
+
+    def shared(self, load: Callable[[], Shared]) -> Shared:
+        """What load() returns, called by rank 0 alone; to be called by every rank.
+
+        Its numpy arrays lie in memory that all ranks of a node share, once a node, and are
+        read-only; they stay there until the process ends. All else is pickled. Where load() raises,
+        so do all ranks.
+        """
+        with self.together():
+            buffers: list[pickle.PickleBuffer] = []
+            text, sizes = b"", []
+            if self.rank == 0:
+                text = pickle.dumps(load(), protocol=5, buffer_callback=buffers.append)
+                sizes = [buffer.raw().nbytes for buffer in buffers]
+            text, sizes = self.broadcast((text, sizes))
+            places = [0]
+            for size in sizes:
+                places.append(places[-1] + -(-size // LINE) * LINE)
+            window, memory = self._allocate(places[-1])
+            self._windows.append(window)
+            for place, buffer in zip(places, buffers, strict=False):
+                raw = np.frombuffer(buffer.raw(), np.uint8)
+                memory[place : place + len(raw)] = raw
+            if self._leaders is not None and self._leads:
+                for start in range(0, places[-1], PIECE):
+                    self._wait(self._leaders.Ibcast(memory[start : start + PIECE]))
+            self._meet(WAIT, 0)
+            memory.flags.writeable = False
+            views = [
+                memoryview(memory[place : place + size])  # type: ignore[arg-type]
+                for place, size in zip(places, sizes, strict=False)
+            ]
+            value: Shared = pickle.loads(text, buffers=views)
+            return value
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A block that all ranks go through: if one leaves it by an exception, so do all.
+
+        The others get a RankError that tells of it, or KeyboardInterrupt. They are told when they
+        next wait for the ranks in such a block.
+        """
+        if not self._inside:
+            self._meetings = 0
+        self._inside += 1
+        try:
+            yield
+            if self._inside == 1:
+                self._meet(WAIT, 1)  # nobody leaves while another may still fail
+        except BaseException as error:
+            if self.told is not error:
+                self._tell(error)
+            raise
+        finally:
+            self._inside -= 1
+
+    def broadcast(self, value: Shared) -> Shared:
+        """Rank 0's value, pickled, on all ranks."""
+        if self.ranks == 1:
+            return value
+        data = np.frombuffer(pickle.dumps(value), np.uint8) if self.rank == 0 else None
+        sizes = self._meet(BROADCAST, -1 if data is None else len(data))
+        if data is None:
+            data = np.empty(int(sizes[0]), np.uint8)
+            self._wait(self._comm.Ibcast(data))
+            received: Shared = pickle.loads(data.tobytes())
+            return received
+        self._wait(self._comm.Ibcast(data.copy()))
+        return value
+
+    def gather(self, value: Shared) -> list[Shared]:
+        """Every rank's value, pickled, by rank, on all of them."""
+        if self.ranks == 1:
+            return [value]
+        data = np.frombuffer(pickle.dumps(value), np.uint8).copy()
+        sizes = self._meet(GATHER, len(data), alike=False)
+        whole = np.empty(int(sizes.sum()), np.uint8)
+        places = np.cumsum(sizes) - sizes
+        self._wait(
+            self._comm.Iallgatherv(data, [whole, sizes.tolist(), places.tolist(), self._mpi.BYTE])
+        )
+        return [
+            pickle.loads(whole[place : place + size].tobytes())
+            for place, size in zip(places, sizes, strict=True)
+        ]
+
+    def check_alike(self, values: dict[str, Any]) -> None:
+        """Raise ValueError, on all ranks, where one has others of the named values."""
+        found = self.gather(values)
+        for name in values:
+            for rank, one in enumerate(found):
+                if one[name] != found[0][name]:
+                    self.told = ValueError(
+                        f"all ranks must have the same {name}, got {found[0][name]!r} on rank 0 "
+                        f"and {one[name]!r} on rank {rank}"
+                    )
+                    raise self.told
+
+    def own(self, count: int) -> range:
+        """Which of so many pieces are this rank's; each is one rank's."""
+        return range(count * self.rank // self.ranks, count * (self.rank + 1) // self.ranks)
+
+    def concatenate(self, own: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
+        """All ranks' rows in a new array. own: rows own(rows) of that many."""
+        whole = np.empty((rows, *own.shape[1:]), own.dtype)
+        if self.ranks == 1:
+            whole[...] = own
+            return whole
+        width = max(1, own[:1].nbytes if len(own) else whole[:1].nbytes)
+        step = max(self.ranks, PIECE // (width * self.ranks) // self.ranks * self.ranks)
+        sizes = self._meet(GATHER, len(own), alike=False)
+        for start in range(0, int(sizes.max()), step):
+            part = [max(0, min(int(size) - start, step)) for size in sizes]
+            places = [rows * rank // self.ranks + start for rank in range(self.ranks)]
+            kind = self._mpi.BYTE.Create_contiguous(width).Commit()
+            try:
+                sent = [np.ascontiguousarray(own[start : start + step]), part[self.rank], kind]
+                self._wait(self._comm.Iallgatherv(sent, [whole, part, places, kind]))
+            finally:
+                kind.Free()
+        return whole
+
+    def callbacks(self, own: CallbackList, model: Any) -> CallbackList:
+        """Those of fit: rank 0 runs them, and all ranks have the model that they leave."""
+        return _SharedCallbacks(self, own, model)
+
+    @property
+    def exchange(self) -> tuple[int, int, Callable[..., None]] | None:
+        """What `Network.train` is to be given."""
+        return None if self.ranks == 1 else (self.rank, self.ranks, self._exchange)
+
+    def _exchange(self, records: Records, losses: Images, correct: Images) -> None:
+        """Fill in the groups of the other ranks, of records and of each image's result."""
+        arrays = [*records] if losses is None else [*records, losses, correct]
+        key = (losses is None, *((a.shape, a.dtype.char) for a in arrays if a is not None))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._planned(arrays)
+        size = plan[-1].end if plan else 0
+        if 2 * size > len(self._memory):
+            self._plans = {key: plan}
+            self._grow(2 * size)
+        # Two halves in turn: who is early writes to one while others read the other.
+        self._turn ^= 1
+        start = self._turn * (len(self._memory) // 2)
+        for array, slot in zip(arrays, plan, strict=True):
+            slot.store(array, self._memory, start)
+        if self.nodes == 1:
+            self._window.Sync()
+        self._meet(EXCHANGE, size)
+        if self._leaders is not None:
+            if self._leads:
+                whole = [slot.gathered(self._memory, start, self._mpi.BYTE) for slot in plan]
+                requests = [self._leaders.Iallgatherv(self._mpi.IN_PLACE, there) for there in whole]
+                for request in requests:
+                    self._wait(request)
+            self._window.Sync()
+            self._meet(WAIT, size)
+        self._window.Sync()
+        for array, slot in zip(arrays, plan, strict=True):
+            slot.fetch(array, self._memory, start)
+
+    def _planned(self, arrays: Sequence[Any]) -> list[_Slot]:
+        """Where each array lies in the memory for exchanging."""
+        groups = len(arrays[0])
+        ends = [groups * rank // self.ranks for rank in range(self.ranks + 1)]
+        slots, place = [], 0
+        for array in arrays:
+            # Of images: a group has one, or as many as fill it, and the last one fewer.
+            width = 1 if len(array) == groups else _lanes_of(len(array), groups)
+            bounds = [min(end * width, len(array)) for end in ends]
+            bounds[-1] = len(array)
+            row = array[:1].nbytes
+            nodes = [(bounds[begin] * row, bounds[end] * row) for begin, end in self._nodes]
+            slots.append(
+                _Slot(
+                    place, bounds[self.rank], bounds[self.rank + 1], array.shape, array.dtype, nodes
+                )
+            )
+            place = slots[-1].end
+        return slots
+
+    def _grow(self, size: int) -> None:
+        if self._window is not None:
+            self._memory = np.zeros(0, np.uint8)
+            self._window.Free()
+        self._window, self._memory = self._allocate(-(-size // (2 * LINE)) * 2 * LINE)
+
+    def _allocate(self, size: int) -> tuple[Any, NDArray[np.uint8]]:
+        """Memory of the node, the same for its ranks."""
+        if self.ranks > 1:
+            self._meet(WAIT, size)  # what follows waits without looking at who has failed
+        window = self._mpi.Win.Allocate_shared(size if self._leads else 0, 1, comm=self._node)
+        window.Lock_all()
+        memory, _ = window.Shared_query(0)
+        return window, np.frombuffer(memory, np.uint8, size)
+
+    def _meet(self, kind: int, size: int, *, alike: bool = True) -> NDArray[np.int64]:
+        """Wait for all ranks; returns the size that each has told.
+
+        Raises an error where a rank has failed, or is somewhere else. alike: whether sizes must be
+        the same, but for those of ranks that do not know.
+        """
+        if self.ranks == 1:
+            return np.array([size])
+        self._meetings += 1
+        self._header[:] = 0, self._meetings, kind, size
+        self._call()
+        if self._headers[:, 0].any():
+            self._raise_from_others()
+        places, sizes = self._headers[:, 1:3], self._headers[:, 3]
+        if (places != places[0]).any() or (alike and (sizes[sizes >= 0] != sizes[0]).any()):
+            self.told = RankError(
+                "the ranks are not at the same place: each must call the same methods, with "
+                "arguments of the same kind and shape, in the same order"
+            )
+            raise self.told
+        told: NDArray[np.int64] = sizes.copy()
+        return told
+
+    def _call(self) -> None:
+        self._pending = self._comm.Iallgather(self._header, self._headers)
+        self._wait(self._pending)
+        self._pending = None
+
+    def _wait(self, request: Any) -> None:
+        looks = 0
+        while not request.Test():  # and not Wait: between two looks Python sees Ctrl-C
+            looks += 1
+            if looks > SPINS + YIELDS:
+                time.sleep(NAP_SECONDS)
+            elif looks > SPINS:
+                _let_others_run()
+
+    def _tell(self, error: BaseException) -> None:
+        """Meet the others once more, wherever they are, to say that this rank has failed."""
+        if self.ranks == 1:
+            return
+        if self._pending is not None:  # an exception came while it waited
+            self._wait(self._pending)
+            self._pending = None
+            if self._headers[:, 0].any():
+                self._hear(error)
+                self.told = error
+                return
+        self._header[:] = 1, self._meetings, WAIT, 0
+        self._call()
+        self._hear(error)
+        self.told = error
+
+    def _hear(self, own: BaseException | None) -> tuple[int, str, bool]:
+        """The first rank that failed, what it says, and whether that was Ctrl-C."""
+        failed = int(np.flatnonzero(self._headers[:, 0])[0])
+        text = f"{type(own).__name__}: {own}" if own is not None else ""
+        content = (failed, text[:1000], isinstance(own, KeyboardInterrupt))
+        data = np.zeros(4096, np.uint8)
+        if failed == self.rank:
+            pickled = np.frombuffer(pickle.dumps(content), np.uint8)
+            data[: len(pickled)] = pickled
+        self._wait(self._comm.Ibcast(data, root=failed))
+        found: tuple[int, str, bool] = pickle.loads(data.tobytes())
+        return found
+
+    def _raise_from_others(self) -> None:
+        rank, text, pressed = self._hear(None)
+        self.told = KeyboardInterrupt() if pressed else RankError(f"rank {rank} has failed: {text}")
+        raise self.told
+
+    def _agree_on_the_build(self) -> None:
+        self.check_alike(
+            {
+                "version of pylenet": _core.__version__,
+                "instruction set (PYLENET_ISA)": _core.active_isa(),
+                "PYLENET_CONVOLUTION": os.environ.get("PYLENET_CONVOLUTION", ""),
+            }
+        )
+
+    def _share_processors(self) -> None:
+        """Each rank its share of a node's processors, unless the threads were chosen."""
+        if _threads.chosen():
+            return
+        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
+        masks = self._node.allgather(sorted(mine))
+        sharing = sum(bool(mine & set(mask)) for mask in masks)
+        if sharing > 1:
+            _threads.set_num_threads(max(1, _threads.available_processors() // sharing))
+
+
+class _Slot:
+    """An array in the memory for exchanging: rows begin to end are this rank's."""
+
+    def __init__(
+        self,
+        place: int,
+        begin: int,
+        end: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        nodes: list[tuple[int, int]],
+    ) -> None:
+        self._place, self._begin, self._stop = place, begin, end
+        self._shape, self._dtype = shape, dtype
+        self._bytes = int(np.prod(shape)) * dtype.itemsize
+        self._nodes = nodes  # bytes
+        self.end = place + -(-self._bytes // LINE) * LINE
+
+    def _view(self, memory: NDArray[np.uint8], start: int) -> NDArray[Any]:
+        view: NDArray[Any] = np.ndarray(self._shape, self._dtype, memory.data, start + self._place)
+        return view
+
+    def store(self, array: Any, memory: NDArray[np.uint8], start: int) -> None:
+        own = slice(self._begin, self._stop)
+        self._view(memory, start)[own] = array[own]
+
+    def fetch(self, array: Any, memory: NDArray[np.uint8], start: int) -> None:
+        view = self._view(memory, start)
+        array[: self._begin] = view[: self._begin]
+        array[self._stop :] = view[self._stop :]
+
+    def gathered(self, memory: NDArray[np.uint8], start: int, kind: Any) -> list[Any]:
+        """As MPI is told to gather it from the nodes, in place."""
+        begin = start + self._place
+        sizes = [end - first for first, end in self._nodes]
+        return [
+            memory[begin : begin + self._bytes],
+            sizes,
+            [first for first, _ in self._nodes],
+            kind,
+        ]
+
+
+class _SharedCallbacks(CallbackList):
+    """A CallbackList whose callbacks run on rank 0; the other ranks follow.
+
+    After each hook every rank has the weights, the optimizer's state, the learning rate, the random
+    generators, the logs and the decision to stop that rank 0 has. Histories, and what decides when
+    a loss is no longer finite, are on all ranks.
+    """
+
+    def __init__(self, world: MPI, own: CallbackList, model: Any) -> None:
+        self._world, self._own, self._model = world, own, model
+        self.history, self.callbacks = own.history, own.callbacks
+        if world.rank > 0:
+            kept = (History, TerminateOnNaN)
+            own.callbacks[:] = [cb for cb in own.callbacks if isinstance(cb, kept)]
+
+    def wants_batches(self, of: str) -> bool:
+        return self._world.broadcast(self._own.wants_batches(of))
+
+    def on_not_finite(self, epoch: int, batch: int, what: str) -> None:
+        self._own.on_not_finite(epoch, batch, what)
+
+    def _run(self, hook: str, *args: Any) -> None:
+        world, model, state = self._world, self._model, self._model.training_state
+        logs = args[-1] if args and isinstance(args[-1], dict) else None
+        arrays = state.arrays()
+        if world.rank == 0:
+            before = {name: array.copy() for name, array in arrays.items()}
+            getattr(self._own, hook)(*args)
+            changed = {
+                name: array
+                for name, array in arrays.items()
+                if hook == "on_train_begin" or array.tobytes() != before[name].tobytes()
+            }
+            world.broadcast((model.stop_training, state.values(), changed, logs))
+            return
+        nothing: Any = None
+        model.stop_training, values, changed, told = world.broadcast(nothing)
+        state.put(values, changed)
+        if logs is not None:
+            logs.clear()
+            logs.update(told)
+        getattr(self._own, hook)(*args)
+
+
+def _follow(hook: str) -> Callable[..., None]:
+    def call(self: _SharedCallbacks, *args: Any) -> None:
+        self._run(hook, *args)
+
+    call.__name__ = hook
+    return call
+
+
+for _hook in [name for name in vars(CallbackList) if name.startswith("on_")]:
+    if _hook != "on_not_finite":
+        setattr(_SharedCallbacks, _hook, _follow(_hook))
+
+
+def _lanes_of(images: int, groups: int) -> int:
+    """How many images a group has, where there are more than groups."""
+    return next(lanes for lanes in (4, 8, 16) if -(-images // lanes) == groups)
+
+
+def _let_others_run() -> None:
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
+    else:
+        time.sleep(0)
+
+
+def _mpi4py() -> Any:
+    """mpi4py's module MPI, which starts MPI when it is imported."""
+    # The wheel's one-sided communication by UCX complains when it is not used.
+    os.environ.setdefault("OMPI_MCA_osc", "^ucx")
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(
+            f'pylenet.distributed needs mpi4py and an MPI: pip install "pylenet[mpi]" ({error})'
+        ) from error
+    return MPI
+
+
+def _abort_on_uncaught_errors(world: MPI) -> None:
+    """Let an exception that ends this process end all of them, which would wait for it forever.
+
+    One that all ranks have is told by rank 0 alone.
+    """
+    former = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        told = error is world.told
+        if not told or world.rank == 0:
+            former(kind, error, at)
+        if not told:
+            sys.stderr.flush()
+            world._comm.Abort(130 if isinstance(error, KeyboardInterrupt) else 1)
+
+    sys.excepthook = hook
