@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..quantization import QuantizedModel
+from ..quantization._model import NOT_ONNX
 from . import _data, _evaluate, _options, _output
 
 ENDINGS = {"c": ".c", "onnx": ".onnx", "torch": ".pt"}
@@ -67,7 +68,8 @@ def run(options: argparse.Namespace) -> None:
         _to_c(model, place, options)
         return
     if isinstance(model, QuantizedModel):
-        raise ValueError(f"MODEL must not be quantized for --to {form}, got {options.model!r}")
+        why = f"; {NOT_ONNX}" if form == "onnx" else ""
+        raise ValueError(f"MODEL must not be quantized for --to {form}, got {options.model!r}{why}")
     try:
         model.export(place, form)
     except ImportError as error:

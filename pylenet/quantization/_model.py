@@ -27,6 +27,10 @@ from ._build import Output
 from ._steps import Step
 
 MOST_STEPS = 1000  # in a file
+NOT_ONNX = (
+    "ONNX's QuantizeLinear and DequantizeLinear round otherwise than its integers are to be "
+    "(docs/int8.md): write a quantized model as a program in C, NAME.c, and the float model as ONNX"
+)
 INNER = {"input": ("low", "high", "scale"), "output": ("scale", "function")}
 KEYS = (
     *("format", "name", "input_shape", "output_shape", *INNER, "steps", "compile"),
@@ -229,10 +233,13 @@ class QuantizedModel:
         """Write the model as a program in C, NAME.c and NAME.h, to the integers of `scores`.
 
         filepath: must end in .c. test_images: what its self-test compares, as `predict` takes them.
-        docs/embedding.md says how the program is called.
+        docs/embedding.md says how the program is called. Raises ValueError for ONNX, whose integers
+        would be others.
         """
         if not isinstance(filepath, (str, os.PathLike)):
             raise TypeError(f"filepath must be a str or os.PathLike, got {filepath!r}")
+        if Path(filepath).suffix.lower() == ".onnx":
+            raise ValueError(f"filepath must end in .c, got {str(filepath)!r}; {NOT_ONNX}")
         if Path(filepath).suffix != ".c":
             raise ValueError(f"filepath must end in .c, got {str(filepath)!r}")
         from ..convert.c import export

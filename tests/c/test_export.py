@@ -182,8 +182,11 @@ def test_what_cannot_be_exported_says_why(tmp_path):
         model.export(tmp_path / "net.py", test_images=IMAGES)
     with pytest.raises(ValueError, match="a name that C can include"):
         model.export(tmp_path / 'n"et.c')
-    with pytest.raises(ValueError, match=r"must end in \.c, got"):
-        model_of("int8").export(tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match=r"must end in \.c, got '.*net\.pt'$"):
+        model_of("int8").export(tmp_path / "net.pt")
+    for name in ("net.onnx", "net.ONNX"):
+        with pytest.raises(ValueError, match=r"round otherwise .*docs/int8\.md.* program in C"):
+            model_of("int8").export(tmp_path / name)
     with pytest.raises(TypeError, match="filepath must be"):
         model_of("int8").export(3)
     model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
@@ -279,7 +282,12 @@ def test_wrong_usage_of_export_is_told_in_one_line(folder, capsys, tmp_path):
             "--check must go with --to c",
         ),
         ([model, "--to", "c", "-o", tmp_path / "m.onnx"], "--out must end in .c for --to c"),
-        ([quantized, "-o", tmp_path / "m.onnx"], "MODEL must not be quantized for --to onnx"),
+        (
+            [quantized, "-o", tmp_path / "m.onnx"],
+            f"MODEL must not be quantized for --to onnx, got '{quantized}'; ONNX's QuantizeLinear "
+            "and DequantizeLinear round otherwise",
+        ),
+        ([quantized, "--to", "torch"], "MODEL must not be quantized for --to torch"),
         ([model, "-o", tmp_path / "no" / "m.c"], "--out must be a file that can be written"),
     ]:
         assert message in run(capsys, "export", *arguments, code=2)
