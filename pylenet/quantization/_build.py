@@ -282,8 +282,8 @@ def _shifts(block: Block, weights: Weights, given: NDArray[Any], expected: NDArr
 
     def mean(kernel: Floats, x: NDArray[Any]) -> Floats:
         middle = x.mean(axis=0, dtype=np.float64)[None]
-        window = _weights.patches(block, middle)[0].mean(axis=0)
-        found: Floats = kernel.reshape(len(kernel), -1) @ window
+        window = _weights.windows_of(block, middle)[0].mean(axis=(0, 1))
+        found: Floats = kernel.reshape(len(kernel), -1) @ window.ravel()
         return found
 
     return weights.unit * mean(weights.kernel, given) - mean(block.kernel, expected)

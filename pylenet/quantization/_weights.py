@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,17 +24,16 @@ class Weights(NamedTuple):
     unit: Floats
 
 
-def patches(block: Block, images: NDArray[Any]) -> NDArray[Any]:
-    """What each window of a convolution or a dense block holds, (N, windows, weights)."""
+def windows_of(block: Block, images: NDArray[Any]) -> NDArray[Any]:
+    """What each output of a convolution or a dense block sees, (N, rows, columns, ...): a view."""
     x = images.reshape(len(images), *block.input_shape)
     if block.kind == "dense":
-        return x.reshape(len(x), 1, -1)
+        return x.reshape(len(x), 1, 1, -1)
     sides = zip(block.before, block.after, strict=True)
     padded = np.pad(x, ((0, 0), *sides, (0, 0)))
     windows = sliding_window_view(padded, block.window, (1, 2))
     windows = windows[:, :: block.strides[0], :: block.strides[1]]
-    windows = np.moveaxis(windows, 3, -1)
-    return windows.reshape(len(x), -1, block.kernel[0].size)
+    return np.moveaxis(windows, 3, -1)
 
 
 def rounded(block: Block, images: NDArray[Any], limit: int) -> Weights:
@@ -48,8 +48,10 @@ def rounded(block: Block, images: NDArray[Any], limit: int) -> Weights:
     unit = np.abs(real).max(axis=1) / limit
     unit[unit == 0] = 1.0
     found = np.clip(np.rint(real / unit[:, None]), -limit, limit)
-    room = max(1, MOST_PATCHED // patches(block, images[:1]).size)
-    seen = patches(block, images[:: -(-len(images) // room)]).reshape(-1, real.shape[1])
+    size = windows_of(block, images[:1]).size
+    some = images[:: -(-len(images) // max(1, MOST_PATCHED // size))]
+    every = 1 + math.isqrt(size // MOST_PATCHED)  # of the rows and columns of a large image
+    seen = windows_of(block, some)[:, ::every, ::every].reshape(-1, real.shape[1])
     for first in range(0, real.shape[1], MOST_TOGETHER):
         own = slice(first, first + MOST_TOGETHER)
         deviations = seen[:, own].astype(np.float64)

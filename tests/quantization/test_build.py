@@ -21,6 +21,12 @@ def first_block(layer, shape):
     return _blocks.chain_of(random_weights(model, 3))
 
 
+def windows_of(block, images):
+    """(all windows, weights of one output)"""
+    windows = _weights.windows_of(block, images).astype(np.float64)
+    return windows.reshape(-1, block.kernel[0].size)
+
+
 LAYERS = {
     "valid": (layers.Conv2D(4, (3, 2)), (6, 7, 2)),
     "same": (layers.Conv2D(3, (3, 4), padding="same"), (6, 7, 2)),
@@ -36,7 +42,7 @@ def test_windows_times_weights_are_what_the_layer_gives(name):
     chain = first_block(layer, shape)
     block = chain.blocks[0]
     images = np.random.default_rng(1).random((5, *shape)).astype(np.float32)
-    seen = _weights.patches(block, images).astype(np.float64)
+    seen = windows_of(block, images)
     found = seen @ block.kernel.reshape(len(block.kernel), -1).T + block.bias
     expected = chain.outputs(images.reshape(5, *block.input_shape), block.nodes)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-5)
@@ -51,7 +57,7 @@ def test_no_weight_can_move_by_one_and_leave_a_smaller_error(name, limit):
     weights = _weights.rounded(block, images, limit)
     real = block.kernel.reshape(len(block.kernel), -1)
     found = weights.kernel.reshape(real.shape)
-    seen = _weights.patches(block, images).reshape(-1, real.shape[1]).astype(np.float64)
+    seen = windows_of(block, images)
     seen -= seen.mean(axis=0)
     damping = _weights.DAMPING * seen.var(axis=0).mean()
 
@@ -88,6 +94,21 @@ def test_many_weights_of_one_output_are_rounded_in_parts(monkeypatch):
             for k in (weights.kernel, nearest)
         ]
         assert errors[0] < errors[1]
+
+
+def test_of_large_images_some_windows_tell_enough(monkeypatch):
+    block = first_block(layers.Conv2D(3, 3), (30, 31, 2)).blocks[0]
+    images = smooth_images(4, (30, 31, 2))
+    monkeypatch.setattr(_weights, "MOST_PATCHED", 2000)
+    weights = _weights.rounded(block, images, 127)
+    seen = windows_of(block, images)
+    seen -= seen.mean(axis=0)
+    nearest = np.rint(block.kernel / weights.unit.reshape(-1, 1, 1, 1))
+    least, error = (
+        np.square(seen @ (k * weights.unit.reshape(-1, 1, 1, 1) - block.kernel).reshape(3, -1).T)
+        for k in (weights.kernel, nearest)
+    )
+    assert least.mean() < 0.5 * error.mean()
 
 
 def test_images_that_are_all_alike_leave_the_nearest_integers():
