@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _files, web
-from ..models import Sequential, load_model
+from ..models import load_model
 from . import _data, _options, _output
 
 DEFAULT = Path("pylenet-out/modern.safetensors")
@@ -24,7 +24,8 @@ def add(commands: Any) -> None:
         draw,
         "write a page on which one draws a digit and sees every layer",
         "The page is one HTML file that works without a server or a network. It shows the models "
-        "side by side. Weights that read handwriting well come from training on distorted images: "
+        "side by side; those that `pylenet quantize` wrote compute in whole numbers there, too. "
+        "Weights that read handwriting well come from training on distorted images: "
         "`pylenet train --recipe best`.",
     )
     command.add_argument(
@@ -60,7 +61,7 @@ def draw(options: argparse.Namespace) -> None:
     print(f"{options.out}: {' and '.join(models)}, {len(text):,} bytes. Open it in a browser.")
 
 
-def _load(paths: list[str]) -> dict[str, Sequential]:
+def _load(paths: list[str]) -> dict[str, Any]:
     """The models by the names of their files; by their paths where names are the same."""
     if not paths and not DEFAULT.is_file():
         raise FileNotFoundError(
@@ -73,14 +74,10 @@ def _load(paths: list[str]) -> dict[str, Sequential]:
             raise FileNotFoundError(f"MODEL must be a model file, and {path!r} is none")
     names = [Path(path).stem for path in paths]
     unique = names if len(set(names)) == len(names) else paths
-    models = {name: load_model(path) for name, path in zip(unique, paths, strict=True)}
-    for name, model in models.items():
-        if not isinstance(model, Sequential):
-            raise ValueError(f"MODEL must not be quantized, the page computes in float32: {name!r}")
-    return models
+    return {name: load_model(path) for name, path in zip(unique, paths, strict=True)}
 
 
-def _test_images(options: argparse.Namespace, model: Sequential) -> tuple[Any, ...]:
+def _test_images(options: argparse.Namespace, model: Any) -> tuple[Any, ...]:
     """Test images and labels of --data, or of what the model was trained on; () without any."""
     if options.data == "none":
         return ()

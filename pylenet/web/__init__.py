@@ -18,20 +18,22 @@ from numpy.typing import NDArray
 
 from .. import _check, _core
 from ..models import Sequential
-from . import _networks
+from ..quantization import QuantizedModel
+from . import _int8, _networks
 
 __all__ = ["page"]
 
 SAMPLES = 30  # test images that the page can load
 NOISE = 3  # images that the page checks itself with where it is given none
-SCRIPTS = (
-    *("float32", "kinds", "network", "prepare", "numbers"),
+SCRIPTS = (  # the page's program; boot.js starts it
+    *("float32", "kinds", "int8", "network", "prepare", "numbers"),
     *("maps", "drawing", "explanation", "columns", "main"),
 )
+NAME = "//# sourceURL=pylenet.js"  # what developer tools show the program as
 
 
 def page(
-    models: Mapping[str, Sequential],
+    models: Mapping[str, Sequential | QuantizedModel],
     images: NDArray[np.uint8] | None = None,
     labels: NDArray[Any] | None = None,
     *,
@@ -39,12 +41,13 @@ def page(
 ) -> str:
     """The page as HTML: these models side by side, each under its name.
 
-    models: of images of 28 x 28 pixels, with at most 2,000,000 weights together; their class names
-        are the first model's, or numbers, and all have as many classes. Pixels go in as 0 to 255,
-        divided by 255 where a model has no Rescaling in front.
+    models: of images of 28 x 28 pixels, in float32 or quantized, each with at most 2,000,000
+        weights; their class names are the first model's, or numbers, and all have as many classes.
+        Pixels go in as 0 to 255, divided by 255 where a model has no Rescaling in front, or was
+        quantized with other images than pixels.
     images, labels: uint8 (N, 28, 28) and (N,). The page can load 30 of them, as many of each
         class, and checks with them that the browser gives pylenet's bits, those of its baseline
-        instruction set.
+        instruction set, and a quantized model's integers.
 
     Raises ValueError, which names model and layer, where the page cannot show a model; TypeError
     where an argument is of another kind.
@@ -53,8 +56,10 @@ def page(
         raise TypeError(f"models must be a dict of models by name, got {models!r}")
     for name, model in models.items():
         _check.text("a model's name", name)
-        if not isinstance(model, Sequential):
-            raise TypeError(f"models must be Sequential models, got {model!r} for {name!r}")
+        if not isinstance(model, (Sequential, QuantizedModel)):
+            raise TypeError(
+                f"models must be Sequential or quantized models, got {model!r} for {name!r}"
+            )
     classes = _classes(models)
     samples, chosen = _samples(images, labels, classes)
     shown = samples if len(samples) else _noise()
@@ -63,12 +68,20 @@ def page(
         "classes": classes,
         "images": _networks.packed_images(shown),
         "labels": chosen,
-        "networks": [_networks.describe(model, name, shown) for name, model in models.items()],
+        "networks": [_described(model, name, shown) for name, model in models.items()],
     }
     return _assembled(title, data)
 
 
-def _classes(models: Mapping[str, Sequential]) -> list[str]:
+def _described(
+    model: Sequential | QuantizedModel, name: str, images: NDArray[np.uint8]
+) -> dict[str, Any]:
+    if isinstance(model, Sequential):
+        return _networks.describe(model, name, images)
+    return _int8.describe(model, name, images)
+
+
+def _classes(models: Mapping[str, Sequential | QuantizedModel]) -> list[str]:
     """The names of the classes, the same for all models."""
     first, *others = (
         list(model.class_names or map(str, range(model.output_shape[-1] or 0)))
@@ -116,16 +129,24 @@ def _noise() -> NDArray[np.uint8]:
 def _assembled(title: str, data: dict[str, Any]) -> str:
     """page.html with everything in its places. No "<" in the data can end its element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    program = "\n".join(['"use strict";', *(_source(f"{name}.js") for name in SCRIPTS), NAME])
     parts = {
         "title": escape(title),
-        "style": _source("style.css"),
-        "script": "\n".join(_source(f"{name}.js") for name in SCRIPTS),
+        "style": _shortened(_source("style.css")),
+        "program": _networks.deflated(program.encode()),
+        "boot": _shortened(_source("boot.js")),
         "data": text,
     }
-    return re.sub("@(title|style|script|data)@", lambda m: parts[m[1]], _source("page.html"))
+    return re.sub(
+        "@(title|style|program|boot|data)@", lambda m: parts[m[1]], _shortened(_source("page.html"))
+    )
 
 
 def _source(name: str) -> str:
-    """A source without indentation, empty lines and lines of comment: a seventh of the page."""
-    lines = map(str.strip, files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines())
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _shortened(source: str) -> str:
+    """Without indentation, empty lines and lines of comment."""
+    lines = map(str.strip, source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))

@@ -15,6 +15,7 @@ from ..layers.activation import LINEAR
 from ..layers.shape import scales_pixels
 from ..models import Sequential
 from ..models._graph import Graph, Node, fuses
+from ..quantization import QuantizedModel
 
 SIDE = 28  # of the images
 MOST_WEIGHTS = 2_000_000  # 11 MB of text
@@ -38,17 +39,14 @@ def describe(model: Sequential, name: str, images: NDArray[np.uint8]) -> dict[st
 
     Raises ValueError where a page cannot show it.
     """
-    _check_shapes(model, name)
+    check_shapes(model, name)
     graph = model.graph
     nodes = [node for node in graph.nodes if not _is_unchanging(node)]
     for node in nodes:
         _check_node(node, name)
     parameters = model.network.snapshot(model.parameters)
     tensors = [tensor.of(parameters) for node in nodes for tensor in node.tensors]
-    if (count := sum(tensor.size for tensor in tensors)) > MOST_WEIGHTS:
-        raise ValueError(
-            f"model {name!r} has {count:,} weights, and a page takes {MOST_WEIGHTS:,} at most"
-        )
+    check_size(tensors, name)
     last = nodes[-1] if nodes else None
     end = "" if last is None else last.kind
     if last is not None and last.kind == "activation":
@@ -62,36 +60,57 @@ def describe(model: Sequential, name: str, images: NDArray[np.uint8]) -> dict[st
             {
                 "kind": node.kind,
                 "layers": node.layers,
-                "settings": {name: _plain(value) for name, value in node.settings.items()},
+                "settings": {name: plain(value) for name, value in node.settings.items()},
                 "input": node.input_shape,
                 "output": node.output_shape,
-                "tensors": [{"name": t.name, "shape": t.shape} for t in node.tensors],
+                "tensors": [described_tensor(t.name, t.of(parameters)) for t in node.tensors],
             }
             for node in nodes
         ],
-        "weights": packed_floats(*tensors),
+        "weights": packed(*tensors),
         "check": _expected(graph, parameters, images, divisor),
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A setting as JSON can have it: infinity, which it has not, as text that stands for it."""
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return "Infinity" if value == math.inf else value
 
 
-def packed_floats(*arrays: NDArray[np.float32]) -> str:
-    """The arrays one after the other as text: the bytes of equal rank together, deflated.
+def described_tensor(name: str, tensor: NDArray[Any]) -> dict[str, Any]:
+    """What JavaScript is told of an array that `packed` has."""
+    return {"name": name, "type": tensor.dtype.name, "size": tensor.size}
+
+
+def packed(*arrays: NDArray[Any]) -> str:
+    """The arrays one after the other as text: of each the bytes of equal rank together, deflated.
 
     Sign and exponent of weights are alike, so that a seventh is saved.
     """
-    together = b"".join(array.astype("<f4").tobytes() for array in arrays)
-    planes = np.frombuffer(together, np.uint8).reshape(-1, 4).T
-    return b64encode(zlib.compress(planes.tobytes(), 9)[2:-4]).decode()  # without zlib's frame
+    planes = []
+    for array in arrays:
+        numbers = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        planes.append(numbers.view(np.uint8).reshape(-1, array.itemsize).T.tobytes())
+    return deflated(b"".join(planes))
 
 
-def _check_shapes(model: Sequential, name: str) -> None:
+def deflated(content: bytes) -> str:
+    """The bytes as text, which boot.js inflates."""
+    return b64encode(zlib.compress(content, 9)[2:-4]).decode()  # without zlib's frame
+
+
+def check_size(tensors: Sequence[NDArray[Any]], name: str) -> None:
+    """Raise ValueError where a page would be too large."""
+    if (count := sum(tensor.size for tensor in tensors)) > MOST_WEIGHTS:
+        raise ValueError(
+            f"model {name!r} has {count:,} weights, and a page takes {MOST_WEIGHTS:,} at most"
+        )
+
+
+def check_shapes(model: Sequential | QuantizedModel, name: str) -> None:
+    """Raise ValueError where a model does not take what one draws, or gives no classes."""
     takes, gives = model.input_shape[1:], model.output_shape[1:]
     if takes not in ((SIDE, SIDE), (SIDE, SIDE, 1), (SIDE * SIDE,)):
         raise ValueError(
@@ -116,7 +135,11 @@ def _check_node(node: Node, name: str) -> None:
             f"model {name!r} has the layer {layer!r} of kind {node.kind!r}, and a page computes "
             f"{', '.join(KINDS)} only"
         )
-    activation = node.settings.get("activation", LINEAR).name
+    check_activation(node.settings.get("activation", LINEAR).name, layer, name)
+
+
+def check_activation(activation: str, layer: str, name: str) -> None:
+    """Raise ValueError where the page cannot compute it."""
     if activation not in ACTIVATIONS:
         raise ValueError(
             f"model {name!r} has the activation {activation!r} in the layer {layer!r}, and a page "
@@ -134,7 +157,13 @@ def _expected(
     y = np.empty((len(x), classes), np.float32)
     if len(x):
         network.predict(y, parameters, x if divisor == 1 else x / np.float32(divisor), 1)
-    return {"exact": not fuses("baseline"), "outputs": packed_floats(y)}
+    return {"exact": not fuses("baseline"), **expected(outputs=y)}
+
+
+def expected(**arrays: NDArray[Any]) -> dict[str, Any]:
+    """What a browser has to give, outputs first."""
+    kinds = [described_tensor(name, array) for name, array in arrays.items()]
+    return {"kinds": kinds, "outputs": packed(*arrays.values())}
 
 
 def packed_images(images: NDArray[np.uint8]) -> str:

@@ -83,7 +83,8 @@ class Column {
     this.values = null;
     this.chosen = null; // {index, place}
     this.bars = network.classes.map((name, place) => this.bar(name, place));
-    this.title = element("h2", {}, network.name);
+    const arithmetic = network.isInWholeNumbers ? "in whole numbers" : "in float32";
+    this.title = element("h2", {}, network.name, element("small", {}, ` ${arithmetic}`));
     this.answer = element("p", { class: "answer" });
     this.cards = network.nodes.map((node, index) => new Card(this, node, index));
     this.explanation = new Explanation(

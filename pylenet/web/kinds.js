@@ -1,6 +1,7 @@
 // What computes a node of a network: a class for each kind. Values are Float32Array, channels last,
 // as pylenet's `predict` has them: place (row, column, channel) is (row * width + column) *
-// channels + channel. Sums are taken in pylenet's order.
+// channels + channel. Sums are taken in pylenet's order. (int8.js has the kinds on whole numbers;
+// what only moves or compares values serves both.)
 //
 // A class is made of a node and its tensors by name, and has
 //   words            what it is called
@@ -17,15 +18,15 @@
 const sizeOf = ([height, width, channels]) => height * width * channels;
 const show = (value) => shortNumber(value); // from numbers.js
 
-// One axis of windows that slide over an image; 'same' padding as in TensorFlow.
-function axis(size, window, stride, same, out) {
-  const padding = same ? Math.max(0, (out - 1) * stride + window - size) : 0;
-  return { size, window, stride, before: padding >> 1, padded: size + padding };
-}
-
-function axes(node, window) {
-  const { strides, same_padding: same } = node.settings;
-  return [0, 1].map((i) => axis(node.input[i], window[i], strides[i], same, node.output[i]));
+// The axes of windows that slide over an image: padding by `before`, or 'same' as in TensorFlow.
+function axes(node, windows) {
+  const { strides, before: given, same_padding: same } = node.settings;
+  return [0, 1].map((i) => {
+    const [size, window, stride] = [node.input[i], windows[i], strides[i]];
+    const reach = (node.output[i] - 1) * stride + window;
+    const before = given ? given[i] : same ? Math.max(0, reach - size) >> 1 : 0;
+    return { size, window, stride, before, padded: Math.max(before + size, reach) };
+  });
 }
 
 function activationOf(settings) {
@@ -46,6 +47,7 @@ const withActivation = (words, activation) =>
 class Conv2D {
   constructor(node, tensors) {
     this.node = node;
+    this.rounded = float32; // each product and each sum
     this.activation = activationOf(node.settings);
     [this.rows, this.columns] = axes(node, node.settings.kernel_size);
     [, , this.channels] = node.input;
@@ -71,7 +73,9 @@ class Conv2D {
 
   // Of missing links there are no weights: they are 0 here.
   fullKernel(stored) {
-    const full = new Float32Array(this.rows.window * this.columns.window * this.links.length);
+    const full = new stored.constructor(
+      this.rows.window * this.columns.window * this.links.length,
+    );
     let next = 0;
     for (let i = 0; i < full.length; i++)
       if (this.links[i % this.links.length]) full[i] = stored[next++];
@@ -148,8 +152,8 @@ class Conv2D {
           const value = inside ? x[from] : 0;
           const weight =
             kernel[((i * columns.window + j) * channels + channel) * filterCount + filter];
-          const product = float32(value * weight);
-          sum = float32(sum + product);
+          const product = this.rounded(value * weight);
+          sum = this.rounded(sum + product);
           terms.push({ words: [show(value), `× ${show(weight)}`], value: product, from });
         }
       }
@@ -162,14 +166,20 @@ class Conv2D {
       groups,
       words: `sum of ${this.hasBias ? "the bias and " : ""}${count} products`,
       value: sum,
-      steps: activated(this.activation, sum),
+      steps: this.steps(sum, filter),
     };
+  }
+
+  // What is then done to a sum.
+  steps(sum) {
+    return activated(this.activation, sum);
   }
 }
 
 class Dense {
   constructor(node, tensors) {
     this.node = node;
+    this.rounded = float32;
     this.activation = activationOf(node.settings);
     this.inputs = sizeOf(node.input);
     this.units = sizeOf(node.output);
@@ -197,8 +207,8 @@ class Dense {
     const terms = [];
     for (let i = 0; i < this.inputs; i++) {
       const weight = this.kernel[i * this.units + place],
-        product = float32(x[i] * weight);
-      sum = float32(sum + product);
+        product = this.rounded(x[i] * weight);
+      sum = this.rounded(sum + product);
       terms.push({ words: [show(x[i]), `× ${show(weight)}`], value: product, from: i });
     }
     return {
@@ -206,8 +216,12 @@ class Dense {
       groups: [{ words: "", columns: 0, terms }],
       words: `sum of ${this.hasBias ? "the bias and " : ""}${this.inputs} products`,
       value: sum,
-      steps: activated(this.activation, sum),
+      steps: this.steps(sum, place),
     };
+  }
+
+  steps(sum) {
+    return activated(this.activation, sum);
   }
 }
 
@@ -240,7 +254,7 @@ class Pool2D {
   }
 
   forward(x) {
-    const y = new Float32Array(sizeOf(this.node.output));
+    const y = new x.constructor(sizeOf(this.node.output));
     this.windows = this.windows || Array.from(y, (_, place) => this.windowAt(place).places);
     for (let place = 0; place < y.length; place++)
       y[place] = this.pool(x, this.windows[place], place);
@@ -332,7 +346,8 @@ class Subsampling2D extends Pool2D {
   }
 }
 
-// A function of each value for itself. Subclasses have `at(value, place)` and `how(place)`.
+// A function of each value for itself. Subclasses have `at(value, place)` and `how(place)`, or
+// `steps(value, place)` for more than one step.
 class Pointwise {
   constructor(node) {
     this.node = node;
@@ -345,14 +360,17 @@ class Pointwise {
 
   explain(x, place) {
     const terms = [{ words: [], value: x[place], from: place }];
-    const steps = [{ words: this.how(place), value: this.at(x[place], place) }];
     return {
       start: null,
       groups: [{ words: "", columns: 0, terms }],
       words: "value",
       value: x[place],
-      steps,
+      steps: this.steps(x[place], place),
     };
+  }
+
+  steps(value, place) {
+    return [{ words: this.how(place), value: this.at(value, place) }];
   }
 }
 
@@ -451,7 +469,7 @@ class ZeroPadding2D {
 
 // x, of `shape`, moved to (top, left) of an image of height x width, zeros around it.
 function pad(x, [xHeight, xWidth, channels], height, width, top, left) {
-  const y = new Float32Array(height * width * channels);
+  const y = new x.constructor(height * width * channels);
   for (let row = 0; row < xHeight; row++) {
     const line = x.subarray(row * xWidth * channels, (row + 1) * xWidth * channels);
     y.set(line, ((row + top) * width + left) * channels);

@@ -60,15 +60,11 @@ function start(networks) {
   // How a pixel goes into each network.
   function explainPixel() {
     const lines = networks.map((network) => {
-      const { divisor, scale, offset } = network.pixels,
-        pixel = pixels ? pixels[chosenPixel] : 0;
-      const divided = divisor === 1 ? "" : ` / ${divisor}`;
-      const rest = offset === 0 ? "" : ` + ${wholeNumber(float32(offset))}`;
-      const scaled = scale === 1 ? "" : ` × ${wholeNumber(float32(scale))}`;
+      const pixel = pixels ? pixels[chosenPixel] : 0;
       return element(
         "p",
         {},
-        `${network.name} takes ${pixel}${divided}${scaled}${rest} = `,
+        `${network.name} takes ${pixel}${network.scalingWords} = `,
         element("b", {}, wholeNumber(network.scaledPixel(pixel))),
       );
     });
@@ -227,14 +223,18 @@ function start(networks) {
 
   function check() {
     const wrong = networks.filter((network) => !network.isAsExpected(images));
-    const exact = networks.every((network) => network.exact);
+    const exact = networks.every(({ expected }) => expected.exact);
+    const what = [
+      networks.some((network) => network.isInWholeNumbers) && "integers",
+      networks.some((network) => !network.isInWholeNumbers) && "bits",
+    ].filter(Boolean);
     const names = wrong.map(({ name }) => name).join(" and ");
     find("check").textContent =
       wrong.length > 0
         ? `This browser does not compute as pylenet does (${names}): do not trust what the page shows.`
         : `Self-check passed: ${images.length} images gave ` +
           (exact
-            ? `the very bits that pylenet ${data.version} gave.`
+            ? `the very ${what.join(" and ")} that pylenet ${data.version} gave.`
             : `what pylenet ${data.version} gave, to 4 digits.`);
     find("check").classList.toggle("failed", wrong.length > 0);
     if (wrong.length > 0) find("check").setAttribute("role", "alert");
@@ -242,10 +242,12 @@ function start(networks) {
   }
   setTimeout(check, 0);
 
+  const ofEach = (f) => Object.fromEntries(networks.map((network) => [network.name, f(network)]));
+
   // For the browser's console. image: 784 pixels from 0 to 255, row by row; rgba: a picture's bytes.
   return {
-    predict: (image) =>
-      Object.fromEntries(networks.map((network) => [network.name, network.predict(image)])),
+    predict: (image) => ofEach((network) => network.predict(image)),
+    scores: (image) => ofEach((network) => network.scores(image)),
     prepare: prepared,
     seen: () => pixels,
     latencies,
@@ -253,11 +255,7 @@ function start(networks) {
   };
 }
 
-// Until it is there, a promise of it.
 window.pylenet = Promise.all(data.networks.map((network) => Network.of(network, data.classes)))
   .then(start)
   .then((page) => (window.pylenet = page))
-  .catch((error) => {
-    find("check").textContent = `This page does not run in this browser: ${error.message}`;
-    find("check").classList.add("failed");
-  });
+  .catch(failed);

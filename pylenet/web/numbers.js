@@ -12,8 +12,9 @@ function shortNumber(value) {
   return value.toFixed(size === 0 || Number.isInteger(value) ? 0 : digits).replace("-", MINUS);
 }
 
-// As few digits as tell a float32 number from all others.
+// As few digits as tell a float32 number from all others; all of a whole one.
 function wholeNumber(value) {
+  if (Number.isSafeInteger(value)) return String(value).replace("-", MINUS);
   for (let digits = 1; digits < 9; digits++) {
     const text = value.toPrecision(digits);
     if (float32(Number(text)) === value) return String(Number(text)).replace(/-/g, MINUS);

@@ -1,6 +1,8 @@
 """`pylenet draw` and `web.page`: what is written, and what is refused. No browser is needed."""
 
+import base64
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +43,18 @@ def test_a_page_of_one_lenet_with_test_digits_has_at_most_300_kilobytes(digits):
     assert len(web.page({"modern": modern, "classic": classic}, *digits).encode()) <= 520_000
 
 
+def element(text, name):
+    """What stands in a page's element of data or program."""
+    return text.split(f'id="{name}">')[1].split("</script>")[0]
+
+
 def test_a_page_asks_for_nothing_outside_itself():
     text = web.page({"modern": models.lenet5_modern()})
-    data = text.split('id="data">')[1].split("</script>")[0]
-    assert OUTSIDE.findall(text.replace(data, "")) == []
+    deflated = element(text, "program")
+    program = zlib.decompress(base64.b64decode(deflated), wbits=-15).decode()
+    assert program.startswith('"use strict";')
+    rest = text.replace(element(text, "data"), "").replace(deflated, program)
+    assert OUTSIDE.findall(rest) == []
     assert "default-src 'none'" in text
 
 
@@ -57,7 +67,7 @@ def test_no_name_can_end_the_data_early():
     model = models.lenet5_modern()
     model.class_names = ["</script><b>", *"123456789"]
     text = web.page({"<!--<script>": model}, title="<i>&")
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
     assert "<!--<script>" not in text
     assert "<title>&lt;i&gt;&amp;</title>" in text
 
