@@ -3,7 +3,8 @@
 - `nutshell/`: examples/lenet_in_a_nutshell.ipynb, as it was run.
 - `api/`: a page for each public module, from its docstrings.
 - `lenet.html`: the page on which one draws, of pylenet-out/modern.safetensors, or where that is
-  not there, of a LeNet that is trained for it on distorted digits, some seconds.
+  not there, of a LeNet that is trained for it on distorted digits, some seconds; and of what
+  `quantize` makes of it.
 
 The pages need no network when they are read, so nothing here may name a script or font elsewhere.
 """
@@ -35,9 +36,9 @@ INSIDE = {"initial_weight", "nodes", "place", "place_nowhere", "public_shape", "
 ELSEWHERE = ("backend", "tf_keras")  # docs/keras.md has them
 TRY = """# Draw a digit
 
-The network below runs in your browser: draw a digit with mouse, finger or pen, and see every layer
-read it. [It fills the window](lenet.html) by itself, too. [The page](draw.md) says how to make one
-of your own network.
+The two networks below run in your browser: a LeNet in float32, and the same in whole numbers. Draw
+a digit with mouse, finger or pen, and see every layer read it. [They fill the window](lenet.html)
+by themselves, too. [The page](draw.md) says how to make one of your own network.
 
 <iframe
   src="lenet.html" title="pylenet: draw a digit" style="width: 100%; height: 80vh; border: 0"
@@ -60,14 +61,19 @@ def on_files(files, config):
 def _live_page():
     (x, y), test = datasets.mnist.load_data()
     if MODEL.is_file():
-        return web.page({"modern": models.load_model(MODEL)}, *test)
+        return _page(models.load_model(MODEL), x, test)
     recipe = MODERN_RECIPES["best"]
     utils.set_random_seed(1)
     model = recipe.build()
     steps = EPOCHS * -(-len(x) // recipe.batch_size)
     model.compile(recipe.optimizer(steps, recipe.learning_rate), recipe.loss, metrics=["accuracy"])
     model.fit(x, y, recipe.batch_size, EPOCHS, verbose=0, augmentation=recipe.augmentation())
-    return web.page({"modern": model}, *test)
+    return _page(model, x, test)
+
+
+def _page(model, x, test):
+    """The network beside what it is in whole numbers."""
+    return web.page({"modern": model, "modern.int8": pylenet.quantize(model, x)}, *test)
 
 
 # The tutorial

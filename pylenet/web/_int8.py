@@ -29,7 +29,8 @@ def describe(model: QuantizedModel, name: str, images: NDArray[np.uint8]) -> dic
     _networks.check_activation(function.name, layers[-1], name)
     tensors = [_tensors(step) for step in model.steps]
     flat = [tensor for own in tensors for tensor in own.values()]
-    _networks.check_size(flat, name)
+    weights = [own[key] for own in tensors for key in ("kernel", "bias") if key in own]
+    _networks.check_size(weights, name)
     ends: list[tuple[str, dict[str, Any]]] = [("real_numbers", {"scale": model.output.scale})]
     if function != LINEAR:
         ends.append(("activation", {"activation": function}))
@@ -73,7 +74,7 @@ def _node(step: Step, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
         settings["cells"] = list(step.cells.items())
     return {
         "kind": step.kind if step.kind in MOVING else f"int8_{step.kind}",
-        "layers": step.layers,
+        "layers": [" + ".join(step.layers)],
         "settings": settings,
         "input": step.input_shape,
         "output": step.output_shape,

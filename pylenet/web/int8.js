@@ -44,7 +44,7 @@ class Ending {
 
   // What the activation was, as far as the integers tell.
   get words() {
-    return this.table ? ", table" : this.low === 0 ? ", ReLU" : "";
+    return this.table ? ", table" : this.low === 0 ? ", relu" : "";
   }
 }
 

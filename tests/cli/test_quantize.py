@@ -77,5 +77,4 @@ def test_what_cannot_be_done_is_said_in_one_line(both, capsys):
     assert "--out must end in .safetensors, got 'a.onnx'" in onnx
     against = run(capsys, "evaluate", model, "--data", data, "--against", "nope", code=2)
     assert "--against must be a model file, and 'nope' is none" in against
-    assert "must not be quantized" in run(capsys, "draw", quantized, "--data", "none", code=2)
     assert "and 'none' is none" in run(capsys, "quantize", "none", code=2)

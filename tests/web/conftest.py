@@ -1,9 +1,11 @@
 """Models and pages that the tests of the page share."""
 
+import os
 import shutil
 
 import numpy as np
 import pytest
+from browsing import CHECKED, READY, SIZES, wait_for
 
 from pylenet import layers, models, utils, web
 from pylenet._recipes import MODERN_RECIPES, RECIPES
@@ -105,3 +107,49 @@ def chromium():
         if found := shutil.which(name):
             return found
     return pytest.skip("needs Chromium, as from `apt install chromium`")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Chromium, driven by Playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        # Root, as in a container, has no sandbox.
+        flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page in a new window. It must print nothing to the console and request nothing."""
+    contexts, seen = [], []
+
+    def open_one(address, size="desktop", scheme="light", script=None):
+        width, height = SIZES[size]
+        phone = size == "phone"
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            has_touch=phone,
+            is_mobile=phone,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: seen.append(("console", message.text)))
+        page.on("pageerror", lambda error: seen.append(("error", str(error))))
+        page.on("request", lambda request: seen.append(("request", request.url)))
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        wait_for(page, f"{READY} && {CHECKED}")
+        allowed = [("request", address), ("request", "data:,")]
+        seen[:] = [event for event in seen if event not in allowed]
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert seen == []

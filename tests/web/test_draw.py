@@ -1,13 +1,17 @@
 """`pylenet draw` and `web.page`: what is written, and what is refused. No browser is needed."""
 
 import base64
+import dataclasses
 import re
+import types
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from int8_models import random_weights
 
+import pylenet
 from pylenet import layers, models, utils, web
 from pylenet.cli import _draw, main
 
@@ -41,6 +45,41 @@ def test_a_page_of_one_lenet_with_test_digits_has_at_most_300_kilobytes(digits):
         w += np.random.default_rng(1).normal(0, 0.05, w.shape)  # biases, too, are no zeros then
     assert len(web.page({"modern": modern}, *digits).encode()) <= 300_000
     assert len(web.page({"modern": modern, "classic": classic}, *digits).encode()) <= 520_000
+
+
+@pytest.mark.parametrize("make", [models.lenet5_modern, models.lenet5_classic])
+def test_a_page_of_one_lenet_in_whole_numbers_has_at_most_150_kilobytes(make, digits):
+    quantized = pylenet.quantize(random_weights(make(), 1), digits[0][:50], ranges="max")
+    rng = np.random.default_rng(1)
+    steps = [
+        dataclasses.replace(step, tensors={name: noise(rng, x) for name, x in step.tensors.items()})
+        for step in quantized.steps
+    ]
+    worst = types.SimpleNamespace(steps=steps)  # whose weights cannot be deflated at all
+    text = web.page({"modern.int8": quantized}, *digits)
+    weights = [len(web._networks.packed(*flat(model))) for model in (worst, quantized)]
+    assert len(text.encode()) + weights[0] - weights[1] <= 150_000
+
+
+def noise(rng, tensor):
+    info = np.iinfo(tensor.dtype)
+    return rng.integers(info.min, info.max, tensor.shape, tensor.dtype)
+
+
+def flat(model):
+    return [x for step in model.steps for x in web._int8._tensors(step).values()]
+
+
+def test_quantized_models_are_drawn_alone_and_beside_others(tmp_path, capsys, digits):
+    model = random_weights(models.lenet5_modern(), 1)
+    path = save(tmp_path, "modern", model)
+    small = save(tmp_path, "modern.int8", pylenet.quantize(model, digits[0][:50], ranges="max"))
+    assert main(["draw", small, "--data", "none"]) == 0
+    assert capsys.readouterr().out.startswith("lenet.html: modern.int8, ")
+    alone = (tmp_path / "lenet.html").stat().st_size
+    assert main(["draw", path, small]) == 0
+    assert capsys.readouterr().out.startswith("lenet.html: modern and modern.int8, ")
+    assert (tmp_path / "lenet.html").stat().st_size > 2 * alone
 
 
 def element(text, name):
@@ -163,9 +202,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_does_not_fit_on_a_page_is_refused_by_name(text):
-    with pytest.raises(ValueError, match=re.escape(text)) as caught:
-        web.page({"mine": REFUSED[text]()})
-    assert "'mine'" in str(caught.value)
+    model = REFUSED[text]()
+    for made in (model, pylenet.quantize(model, np.zeros((1, *model.input_shape[1:]), np.uint8))):
+        with pytest.raises(ValueError, match=re.escape(text)) as caught:
+            web.page({"mine": made})
+        assert "'mine'" in str(caught.value)
 
 
 @pytest.mark.parametrize("what", ["KINDS", "ACTIVATIONS"])

@@ -3,22 +3,18 @@
 import base64
 import io
 import math
-import os
 
 import numpy as np
 import pytest
+from browsing import DASH, EXPLAIN, SIZES, answers, frame, number, seen, text_of, wait_for
 from tolerance import assert_same_bits
 
 from pylenet import _core, utils
 from pylenet.layers.activation import Function
 from pylenet.web import _networks
 
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
-DASH = "\u2013"  # where there is no answer
-READY = "typeof window.pylenet.predict === 'function'"
-CHECKED = "!document.getElementById('check').textContent.includes('running')"
-SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
 # What a network of the page gives for all images of a base64 text, as base64 of float32.
 PREDICT = """async ([text, name]) => {
   const description = data.networks.find((network) => network.name === name);
@@ -32,29 +28,6 @@ PREDICT = """async ([text, name]) => {
   for (const byte of new Uint8Array(all.buffer)) out += String.fromCharCode(byte);
   return btoa(out);
 }"""
-# Each value of each layer: those whose explanation ends in another number. And of how many.
-EXPLAIN = """async (index) => {
-  const network = await Network.of(data.networks[index], data.classes);
-  const values = network.values(images[index]), wrong = [];
-  let count = 0;
-  network.nodes.forEach((node, i) => values[i + 1].forEach((value, place) => {
-    const { value: sum, steps } = node.explain(values[i], place);
-    const last = steps.length > 0 ? steps[steps.length - 1].value : sum;
-    count += 1;
-    if (!Object.is(last, value)) wrong.push([i, place, last, value]);
-  }));
-  return [count, wrong];
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_api.sync_playwright() as playwright:
-        # Root, as in a container, has no sandbox.
-        flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,61 +35,9 @@ def both(write_page, lenets):
     return write_page("both", lenets)
 
 
-@pytest.fixture
-def open_page(browser):
-    """Open a page in a new window. It must print nothing to the console and request nothing."""
-    contexts, seen = [], []
-
-    def open_one(address, size="desktop", scheme="light", script=None):
-        width, height = SIZES[size]
-        phone = size == "phone"
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            has_touch=phone,
-            is_mobile=phone,
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: seen.append(("console", message.text)))
-        page.on("pageerror", lambda error: seen.append(("error", str(error))))
-        page.on("request", lambda request: seen.append(("request", request.url)))
-        if script:
-            page.add_init_script(script)
-        page.goto(address)
-        wait_for(page, f"{READY} && {CHECKED}")
-        allowed = [("request", address), ("request", "data:,")]
-        seen[:] = [event for event in seen if event not in allowed]
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert seen == []
-
-
-def wait_for(page, condition):
-    """Until it is true. (Playwright's own way evaluates in the page, which the page forbids.)"""
-    for _ in range(400):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(25)
-    pytest.fail(f"{condition} did not become true within 10 s")
-
-
-def text_of(pixels):
-    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
-
-
 def predict(page, name, pixels):
     found = page.evaluate(PREDICT, [text_of(pixels), name])
     return np.frombuffer(base64.b64decode(found), "<f4").reshape(len(pixels), -1)
-
-
-def number(text):
-    """As the page writes it."""
-    return float(text.replace("\u2212", "-"))
 
 
 def baseline(model, x):
@@ -125,21 +46,6 @@ def baseline(model, x):
     y = np.empty((len(x), *model.output_shape[1:]), np.float32)
     network.predict(y, model.parameters, x.reshape(len(x), *model.graph.input_shape), 1)
     return y
-
-
-def frame(page):
-    """Wait until what was drawn is shown."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-
-
-def seen(page):
-    pixels = page.evaluate("window.pylenet.seen() && Array.from(window.pylenet.seen())")
-    return None if pixels is None else np.array(pixels, np.uint8).reshape(28, 28)
-
-
-def answers(page):
-    frame(page)
-    return page.locator("#verdict b").all_inner_texts()
 
 
 # The same numbers as Python
