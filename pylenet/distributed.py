@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,13 @@ class MPI:
 
     def __repr__(self) -> str:
         return f"MPI()  # rank {self.rank} of {self.ranks}"
+
+    def abort(self, code: int) -> NoReturn:
+        """End all ranks at once, wherever they are."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._comm.Abort(code)
+        raise SystemExit(code)
 
     @property
     def nodes(self) -> int:
@@ -529,7 +536,6 @@ def _abort_on_uncaught_errors(world: MPI) -> None:
         if not told or world.rank == 0:
             former(kind, error, at)
         if not told:
-            sys.stderr.flush()
-            world._comm.Abort(130 if isinstance(error, KeyboardInterrupt) else 1)
+            world.abort(130 if isinstance(error, KeyboardInterrupt) else 1)
 
     sys.excepthook = hook

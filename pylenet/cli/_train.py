@@ -8,15 +8,19 @@ import math
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core, _files, _threads
 from .._recipes import AUGMENTED_1998, COMPARED, MODERN_RECIPES, NAMED_RECIPES, RECIPES, Recipe
 from ..benchmark.machine import processor
 from . import _data, _options, _output, _plots, _seeds
 from ._training import Planned, Training
+
+if TYPE_CHECKING:
+    from ..distributed import MPI
 
 SIZE = (28, 28)  # of the images that the LeNets take
 RESULTS = "results.json"
@@ -78,6 +82,12 @@ def add(commands: Any) -> None:
         "thread each, and tell their mean and standard deviation",
     )
     command.add_argument(
+        "--mpi",
+        action="store_true",
+        help="under mpirun: its processes share the images of each step, or with --seeds the "
+        "seeds; --threads are those of each; needs mpi4py (pylenet[mpi])",
+    )
+    command.add_argument(
         "--out",
         type=Path,
         default=Path("pylenet-out"),
@@ -114,6 +124,19 @@ def train(options: argparse.Namespace) -> None:
         _plots.check()
     if options.threads is not None:
         _threads.set_num_threads(options.threads)
+    if not options.mpi:
+        _train(recipes, options, None)
+        return
+    from . import _ranks
+
+    with _ranks.joined() as world:
+        if world.rank > 0:
+            options.quiet, options.plots = True, False
+        _train(recipes, options, world)
+
+
+def _train(recipes: Mapping[str, Recipe], options: argparse.Namespace, world: MPI | None) -> None:
+    leads = world is None or world.rank == 0  # else what is told and written is another's
     setting = {
         "recipe": options.recipe,
         "distort": options.distort,
@@ -123,15 +146,22 @@ def train(options: argparse.Namespace) -> None:
         "cpu": processor(),
         "version": _core.__version__,
     }
+    if world is not None:
+        setting["ranks"] = world.ranks
     planned = _planned(recipes, options)
     paths = [one.path(options.out) for one in planned]
     results_path = options.out / RESULTS
     drawn = _plots.files(options.out, recipes) if options.plots else []
     written = [*paths, results_path, *drawn]
-    _check_writable(options.out, written)
-    for path in written:
-        _files.sweep(path, 0)
-    data = _data.load(options.data, SIZE, options.transpose)
+    if leads:
+        _check_writable(options.out, written)
+        for path in written:
+            _files.sweep(path, 0)
+
+    def load() -> _data.Data:
+        return _data.load(options.data, SIZE, options.transpose)
+
+    data = load() if world is None else world.shared(load)
     classes = len(data.class_names)
     setting = {"data": data.name, "classes": classes, **setting}
 
@@ -145,7 +175,8 @@ def train(options: argparse.Namespace) -> None:
     there = {path: _data.of_model(path) for path in others}
     if not resumed:
         there[results_path] = _data.of_results(results_path)
-    _check_same_data(options.data, data.name, there)
+    if leads:
+        _check_same_data(options.data, data.name, there)
     if data.on_their_side:
         warnings.warn(
             f"EMNIST's images lie on their side, got --data {options.data} without --transpose",
@@ -157,14 +188,14 @@ def train(options: argparse.Namespace) -> None:
 
     try:
         if options.seeds is not None:
-            rows = _train_seeds(trainings, setting, results_path, options)
+            rows = _train_seeds(trainings, setting, results_path, options, world)
         else:
-            rows = _train_in_turn(trainings, numbered, data, setting, results_path, options)
+            rows = _train_in_turn(trainings, numbered, data, setting, results_path, options, world)
     except KeyboardInterrupt:
         if any(training.backup.there for training in trainings):
             raise KeyboardInterrupt("the same command with --resume goes on from here") from None
         raise
-    for training in trainings:
+    for training in trainings if leads else ():
         training.backup.delete()
     if not options.quiet:
         _output.print_table(rows)
@@ -181,12 +212,15 @@ def _train_in_turn(
     setting: Mapping[str, Any],
     results_path: Path,
     options: argparse.Namespace,
+    world: MPI | None,
 ) -> list[tuple[str, ...]]:
     """One after the other, each on all threads; the rows of the final table."""
     results: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [HEAD]
     for training in trainings:
-        model, augmentation, figures = training.run(tell=not options.quiet)
+        model, augmentation, figures = training.run(tell=not options.quiet, distribute=world)
+        if not figures:
+            continue  # another rank's
         if not options.quiet:
             print()
         results.append({"model": training.model, **setting, "date": _now(), **figures})
@@ -205,9 +239,11 @@ def _train_seeds(
     setting: Mapping[str, Any],
     results_path: Path,
     options: argparse.Namespace,
+    world: MPI | None,
 ) -> list[tuple[str, ...]]:
-    """Side by side, each on a thread of its own; the rows of the final table."""
+    """Side by side, each on a thread of its own, or rank by rank; the rows of the final table."""
     threads = _seeds.available_threads()
+    rank, ranks = (0, 1) if world is None else (world.rank, world.ranks)
     setting = {**setting, "threads": threads}
     del setting["seed"]
     runs: dict[str, dict[int, dict[str, Any]]] = {training.model: {} for training in trainings}
@@ -226,12 +262,23 @@ def _train_seeds(
     def finished(training: Training, figures: dict[str, Any]) -> None:
         shared[training.model] = {"date": _now(), "epochs": figures.pop("epochs")}
         runs[training.model][training.seed] = figures
-        _write(results_path, results())
+        if rank == 0:
+            _write(results_path, results())
 
     if not options.quiet:
         first, last = options.seed, options.seed + options.seeds - 1
-        print(f"{' and '.join(runs)}, seeds {first} to {last}, on {threads} threads", flush=True)
-    _seeds.train(trainings, threads, finished, quiet=options.quiet)
+        each = f"{ranks} ranks, each with {threads}" if ranks > 1 else str(threads)
+        print(f"{' and '.join(runs)}, seeds {first} to {last}, on {each} threads", flush=True)
+    if own := trainings[rank::ranks]:
+        with _apart(world):
+            _seeds.train(own, threads, finished, quiet=options.quiet)
+    if world is not None:
+        for other_shared, other_runs in world.gather((shared, runs)):
+            shared |= other_shared
+            for model, by_seed in other_runs.items():
+                runs[model] |= by_seed
+        if rank == 0:
+            _write(results_path, results())
     rows: list[tuple[str, ...]] = [HEAD_OF_SEEDS]
     for result in results():
         model, epochs = result["model"], result["epochs"]
@@ -240,6 +287,14 @@ def _train_seeds(
         stds = (f"{result[f'test_{name}_std']:.4f}" for name in ("loss", "accuracy"))
         rows.append((model, "std", "", "", *stds))
     return rows
+
+
+def _apart(world: MPI | None) -> AbstractContextManager[None]:
+    if world is None:
+        return nullcontext()
+    from . import _ranks
+
+    return _ranks.apart(world)
 
 
 def _now() -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..callbacks import ModelCheckpoint
 from ..models import Sequential
 from . import _data
 from ._backup import Backup
+
+if TYPE_CHECKING:
+    from ..distributed import MPI
 
 Figures = dict[str, Any]
 
@@ -87,17 +90,24 @@ class Training:
         return model
 
     def run(
-        self, callbacks: Sequence[Callback] = (), *, tell: bool = False
+        self,
+        callbacks: Sequence[Callback] = (),
+        *,
+        tell: bool = False,
+        distribute: MPI | None = None,
     ) -> tuple[Sequential, RandomAffine | None, Figures]:
         """The trained model, which is saved; its augmentation; and its figures.
 
         These are epochs, seconds of training alone, test loss and accuracy, and the history of all
         epochs: the test images are looked at after each, and nothing depends on what they show.
-        All is drawn from the seed, by this thread alone. tell: whether to print. Raises ValueError,
+        All is drawn from the seed, by this thread alone. tell: whether to print. distribute: the
+        ranks that train it together, of which rank 0 has figures, and saves. Raises ValueError,
         with the title, where `fit` does, and where the test loss is not finite.
         """
         try:
-            model, augmentation = self._trained(callbacks, tell)
+            model, augmentation = self._trained(callbacks, tell, distribute)
+            if distribute is not None and distribute.rank > 0:
+                return model, augmentation, {}
             last = self.backup.history[-1]
             if not math.isfinite(last["val_loss"]):
                 raise ValueError(
@@ -116,7 +126,7 @@ class Training:
         return model, augmentation, figures
 
     def _trained(
-        self, callbacks: Sequence[Callback], tell: bool
+        self, callbacks: Sequence[Callback], tell: bool, distribute: MPI | None
     ) -> tuple[Sequential, RandomAffine | None]:
         with _random.drawing_from(np.random.default_rng(self.seed)):
             model = self.compiled()
@@ -135,5 +145,6 @@ class Training:
                 callbacks=[*callbacks, ModelCheckpoint(self.path), self.backup],
                 validation_data=self._test,
                 augmentation=augmentation,
+                distribute=distribute,
             )
         return model, augmentation

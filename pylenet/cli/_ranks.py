@@ -1,0 +1,67 @@
+"""`pylenet train --mpi`: the same command on many processes, of which rank 0 speaks and writes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from ..distributed import MPI, RankError
+
+INTERRUPTED, ERROR = 130, 2
+
+
+@contextmanager
+def joined() -> Iterator[MPI]:
+    """All ranks go through the block, and leave it alike; rank 0 tells the error.
+
+    mpirun ends ranks by SIGTERM when Ctrl-C is pressed: that is Ctrl-C for each of them. Raises
+    ValueError without mpi4py.
+    """
+    try:
+        world = MPI()
+    except ImportError as error:
+        raise ValueError(f"--mpi: {error}") from None
+    former = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if world.rank > 0:
+            warnings.simplefilter("ignore")  # rank 0 warns of the same
+        with world.together():
+            yield world
+    except BaseException as error:
+        if world.rank > 0:
+            raise SystemExit(
+                INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR
+            ) from None
+        if isinstance(error, RankError):
+            raise ValueError(str(error)) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
+def apart(world: MPI | None) -> Iterator[None]:
+    """A block in which ranks do not meet: the first error on one ends all, and is told there."""
+    try:
+        yield
+    except BaseException as error:
+        if world is None or world.ranks == 1:
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            text, code = (
+                "interrupted: the same command with --resume goes on from here",
+                INTERRUPTED,
+            )
+        else:
+            text, code = f"error: rank {world.rank}: {error}", ERROR
+        if world.rank == 0 or code != INTERRUPTED:
+            print(f"pylenet: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+        world.abort(code)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
