@@ -37,6 +37,7 @@ SPINS = 200  # looks at a request before others get the processor
 YIELDS = 2000  # of those, before it is looked at only now and then
 NAP_SECONDS = 50e-6
 LINE = 64  # bytes: no two ranks write to the same cache line's array
+ALARM = 1  # the tag of a message that says no more
 PIECE = 1 << 30  # bytes in one message, which counts in 32 bits
 
 # What a meeting is for.
@@ -99,6 +100,24 @@ class MPI:
 
     def __repr__(self) -> str:
         return f"MPI()  # rank {self.rank} of {self.ranks}"
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within `together`, a long block in which ranks do not meet: each must `look`."""
+        try:
+            yield
+        except BaseException as error:
+            if error is not self.told:
+                for rank in range(self.ranks):
+                    if rank != self.rank:
+                        self._comm.isend(None, rank, ALARM)
+            raise
+
+    def look(self) -> None:
+        """Raise RankError or KeyboardInterrupt where another rank has left `apart` by an error."""
+        if self._comm.iprobe(tag=ALARM):
+            self._comm.recv(tag=ALARM)
+            self._meet(WAIT, 0)
 
     def abort(self, code: int) -> NoReturn:
         """End all ranks at once, wherever they are."""

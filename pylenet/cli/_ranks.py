@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,26 +40,6 @@ def joined() -> Iterator[MPI]:
         raise
     finally:
         signal.signal(signal.SIGTERM, former)
-
-
-@contextmanager
-def apart(world: MPI | None) -> Iterator[None]:
-    """A block in which ranks do not meet: the first error on one ends all, and is told there."""
-    try:
-        yield
-    except BaseException as error:
-        if world is None or world.ranks == 1:
-            raise
-        if isinstance(error, KeyboardInterrupt):
-            text, code = (
-                "interrupted: the same command with --resume goes on from here",
-                INTERRUPTED,
-            )
-        else:
-            text, code = f"error: rank {world.rank}: {error}", ERROR
-        if world.rank == 0 or code != INTERRUPTED:
-            print(f"pylenet: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
-        world.abort(code)
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:

@@ -71,20 +71,27 @@ def train(
     finished: Callable[[Training, Figures], None],
     *,
     quiet: bool,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """Carry out the trainings, as many at a time as there are threads, and tell of each.
 
     finished: called in this thread, as soon as a training is over, with its figures. Where threads
-    are left over, each training gets several. The first error ends all, and is raised; so does
-    Ctrl-C. Nothing is kept of an epoch that is cut short.
+    are left over, each training gets several. look: called ten times a second; it may raise. The
+    first error ends all, and is raised; so does Ctrl-C. Nothing is kept of an epoch that is cut
+    short.
     """
     at_once = min(threads, len(trainings))
     stop = _Stop()
     progress = _Progress(trainings, quiet=quiet)
+
+    def between() -> None:
+        progress.draw()
+        look()
+
     with _threads_each(threads // at_once), ThreadPoolExecutor(at_once) as pool:
         try:
             running = {pool.submit(_figures, training, stop): training for training in trainings}
-            for future in _as_they_end(list(running), progress.draw):
+            for future in _as_they_end(list(running), between):
                 if isinstance(future.exception(), _Stopped):
                     continue  # the error that stopped it comes, too
                 training, figures = running[future], future.result()

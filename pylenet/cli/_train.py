@@ -8,7 +8,6 @@ import math
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,7 +242,7 @@ def _train_seeds(
 ) -> list[tuple[str, ...]]:
     """Side by side, each on a thread of its own, or rank by rank; the rows of the final table."""
     threads = _seeds.available_threads()
-    rank, ranks = (0, 1) if world is None else (world.rank, world.ranks)
+    ranks, leads = (1, True) if world is None else (world.ranks, world.rank == 0)
     setting = {**setting, "threads": threads}
     del setting["seed"]
     runs: dict[str, dict[int, dict[str, Any]]] = {training.model: {} for training in trainings}
@@ -262,22 +261,24 @@ def _train_seeds(
     def finished(training: Training, figures: dict[str, Any]) -> None:
         shared[training.model] = {"date": _now(), "epochs": figures.pop("epochs")}
         runs[training.model][training.seed] = figures
-        if rank == 0:
+        if leads:
             _write(results_path, results())
 
     if not options.quiet:
         first, last = options.seed, options.seed + options.seeds - 1
         each = f"{ranks} ranks, each with {threads}" if ranks > 1 else str(threads)
         print(f"{' and '.join(runs)}, seeds {first} to {last}, on {each} threads", flush=True)
-    if own := trainings[rank::ranks]:
-        with _apart(world):
-            _seeds.train(own, threads, finished, quiet=options.quiet)
-    if world is not None:
+    if world is None:
+        _seeds.train(trainings, threads, finished, quiet=options.quiet)
+    else:
+        if own := trainings[world.rank :: world.ranks]:
+            with world.apart():
+                _seeds.train(own, threads, finished, quiet=options.quiet, look=world.look)
         for other_shared, other_runs in world.gather((shared, runs)):
             shared |= other_shared
             for model, by_seed in other_runs.items():
                 runs[model] |= by_seed
-        if rank == 0:
+        if leads:
             _write(results_path, results())
     rows: list[tuple[str, ...]] = [HEAD_OF_SEEDS]
     for result in results():
@@ -287,14 +288,6 @@ def _train_seeds(
         stds = (f"{result[f'test_{name}_std']:.4f}" for name in ("loss", "accuracy"))
         rows.append((model, "std", "", "", *stds))
     return rows
-
-
-def _apart(world: MPI | None) -> AbstractContextManager[None]:
-    if world is None:
-        return nullcontext()
-    from . import _ranks
-
-    return _ranks.apart(world)
 
 
 def _now() -> str:

@@ -69,3 +69,9 @@ def runs(number):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def numbers(process):
+    """The process numbers of the ranks that mpirun has started."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return sorted(map(int, children))
