@@ -233,6 +233,20 @@ inline void transform_rows(float* u, const float* kernel, int rows, std::size_t 
     });
 }
 
+// to [column][row], from [row][column].
+inline void transpose_channels(float* to, const float* from, int rows, int columns) {
+  for (int r = 0; r < rows; r += kLanes)
+    for (int c = 0; c < columns; c += kLanes) {
+      const int height = lanes_left(rows, r), width = lanes_left(columns, c);
+      vec tile[kLanes];
+      for (int i = 0; i < kLanes; i++)
+        tile[i] = i < height ? load_some(from + std::size_t(r + i) * columns + c, width) : vec{};
+      transpose(tile);
+      for (int i = 0; i < width; i++)
+        store_some(to + std::size_t(c + i) * rows + r, tile[i], height);
+    }
+}
+
 // Calls f(Transform) for the kernel's width.
 template <class F>
 inline void with_transform(const ConvShape& s, F f) {
@@ -254,12 +268,9 @@ inline void weights(float* u, float* scratch, const float* kernel, const ConvSha
     if (!both_ways) return;
     float* turned = scratch;
     for (int row = rows; row-- > 0;)
-      for (int kw = 0; kw < T::kTaps; kw++, turned += size) {
-        const float* tap = kernel + (row * T::kTaps + kw) * size;
-        for (int ic = 0; ic < s.in_channels; ic++)
-          for (int oc = 0; oc < s.out_channels; oc++)
-            turned[std::size_t(oc) * s.in_channels + ic] = *tap++;
-      }
+      for (int kw = 0; kw < T::kTaps; kw++, turned += size)
+        transpose_channels(turned, kernel + (row * T::kTaps + kw) * size, s.in_channels,
+                           s.out_channels);
     transform_rows<T>(u + kernel_floats(s), scratch, rows, size);
   });
 }

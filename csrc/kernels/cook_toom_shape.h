@@ -50,6 +50,7 @@ inline int gradient_rows(const ConvShape& s) {
 // One image alone: positions, from one tile of a row of input points to the same tile of the next.
 // One channel is transformed row after row, all columns at once, and has an unused tile a row.
 inline int row_positions(const ConvShape& s) { return tiles(s) + (s.in_channels == 1); }
+constexpr int kMostPlaces = 16;  // tiles whose sums are taken together
 // Floats at one point.
 inline std::size_t input_point(const ConvShape& s) {
   return std::size_t(s.in_height) * row_positions(s) * s.in_channels + kSlack;
@@ -73,7 +74,8 @@ inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
   const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
   if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
   const int rows = s.out_height + 2 * (s.kernel_height - 1);
-  return n * output_point(s, rows) + columns * (s.in_channels + kSlack);
+  const int together = tiles(s) < kMostPlaces ? kMostPlaces / tiles(s) : 1;
+  return n * output_point(s, rows) + together * columns * (s.in_channels + kSlack);
 }
 inline std::size_t backward_kernel_scratch(const ConvShape& s, int lanes) {
   const std::size_t n = points(s);

@@ -19,10 +19,10 @@ namespace {
 namespace single {
 
 // Rows of an image [row][column][channel] at the points; columns past a row's end are zero. Op:
-// T::Input or T::Spread. point: floats from one to the next.
-template <class T, class Op>
+// T::Input or T::Spread. point: floats from one to the next. see(values): called with each tile.
+template <class T, class Op, class See>
 inline void cook_toom_rows(float* r, std::size_t point, const float* image, int channels, int rows,
-                           int width, int tiles) {
+                           int width, int tiles, See see) {
   for (int row = 0; row < rows; row++, image += std::size_t(width) * channels)
     for (int t = 0; t < tiles; t++, r += channels) {
       const int column = t * cook_toom::kOutputs, left = width - column;
@@ -37,11 +37,18 @@ inline void cook_toom_rows(float* r, std::size_t point, const float* image, int 
           for (int k = 0; k < Op::kFrom; k++)
             values[k] = k < left ? load_unaligned(from + k * channels) : vec{};
         }
+        see(values);
         Op::apply(points, values);
         PYLENET_UNROLL
         for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + c, points[k]);
       }
     }
+}
+
+template <class T, class Op>
+inline void cook_toom_rows(float* r, std::size_t point, const float* image, int channels, int rows,
+                           int width, int tiles) {
+  cook_toom_rows<T, Op>(r, point, image, channels, rows, width, tiles, [](const vec*) {});
 }
 
 struct EverySecond {
@@ -130,7 +137,8 @@ inline void cook_toom_places(vec* sums, const float* values, std::size_t row, co
   for (int i = 0; i < N; i++) sums[i] = acc[i];
 }
 
-constexpr int kPlaces = kRegisters == 32 ? 16 : 8;  // of one image that are summed together
+constexpr int kPlaces =
+    kRegisters == 32 ? cook_toom::kMostPlaces : 8;  // of one image that are summed together
 
 // The same for `count` places, kPlaces at most.
 template <bool PAIR>
@@ -142,12 +150,48 @@ __attribute__((noinline)) void cook_toom_some(vec* sums, int count, const float*
                                            channels);
   int i = 0;
   const std::size_t next = PAIR ? 2 : channels;
+  if constexpr (kPlaces > 8)
+    for (; i + 8 <= count; i += 8)
+      cook_toom_places<PAIR, 8>(sums + i, values + i * next, row, weights, outputs, start, rows,
+                                channels);
   for (; i + 4 <= count; i += 4)
     cook_toom_places<PAIR, 4>(sums + i, values + i * next, row, weights, outputs, start, rows,
                               channels);
   for (; i < count; i++)
     cook_toom_places<PAIR, 1>(sums + i, values + i * next, row, weights, outputs, start, rows,
                               channels);
+}
+
+// The same for a few places at POINTS points: so many sums that none waits for the one before.
+// value_point, weight_point: floats from a point to the next. start: at the first point.
+template <int POINTS, int N>
+inline __attribute__((always_inline)) void cook_toom_few(vec (*sums)[kPlaces], const float* values,
+                                                         std::size_t value_point, std::size_t row,
+                                                         const float* weights,
+                                                         std::size_t weight_point, int outputs,
+                                                         int rows, int channels) {
+  vec acc[POINTS][N];
+  PYLENET_UNROLL
+  for (int k = 0; k < POINTS; k++) {
+    PYLENET_UNROLL
+    for (int i = 0; i < N; i++) acc[k][i] = vec{};
+  }
+  for (int kh = 0; kh < rows; kh++, values += row) PYLENET_ROLLED
+  for (int c = 0; c < channels; c++, weights += outputs) {
+    PYLENET_UNROLL
+    for (int k = 0; k < POINTS; k++) {
+      const vec w = load_unaligned(weights + k * weight_point);
+      const float* value = values + k * value_point + c;
+      PYLENET_UNROLL
+      for (int i = 0; i < N; i++)
+        acc[k][i] = fma(splat(value[std::size_t(i) * channels]), w, acc[k][i]);
+    }
+  }
+  PYLENET_UNROLL
+  for (int k = 0; k < POINTS; k++) {
+    PYLENET_UNROLL
+    for (int i = 0; i < N; i++) sums[k][i] = acc[k][i];
+  }
 }
 
 using lanes::cook_toom_weights;
@@ -245,6 +289,7 @@ inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float
   const int around = s.kernel_height - 1, rows = s.out_height + 2 * around;
   const std::size_t out_point = cook_toom::output_point(s, rows);
   const std::size_t row = std::size_t(tiles) * out;
+  const std::size_t kernel_point = std::size_t(s.kernel_height) * in * out;
   for (int k = 0; k < kPoints; k++) {
     float* zeros = scratch + k * out_point;
     std::memset(zeros, 0, around * row * sizeof(float));
@@ -255,26 +300,45 @@ inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float
   for (int k = 0; k < kPoints; k++)  // the last vector may have run over
     std::memset(scratch + k * out_point + (around + s.out_height) * row, 0, kSlack * sizeof(float));
   const std::size_t stride = in + kSlack;
-  float* columns = scratch + kPoints * out_point;  // of a row of dx with its padding
+  float* columns = scratch + kPoints * out_point;  // of rows of dx with their padding
   vec sums[kPoints][kPlaces];
-  for (int ih = top; ih < top + height; ih++) {
+  const std::size_t row_columns = (kTile * tiles + kOverlap) * stride;
+  int rows_now = 1;  // of dx that the same kernel rows reach: with all their tiles at once
+  for (int ih = top; ih < top + height; ih += rows_now) {
     const KernelRows reaching = rows_reaching(s, ih);
     const int first = s.kernel_height - reaching.end, count = reaching.end - reaching.begin;
+    for (rows_now = 1; (rows_now + 1) * tiles <= kPlaces && ih + rows_now < top + height;
+         rows_now++) {
+      const KernelRows next = rows_reaching(s, ih + rows_now);
+      if (next.begin != reaching.begin || next.end != reaching.end) break;
+    }
     for (int ic = 0; ic < in; ic += kLanes)
-      for (int t = 0; t < tiles; t += kPlaces) {
-        const int places = tiles - t < kPlaces ? tiles - t : kPlaces;
-        for (int k = 0; k < kPoints; k++)
-          cook_toom_some<false>(
-              sums[k], places, scratch + k * out_point + (ih + first) * row + std::size_t(t) * out,
-              row, turned + (std::size_t(k) * s.kernel_height + first) * in * out + ic, in, vec{},
-              count, out);
+      for (int p = 0; p < rows_now * tiles; p += kPlaces) {
+        const int left_over = rows_now * tiles - p;
+        const int places = left_over < kPlaces ? left_over : kPlaces;
+        const float* values = scratch + (ih + first) * row + std::size_t(p) * out;
+        const float* weights = turned + std::size_t(first) * in * out + ic;
+        const auto few = [&](auto n) __attribute__((always_inline)) {
+          for (int k = 0; k < kPoints; k += kPoints / 2)
+            cook_toom_few<kPoints / 2, n>(sums + k, values + k * out_point, out_point, row,
+                                          weights + k * kernel_point, kernel_point, in, count, out);
+        };
+        if (places == 2)
+          few(cook_toom::Constant<2>());
+        else if (places == 3)
+          few(cook_toom::Constant<3>());
+        else
+          for (int k = 0; k < kPoints; k++)
+            cook_toom_some<false>(sums[k], places, values + k * out_point, row,
+                                  weights + k * kernel_point, in, vec{}, count, out);
         for (int i = 0; i < places; i++) {
           vec points[kPoints], parts[kPoints];
           PYLENET_UNROLL
           for (int k = 0; k < kPoints; k++) points[k] = sums[k][i];
           T::collect(parts, points);
-          float* tile = columns + std::size_t(t + i) * kTile * stride + ic;
-          if (t + i > 0) {
+          const int t = (p + i) % tiles;
+          float* tile = columns + (p + i) / tiles * row_columns + t * kTile * stride + ic;
+          if (t > 0) {
             PYLENET_UNROLL
             for (int k = 0; k < kOverlap; k++)
               parts[k] = load_unaligned(tile + k * stride) + parts[k];
@@ -283,9 +347,12 @@ inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float
           for (int k = 0; k < kPoints; k++) store_unaligned(tile + k * stride, parts[k]);
         }
       }
-    float* to = dx + std::size_t(ih - top) * width * in;
-    for (int iw = 0; iw < width; iw++)
-      std::memcpy(to + std::size_t(iw) * in, columns + (iw + left) * stride, in * sizeof(float));
+    for (int i = 0; i < rows_now; i++) {
+      const float* from = columns + i * row_columns + left * stride;
+      float* to = dx + std::size_t(ih + i - top) * width * in;
+      for (int iw = 0; iw < width; iw++)
+        std::memcpy(to + std::size_t(iw) * in, from + iw * stride, in * sizeof(float));
+    }
   }
 }
 
@@ -297,8 +364,8 @@ void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const 
   });
 }
 
-// TI input channels from ic on, `n` output channels from oc on.
-template <class T, int TI>
+// TI input channels from ic on, `n` output channels from oc on; PTS points at a time.
+template <class T, int TI, int PTS>
 inline void cook_toom_kernel_tile(float* dkernel, const float* x, const float* dy,
                                   const ConvShape& s, int ic, int oc, int n) {
   constexpr int kPoints = T::kPoints, KH = T::kTaps;
@@ -307,31 +374,29 @@ inline void cook_toom_kernel_tile(float* dkernel, const float* x, const float* d
   const std::size_t out_point = cook_toom::output_point(s, s.out_height);
   const std::size_t row = std::size_t(cook_toom::row_positions(s)) * in;
   vec sums[TI][KH][kPoints];
-  for (int k = 0; k < kPoints; k++) {
-    vec acc[TI][KH];
+  for (int first = 0; first < kPoints; first += PTS) {
+    vec acc[PTS][TI][KH];
     PYLENET_UNROLL
-    for (int i = 0; i < TI; i++) {
-      PYLENET_UNROLL
-      for (int kh = 0; kh < KH; kh++) acc[i][kh] = vec{};
-    }
-    const float* g = dy + k * out_point + oc;
+    for (int i = 0; i < PTS * TI * KH; i++) acc[i / (TI * KH)][i / KH % TI][i % KH] = vec{};
+    const float* g = dy + first * out_point + oc;
     for (int oh = 0; oh < s.out_height; oh++) {
-      const float* values = x + k * in_point + oh * row + ic;
+      const float* values = x + first * in_point + oh * row + ic;
       for (int t = 0; t < tiles; t++, g += out, values += in) {
-        const vec gv = load_unaligned(g);
         PYLENET_UNROLL
-        for (int kh = 0; kh < KH; kh++) {
+        for (int k = 0; k < PTS; k++) {
+          const vec gv = load_unaligned(g + k * out_point);
           PYLENET_UNROLL
-          for (int i = 0; i < TI; i++)
-            acc[i][kh] = fma(splat(values[kh * row + i]), gv, acc[i][kh]);
+          for (int kh = 0; kh < KH; kh++) {
+            PYLENET_UNROLL
+            for (int i = 0; i < TI; i++)
+              acc[k][i][kh] = fma(splat(values[k * in_point + kh * row + i]), gv, acc[k][i][kh]);
+          }
         }
       }
     }
     PYLENET_UNROLL
-    for (int i = 0; i < TI; i++) {
-      PYLENET_UNROLL
-      for (int kh = 0; kh < KH; kh++) sums[i][kh][k] = acc[i][kh];
-    }
+    for (int i = 0; i < PTS * TI * KH; i++)
+      sums[i / KH % TI][i % KH][first + i / (TI * KH)] = acc[i / (TI * KH)][i / KH % TI][i % KH];
   }
   const std::size_t tap = std::size_t(in) * out;
   for (int i = 0; i < TI; i++)
@@ -345,32 +410,47 @@ inline void cook_toom_kernel_tile(float* dkernel, const float* x, const float* d
     }
 }
 
+// dbias: null, or for as many channels as a vector has at most.
 template <class T>
-inline void cook_toom_backward_kernel_taps(float* dkernel, float* scratch, const float* x,
-                                           const float* dy, const ConvShape& s) {
-  constexpr int kChannels = kRegisters == 32 ? 4 : 2;
+inline void cook_toom_backward_kernel_taps(float* dkernel, float* dbias, float* scratch,
+                                           const float* x, const float* dy, const ConvShape& s) {
+  constexpr int kChannels = kRegisters == 32 ? 3 : 2;
   const std::size_t in_point = cook_toom::input_point(s);
   float* spread = scratch + T::kPoints * in_point;
   cook_toom_input<T>(scratch, in_point, spread, x, s);
-  cook_toom_rows<T, typename T::Spread>(spread, cook_toom::output_point(s, s.out_height), dy,
-                                        s.out_channels, s.out_height, s.out_width,
-                                        cook_toom::tiles(s));
+  const auto spread_rows = [&](auto see) {
+    cook_toom_rows<T, typename T::Spread>(spread, cook_toom::output_point(s, s.out_height), dy,
+                                          s.out_channels, s.out_height, s.out_width,
+                                          cook_toom::tiles(s), see);
+  };
+  if (dbias) {
+    vec sum{};
+    spread_rows([&](const vec* values) {
+      PYLENET_UNROLL
+      for (int k = 0; k < cook_toom::kOutputs; k++) sum += values[k];
+    });
+    store_some(dbias, sum, s.out_channels);
+  } else {
+    spread_rows([](const vec*) {});
+  }
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     const int n = lanes_left(s.out_channels, oc);
     int ic = 0;
     for (; ic + kChannels <= s.in_channels; ic += kChannels)
-      cook_toom_kernel_tile<T, kChannels>(dkernel, scratch, spread, s, ic, oc, n);
+      cook_toom_kernel_tile<T, kChannels, 1>(dkernel, scratch, spread, s, ic, oc, n);
     for (; ic < s.in_channels; ic++)
-      cook_toom_kernel_tile<T, 1>(dkernel, scratch, spread, s, ic, oc, n);
+      cook_toom_kernel_tile<T, 1, 2>(dkernel, scratch, spread, s, ic, oc, n);
   }
 }
 
 void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, const float* x,
                                const float* dy, const ConvShape& s) {
+  const bool with_kernel = s.out_channels <= kLanes;  // the bias's gradient, which waits for itself
   cook_toom::with_transform(s, [&](auto transform) {
-    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, scratch, x, dy, s);
+    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, with_kernel ? dbias : nullptr,
+                                                        scratch, x, dy, s);
   });
-  if (!dbias) return;
+  if (!dbias || with_kernel) return;
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     vec sum{};
     const float* g = dy + oc;
