@@ -89,6 +89,12 @@ class Conv2D final : public SummedLayer {
   double cost() const override {
     return double(size_of(out)) * in.channels * shape_.kernel_height * shape_.kernel_width;
   }
+  double multiplications(Pass pass) const override {
+    const bool fast = pass == Pass::kForward         ? fast_.forward
+                      : pass == Pass::kInputGradient ? fast_.backward_input
+                                                     : fast_.backward_kernel;
+    return fast ? cook_toom_products(shape_) : cost();
+  }
 
  private:
   Conv2D(const Settings& settings, Shape in, std::size_t offset, const Slide& slide)

@@ -1,5 +1,7 @@
 #include "layers/cook_toom.h"
 
+#include "kernels/cook_toom_shape.h"
+
 namespace pylenet {
 
 // How many times as long the direct kernels take, on one core of a Xeon with AVX-512 and with its
@@ -31,6 +33,11 @@ FastConvolution cook_toom_pays(const ConvShape& s) {
   const bool many = (s.kernel_width == 5 && in >= 3) ||
                     (s.kernel_width == 3 && in >= kFewChannels && out >= kFewChannels);
   return {first || many, many, first || many};
+}
+
+double cook_toom_products(const ConvShape& s) {
+  return double(cook_toom::points(s)) * cook_toom::tiles(s) * s.out_height * s.kernel_height *
+         s.in_channels * s.out_channels;
 }
 
 }  // namespace pylenet

@@ -12,4 +12,7 @@ struct FastConvolution {
 // What of a convolution of this shape takes less time by Cook-Toom's algorithm.
 FastConvolution cook_toom_pays(const ConvShape& s);
 
+// The products of a pass on one image, the same number for each pass; without those of transforms.
+double cook_toom_products(const ConvShape& s);
+
 }  // namespace pylenet

@@ -40,6 +40,22 @@ def test_a_profile_has_each_layer_s_time_and_work(build, isa):
             assert np.array_equal(kept, weight)
 
 
+@pytest.mark.parametrize("build", [lenet5_classic, lenet5_modern])
+def test_a_profile_counts_the_multiplications_that_cook_toom_s_algorithm_does(build):
+    former = _core.active_convolution()
+    _core.set_convolution("cook_toom")
+    try:
+        layers = profile(build(), 1, 1)["layers"]
+    finally:
+        _core.set_convolution(former)
+    done = {phase: [m for m in (layer[phase][2] for layer in layers) if m] for phase in PHASES}
+    c1 = 8 * 6 * 24 * 5 * 1 * 6  # points, tiles of a row, rows, rows of a kernel, channels
+    c3 = 8 * 2 * 8 * 5 * 6 * 16
+    assert done["forward"] == [c1, c3, 30720, 10080, 840]
+    assert done["backward"] == [c1, 2 * c3, 30720, 10080, 840]
+    assert done["update"] == [30720, 10080, 840]
+
+
 @pytest.mark.parametrize(("images", "repeats"), [(0, 1), (17, 1), (1, 0)])
 def test_a_profile_of_no_or_too_many_images_is_refused(images, repeats):
     with pytest.raises(ValueError, match="x must hold from 1 to|repeats must be at least 1"):
