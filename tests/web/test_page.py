@@ -41,8 +41,8 @@ def predict(page, name, pixels):
 
 
 def baseline(model, x):
-    """What PYLENET_ISA=baseline gives."""
-    network = model.graph.network(isa="baseline")
+    """What PYLENET_ISA=baseline and PYLENET_CONVOLUTION=direct give."""
+    network = model.graph.network(isa="baseline", convolution="direct")
     y = np.empty((len(x), *model.output_shape[1:]), np.float32)
     network.predict(y, model.parameters, x.reshape(len(x), *model.graph.input_shape), 1)
     return y

@@ -160,7 +160,7 @@ def expected(
     isas = [isa for isa in _core.available_isas() if fuses(isa) == fused]
     if not isas:
         return None
-    network = model.graph.network(isa=isas[-1])
+    network = model.graph.network(isa=isas[-1], convolution="direct")
     outputs = tuple(size or 0 for size in model.output_shape[1:])
     y = np.empty((len(images), *outputs), np.float32)
     x = np.ascontiguousarray(images).reshape(len(images), *model.graph.input_shape)
