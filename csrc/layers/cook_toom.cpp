@@ -5,24 +5,25 @@
 namespace pylenet {
 
 // How many times as long the direct kernels take, on one core of a Xeon with AVX-512 and with its
-// AVX2: forward; gradient of the input; of the kernel. (Lanes; one image alone behaves alike.)
+// AVX2: forward; gradient of the input; of the kernel; and of one image alone, forward and both
+// gradients.
 //
-//   in -> out channels, rows of outputs   forward      input        kernel
-//   5 x 5    1 ->  6, 24 (LeNet's C1)     1.2  1.6                  1.1  1.4
-//   5 x 5    6 -> 16,  8 (LeNet's C3)     1.6  2.0     1.9  2.0     1.3  1.5
-//   5 x 5    3 ->  6, 28                  1.3  1.9     1.0  2.0     1.3  1.5
-//   5 x 5    6 -> 16, 10                  1.5  1.9     1.8  2.1     1.0  1.4
-//   5 x 5    6 -> 16, 26                  1.6  1.7     1.8  2.3     1.3  1.6
-//   5 x 5   20 -> 50,  8                  2.2  1.9     2.5  3.2     1.1  1.7
-//   3 x 3   32 -> 64, 11                  1.9  2.3     2.4  2.6     1.3  1.5
-//   3 x 3   32 -> 64, 24                  1.9  2.3     1.8  2.9     1.6  1.9
+//   in -> out channels, rows of outputs   forward   input      kernel     one: forward  back
+//   5 x 5    1 ->  6, 24 (LeNet's C1)     1.2  1.6             1.1  1.4   0.8  1.7   1.0  1.4
+//   5 x 5    6 -> 16,  8 (LeNet's C3)     1.6  2.0  1.9  2.0   1.3  1.5   1.8  4.0   1.3  3.2
+//   5 x 5    3 ->  6, 28                  1.3  1.9  1.0  2.0   1.3  1.5   1.6  2.7   1.2  3.2
+//   5 x 5    6 -> 16, 10                  1.5  1.9  1.8  2.1   1.0  1.4   1.9  4.2   1.0  2.8
+//   5 x 5    6 -> 16, 26                  1.6  1.7  1.8  2.3   1.3  1.6   2.0  4.5   1.3  2.6
+//   5 x 5   20 -> 50,  8                  2.2  1.9  2.5  3.2   1.1  1.7   2.5  6.1   2.2  3.1
+//   3 x 3   32 -> 64, 11                  1.9  2.3  2.4  2.6   1.3  1.5   2.5  5.4   2.1  2.1
+//   3 x 3   32 -> 64, 24                  1.9  2.3  1.8  2.9   1.6  1.9   1.9  4.5   2.3  1.9
 //
 // It does not pay where a sum has few terms or few outputs share what was transformed:
 //
-//   5 x 5    1 -> 20, 24                  0.8  1.4                  0.9  1.5
-//   5 x 5    1 ->  6, 60                  0.8  1.5                  1.0  1.4
-//   3 x 3    1 -> 32, 26                  0.6  1.0                  1.2  1.2
-//   3 x 3   64 -> 64,  3                  1.2  1.1     2.0  1.6     0.7  0.9
+//   5 x 5    1 -> 20, 24                  0.8  1.4             0.9  1.5
+//   5 x 5    1 ->  6, 60                  0.8  1.5             1.0  1.4
+//   3 x 3    1 -> 32, 26                  0.6  1.0             1.2  1.2
+//   3 x 3   64 -> 64,  3                  1.2  1.1  2.0  1.6   0.7  0.9
 FastConvolution cook_toom_pays(const ConvShape& s) {
   constexpr int kLeastWidth = 8, kMostWidth = 32, kFewChannels = 16;
   if (s.stride_height != 1 || s.stride_width != 1 || s.kernel_height != s.kernel_width ||

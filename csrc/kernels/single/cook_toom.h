@@ -196,14 +196,11 @@ inline __attribute__((always_inline)) void cook_toom_few(vec (*sums)[kPlaces], c
 
 using lanes::cook_toom_weights;
 
-// y of the tile at `place`, output channels from oc on, `n` of them.
-template <class T>
-inline void cook_toom_store(float* y, const vec* points, const ConvShape& s, vec floor, int place,
+// The outputs of the tile at `place` into y, output channels from oc on, `n` of them.
+inline void cook_toom_store(float* y, const vec* outputs, const ConvShape& s, vec floor, int place,
                             int oc, int n) {
   const int places = cook_toom::row_positions(s), column = place % places * cook_toom::kOutputs;
   if (column >= s.out_width) return;  // the unused tile
-  vec outputs[cook_toom::kOutputs];
-  T::output(outputs, points);
   float* to = y + (std::size_t(place / places) * s.out_width + column) * s.out_channels + oc;
   const int left = s.out_width - column;
   PYLENET_UNROLL
@@ -215,7 +212,7 @@ inline void cook_toom_store(float* y, const vec* points, const ConvShape& s, vec
 template <class T>
 inline void cook_toom_forward_pairs(float* y, const float* values, const float* u,
                                     const float* bias, const ConvShape& s, vec floor) {
-  constexpr int kPoints = T::kPoints;
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
   const int n = s.out_channels, places = s.out_height * cook_toom::row_positions(s);
   const std::size_t in_point = cook_toom::input_point(s);
   const vec start = bias ? twice(load_some(bias, n)) : vec{};
@@ -227,13 +224,17 @@ inline void cook_toom_forward_pairs(float* y, const float* values, const float* 
                            cook_toom::row_positions(s), u + std::size_t(k) * s.kernel_height * n, n,
                            k == 1 ? start : vec{}, s.kernel_height, 1);
     for (int i = 0; i < pairs; i++) {
-      vec even[kPoints], odd[kPoints];
-      for (int k = 0; k < kPoints; k++) {
-        even[k] = shuffle<EverySecond>(sums[k][i], sums[k][i], EachLane());
-        odd[k] = shuffle<EveryOther>(sums[k][i], sums[k][i], EachLane());
+      vec points[kPoints], both[kTile], even[kTile], odd[kTile];
+      PYLENET_UNROLL
+      for (int k = 0; k < kPoints; k++) points[k] = sums[k][i];
+      T::output(both, points);
+      PYLENET_UNROLL
+      for (int k = 0; k < kTile; k++) {
+        even[k] = shuffle<EverySecond>(both[k], both[k], EachLane());
+        odd[k] = shuffle<EveryOther>(both[k], both[k], EachLane());
       }
-      cook_toom_store<T>(y, even, s, floor, first + 2 * i, 0, n);
-      if (first + 2 * i + 1 < places) cook_toom_store<T>(y, odd, s, floor, first + 2 * i + 1, 0, n);
+      cook_toom_store(y, even, s, floor, first + 2 * i, 0, n);
+      if (first + 2 * i + 1 < places) cook_toom_store(y, odd, s, floor, first + 2 * i + 1, 0, n);
     }
   }
 }
@@ -260,10 +261,11 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
                               u + std::size_t(k) * s.kernel_height * in * out + oc, out,
                               k == 1 ? start : vec{}, s.kernel_height, in);
       for (int i = 0; i < count; i++) {
-        vec points[kPoints];
+        vec points[kPoints], outputs[cook_toom::kOutputs];
         PYLENET_UNROLL
         for (int k = 0; k < kPoints; k++) points[k] = sums[k][i];
-        cook_toom_store<T>(y, points, s, floor, first + i, oc, n);
+        T::output(outputs, points);
+        cook_toom_store(y, outputs, s, floor, first + i, oc, n);
       }
     }
   }
