@@ -4,6 +4,7 @@ PyTorch's convolution kernels are (out, in, kh, kw) and its dense weights (out, 
 channels first; Keras's are ours.
 """
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -15,20 +16,48 @@ from nets import LENETS, compiled, digits, one_hot
 from tolerance import EPS
 
 import pylenet
-from pylenet import layers, ops, optimizers
+from pylenet import _core, layers, ops, optimizers
 from pylenet.models import Sequential
 
 STEPS, BATCH, RATE = 10, 128, 0.1
 
 
 @pytest.fixture(scope="module")
-def training(request):
+def images(request):
     """Images (N, 28, 28) and labels of the first steps: real MNIST, or else made-up digits."""
     try:
         (x, y), _ = request.getfixturevalue("mnist")
     except pytest.skip.Exception:
         x, y = digits(STEPS * BATCH)
     return x[: STEPS * BATCH], y[: STEPS * BATCH].astype(np.int64)
+
+
+@contextlib.contextmanager
+def convolutions_by(algorithm):
+    """In networks that are built meanwhile."""
+    former = _core.active_convolution()
+    _core.set_convolution(algorithm)
+    try:
+        yield
+    finally:
+        _core.set_convolution(former)
+
+
+@pytest.fixture(params=["direct", "cook_toom"])
+def training(request, images):
+    """Images and labels of the first steps, for convolutions by each algorithm.
+
+    With Cook-Toom's, there is noise on each pixel. Without it strokes have equal patches. Directly
+    their outputs are equal, here and there: in the first step 92 windows of max pooling have two
+    largest values, and the first one gets the gradient. Cook-Toom rounds the two differently, so
+    that either may get it.
+    """
+    x, y = images
+    if request.param == "cook_toom":
+        noise = np.random.default_rng(0).uniform(0, 50, x.shape)
+        x = (x * (205 / 255) + noise).astype(np.float32)
+    with convolutions_by(request.param):
+        yield x, y
 
 
 def batches(training):
@@ -41,13 +70,13 @@ def ours(name):
 
 
 def assert_agree(losses, weights, other_losses, other_weights):
-    """Losses to 1e-4 relative, weights to 1e-4 absolute, after training that did something."""
+    """Losses to 1e-5 relative, weights to 1e-5 absolute, after training that did something."""
     assert losses[-1] < losses[0] - 0.1
     relative = np.abs(np.divide(losses, other_losses) - 1).max()
     apart = max(np.abs(a - b).max() for a, b in zip(weights, other_weights, strict=True))
     print(f"losses {relative:.1e} apart (relative), weights {apart:.1e}")
-    assert relative < 1e-4
-    assert apart < 1e-4
+    assert relative < 1e-5
+    assert apart < 1e-5
 
 
 # PyTorch
@@ -498,11 +527,20 @@ def padded():
 NETS = {**LENETS, "strided": strided, "without biases": without_biases, "padded": padded}
 
 
+@pytest.fixture
+def direct():
+    with convolutions_by("direct"):
+        yield
+
+
+@pytest.mark.usefixtures("direct")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("call", UPDATES)
 @pytest.mark.parametrize("name", NETS)
 def test_an_optimizer_s_ten_steps_are_keras_s(name, call, keras):
-    # Noise keeps the many pixels of the background from crossing a kink all at once.
+    # Noise keeps the many pixels of the background from crossing a kink all at once. It does not
+    # keep single windows of max pooling from two values so close that rounding chooses between
+    # them, after which weights are 1e-3 apart: with this seed direct convolutions have none.
     x, y = digits(STEPS * 64)
     x = np.clip(x + np.random.default_rng(0).uniform(0, 100, x.shape), 0, 255).astype(np.float32)
     x, y = x[..., None], y.astype(np.int64)
