@@ -11,7 +11,7 @@ from datasets_tiny import write_data
 from int8_models import random_weights
 
 import pylenet
-from pylenet import cli, layers
+from pylenet import _core, cli, layers
 from pylenet.convert.c import _check, _file
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -41,6 +41,26 @@ def test_the_self_test_finds_no_difference(tmp_path, kind, images):
     done = subprocess.run([tmp_path / "net"], capture_output=True, text=True, check=True)
     count = 4 if images is None else 3
     assert done.stdout == f"0 of {10 * count} outputs differ from Python's\n"
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_what_is_expected_is_direct_whichever_convolutions_are_in_force(fused):
+    def expected():
+        model = model_of("float")
+        found = _file.expected(model, _file.inputs_of(model, IMAGES), fused)
+        if found is None:
+            pytest.skip("no instruction set of this machine rounds so")
+        return found.tobytes(), model.predict(IMAGES).tobytes()
+
+    former, found = _core.active_convolution(), {}
+    try:
+        for name in ("direct", "cook_toom"):
+            _core.set_convolution(name)
+            found[name] = expected()
+    finally:
+        _core.set_convolution(former)
+    assert found["direct"][0] == found["cook_toom"][0]
+    assert found["direct"][1] != found["cook_toom"][1]
 
 
 @pytest.mark.parametrize("kind", ["float", "int8"])
