@@ -12,6 +12,7 @@ mpi4py and an MPI: `pip install "pylenet[mpi]"`.
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import sys
@@ -53,6 +54,7 @@ class MPI:
 
     comm: an mpi4py communicator of the ranks that work together, COMM_WORLD if None; it is
     duplicated, so every one of its ranks must come here. rank, ranks: which of how many this is.
+    exchanges, bytes_exchanged: how often records were exchanged so far, and all ranks' bytes.
     Without `mpirun` there is one. Where the number of threads was not chosen, the ranks of a node
     share its processors. An exception that ends a rank's script ends all ranks.
 
@@ -97,6 +99,7 @@ class MPI:
         self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._turn = 0
         self._plans: dict[Any, list[_Slot]] = {}
+        self.exchanges = self.bytes_exchanged = 0
 
     def __repr__(self) -> str:
         return f"MPI()  # rank {self.rank} of {self.ranks}"
@@ -256,22 +259,26 @@ class MPI:
         """Those of fit: rank 0 runs them, and all ranks have the model that they leave."""
         return _SharedCallbacks(self, own, model)
 
-    @property
-    def exchange(self) -> tuple[int, int, Callable[..., None]] | None:
-        """What `Network.train` is to be given."""
-        return None if self.ranks == 1 else (self.rank, self.ranks, self._exchange)
+    def exchange(self, width: int) -> tuple[int, int, Callable[..., None]] | None:
+        """What `Network.train` is to be given, where a group has so many images."""
+        if self.ranks == 1:
+            return None
+        return self.rank, self.ranks, functools.partial(self._exchange, width)
 
-    def _exchange(self, records: Records, losses: Images, correct: Images) -> None:
+    def _exchange(self, width: int, records: Records, losses: Images, correct: Images) -> None:
         """Fill in the groups of the other ranks, of records and of each image's result."""
         arrays = [*records] if losses is None else [*records, losses, correct]
-        key = (losses is None, *((a.shape, a.dtype.char) for a in arrays if a is not None))
+        key = (width, losses is None, *((a.shape, a.dtype.char) for a in arrays if a is not None))
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = self._planned(arrays)
+            groups = len(records[0]) if losses is None else -(-len(losses) // width)
+            plan = self._plans[key] = self._planned(arrays, groups, width)
         size = plan[-1].end if plan else 0
         if 2 * size > len(self._memory):
             self._plans = {key: plan}
             self._grow(2 * size)
+        self.exchanges += 1
+        self.bytes_exchanged += size
         # Two halves in turn: who is early writes to one while others read the other.
         self._turn ^= 1
         start = self._turn * (len(self._memory) // 2)
@@ -292,16 +299,13 @@ class MPI:
         for array, slot in zip(arrays, plan, strict=True):
             slot.fetch(array, self._memory, start)
 
-    def _planned(self, arrays: Sequence[Any]) -> list[_Slot]:
-        """Where each array lies in the memory for exchanging."""
-        groups = len(arrays[0])
+    def _planned(self, arrays: Sequence[Any], groups: int, width: int) -> list[_Slot]:
+        """Where each array, of groups and then of images, lies in the memory for exchanging."""
         ends = [groups * rank // self.ranks for rank in range(self.ranks + 1)]
         slots, place = [], 0
         for array in arrays:
-            # Of images: a group has one, or as many as fill it, and the last one fewer.
-            width = 1 if len(array) == groups else _lanes_of(len(array), groups)
-            bounds = [min(end * width, len(array)) for end in ends]
-            bounds[-1] = len(array)
+            rows = 1 if array.ndim == 2 else width  # of a group
+            bounds = [min(end * rows, len(array)) for end in ends]
             row = array[:1].nbytes
             nodes = [(bounds[begin] * row, bounds[end] * row) for begin, end in self._nodes]
             slots.append(
@@ -516,11 +520,6 @@ def _follow(hook: str) -> Callable[..., None]:
 for _hook in [name for name in vars(CallbackList) if name.startswith("on_")]:
     if _hook != "on_not_finite":
         setattr(_SharedCallbacks, _hook, _follow(_hook))
-
-
-def _lanes_of(images: int, groups: int) -> int:
-    """How many images a group has, where there are more than groups."""
-    return next(lanes for lanes in (4, 8, 16) if -(-images // lanes) == groups)
 
 
 def _let_others_run() -> None:

@@ -749,7 +749,9 @@ class Sequential(LayerStack):
         network, (_, optimizer) = self.network, self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
-        outputs = meters.room(len(order))
+        outputs, exchange = meters.room(len(order)), None
+        if distribute is not None:  # a few images are computed one by one
+            exchange = distribute.exchange(1 if 2 * batch_size <= network.lanes else network.lanes)
         results = network.train(
             self.parameters,
             data.x,
@@ -764,7 +766,7 @@ class Sequential(LayerStack):
             augmentation=augmentation,
             seed=seed,
             epoch=epoch,
-            exchange=None if distribute is None else distribute.exchange,
+            exchange=exchange,
             threads=_threads.asked_for(),
             weights=data.weights,
             outputs=outputs,

@@ -28,11 +28,19 @@ def normalized():
     )
 
 
+def frozen():
+    """Nothing that a gradient is needed for."""
+    model = models.lenet5_classic()
+    model.trainable = False
+    return model
+
+
 CASES = {
     "classic, momentum": (models.lenet5_classic, optimizers.SGD(0.1, momentum=0.9), 128),
     "modern, Adam": (models.lenet5_modern, optimizers.Adam(), 37),
     "modern, single images": (models.lenet5_modern, optimizers.Adam(global_clipnorm=0.5), 5),
     "batch normalisation": (normalized, optimizers.Adam(use_ema=True), 50),
+    "frozen": (frozen, optimizers.SGD(0.1), 40),
     "larger than a slab": (models.lenet5_modern, optimizers.SGD(0.1), 1100),
 }
 
