@@ -1,8 +1,10 @@
 """A wheel works: what it needs is numpy and safetensors, and no file beside it.
 
-pytest collects this file as any other; `python test_minimal.py` runs it where pytest is not.
+pytest collects this file as any other; `python test_minimal.py [WORD ...]` runs it where pytest is
+not: all tests, or those whose names have one of the words.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -56,8 +58,15 @@ def test_a_saved_model_is_read_again():
         assert np.array_equal(load_model(path).predict(x), model.predict(x))
 
 
+def main(words):
+    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    wanted = [name for name in tests if not words or any(word in name for word in words)]
+    if not wanted:
+        raise SystemExit(f"no test has a name with {' or '.join(words)}")
+    for name in wanted:
+        tests[name]()
+        print("passed", name)
+
+
 if __name__ == "__main__":
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            test()
-            print("passed", name)
+    main(sys.argv[1:])
