@@ -4,10 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from datasets_tiny import write_data
 from int8_models import random_weights
 
 import pylenet
-from pylenet.models import lenet5_medium, lenet5_small
+from pylenet import cli
+from pylenet.models import lenet5_medium, lenet5_small, load_model
 
 PARAMETERS = {lenet5_small: 5_074, lenet5_medium: 14_734}
 MOST_BYTES = {lenet5_small: 6_000, lenet5_medium: 17_000}  # of constants, in whole numbers
@@ -50,3 +52,22 @@ def test_their_constants_in_c_fit_the_flash_they_are_for(build, tmp_path):
     header = (tmp_path / "net.h").read_text()
     flash = int(re.search(r"constants +([\d,]+) bytes of flash", header)[1].replace(",", ""))
     assert quantized.count_bytes() <= flash <= MOST_BYTES[build]
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_the_command_line_trains_quantizes_exports_and_draws_them(build, tmp_path):
+    def run(*arguments):
+        assert cli.main([str(argument) for argument in arguments]) == 0
+
+    name, data = build.__name__.removeprefix("lenet5_"), write_data(tmp_path / "tiny")
+    given = ["--data", data]
+    run("train", "--model", name, "--seeds", 2, "--epochs", 1, *given, "--out", tmp_path)
+    file = tmp_path / f"{name}-seed2.safetensors"
+    assert load_model(file).count_params() == PARAMETERS[build]
+    run("quantize", file, *given)
+    int8 = tmp_path / f"{name}-seed2.int8.safetensors"
+    assert load_model(int8).contract == "pylenet-int8-1"
+    run("export", int8, *given, "-o", tmp_path / f"{name}.c")
+    assert f"{name}_predict(" in (tmp_path / f"{name}.h").read_text()
+    run("draw", file, *given, "--out", tmp_path / "page.html")
+    assert file.stem in (tmp_path / "page.html").read_text()
