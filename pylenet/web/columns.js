@@ -194,9 +194,8 @@ class Column {
 
   explain() {
     const { index, place } = this.chosen,
-      card = this.cards[index],
-      { layers } = card.node.node;
-    const title = `${layers[0]}, ${nameOf(card.view, place)}`;
+      card = this.cards[index];
+    const title = `${this.nameOf(card)}, ${nameOf(card.view, place)}`;
     this.unmark();
     card.maps.mark([place], "chosen");
     if (this.values === null) {
@@ -209,6 +208,13 @@ class Column {
     const places = this.explanation.show(title, explained, { shape });
     if (before) before.maps.mark(places, "window");
     else this.onwindow(places);
+  }
+
+  // Its layer, and what it computes where that layer has several cards.
+  nameOf({ node }) {
+    const [name] = node.node.layers;
+    const alike = this.cards.filter((card) => card.node.node.layers[0] === name);
+    return alike.length > 1 ? `${name} (${node.words})` : name;
   }
 
   unmark() {

@@ -363,6 +363,7 @@ def test_a_click_shows_the_arithmetic_in_integers(address, open_page, quantized,
     assert np.float32(scale) == np.float32(model.output.scale)
     panel(page).locator(".terms li").first.click()
     assert panel(page).locator(".terms li").count() == 84
+    assert panel(page).locator("h4").inner_text() == "dense_2 (dense), class 3"
     score = model.scores(image[None].astype(np.uint8))[0, 3]
     assert number(panel(page).locator(".sum b").last.inner_text()) == score
 
