@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-import ranks
 from datasets_tiny import write_data
 
+import ranks
 from pylenet import cli
 
 pytest.importorskip("mpi4py")

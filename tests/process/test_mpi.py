@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-import ranks
 import shared_training
+
+import ranks
 
 pytest.importorskip("mpi4py")
 

@@ -19,8 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-import ranks
 from datasets_tiny import write_data
+
+import ranks
 
 MODEL = "modern.safetensors"
 TRAIN = ["-m", "pylenet", "train", "--data", "data", "--model", "modern", "--epochs", "60"]
