@@ -15,7 +15,9 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -91,9 +93,10 @@ class MPI:
         self._header = np.zeros(4, np.int64)
         self._headers = np.zeros((self.ranks, 4), np.int64)
         self._meetings = 0
-        self._pending: Any = None
         self._inside = 0  # `together` blocks
         self.told: BaseException | None = None  # the error that all ranks know of
+        self._held = False  # whether Ctrl-C waits
+        self._pressed: tuple[Any, ...] = ()  # what its handler is to be given
         self._windows: list[Any] = []  # memory that arrays lie in
         self._window: Any = None  # for exchanging
         self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
@@ -151,15 +154,16 @@ class MPI:
             places = [0]
             for size in sizes:
                 places.append(places[-1] + -(-size // LINE) * LINE)
-            window, memory = self._allocate(places[-1])
-            self._windows.append(window)
-            for place, buffer in zip(places, buffers, strict=False):
-                raw = np.frombuffer(buffer.raw(), np.uint8)
-                memory[place : place + len(raw)] = raw
-            if self._leaders is not None and self._leads:
-                for start in range(0, places[-1], PIECE):
-                    self._wait(self._leaders.Ibcast(memory[start : start + PIECE]))
-            self._meet(WAIT, 0)
+            with self._whole():
+                window, memory = self._allocate(places[-1])
+                self._windows.append(window)
+                for place, buffer in zip(places, buffers, strict=False):
+                    raw = np.frombuffer(buffer.raw(), np.uint8)
+                    memory[place : place + len(raw)] = raw
+                if self._leaders is not None and self._leads:
+                    for start in range(0, places[-1], PIECE):
+                        self._wait(self._leaders.Ibcast(memory[start : start + PIECE]))
+                self._meet(WAIT, 0)
             memory.flags.writeable = False
             views = [
                 memoryview(memory[place : place + size])  # type: ignore[arg-type]
@@ -178,12 +182,15 @@ class MPI:
         if not self._inside:
             self._meetings = 0
         self._inside += 1
+        left = False
         try:
             yield
             if self._inside == 1:
-                self._meet(WAIT, 1)  # nobody leaves while another may still fail
+                with self._whole():
+                    self._meet(WAIT, 1)  # nobody leaves while another may still fail
+                    left = True  # what comes now is not the others' affair
         except BaseException as error:
-            if self.told is not error:
+            if self.told is not error and not left:
                 self._tell(error)
             raise
         finally:
@@ -193,27 +200,28 @@ class MPI:
         """Rank 0's value, pickled, on all ranks."""
         if self.ranks == 1:
             return value
-        data = np.frombuffer(pickle.dumps(value), np.uint8) if self.rank == 0 else None
-        sizes = self._meet(BROADCAST, -1 if data is None else len(data))
-        if data is None:
-            data = np.empty(int(sizes[0]), np.uint8)
+        data = np.frombuffer(pickle.dumps(value), np.uint8).copy() if self.rank == 0 else None
+        with self._whole():
+            sizes = self._meet(BROADCAST, -1 if data is None else len(data))
+            if data is None:
+                data = np.empty(int(sizes[0]), np.uint8)
             self._wait(self._comm.Ibcast(data))
-            received: Shared = pickle.loads(data.tobytes())
-            return received
-        self._wait(self._comm.Ibcast(data.copy()))
-        return value
+        if self.rank == 0:
+            return value
+        received: Shared = pickle.loads(data.tobytes())
+        return received
 
     def gather(self, value: Shared) -> list[Shared]:
         """Every rank's value, pickled, by rank, on all of them."""
         if self.ranks == 1:
             return [value]
         data = np.frombuffer(pickle.dumps(value), np.uint8).copy()
-        sizes = self._meet(GATHER, len(data), alike=False)
-        whole = np.empty(int(sizes.sum()), np.uint8)
-        places = np.cumsum(sizes) - sizes
-        self._wait(
-            self._comm.Iallgatherv(data, [whole, sizes.tolist(), places.tolist(), self._mpi.BYTE])
-        )
+        with self._whole():
+            sizes = self._meet(GATHER, len(data), alike=False)
+            whole = np.empty(int(sizes.sum()), np.uint8)
+            places = np.cumsum(sizes) - sizes
+            there = [whole, sizes.tolist(), places.tolist(), self._mpi.BYTE]
+            self._wait(self._comm.Iallgatherv(data, there))
         return [
             pickle.loads(whole[place : place + size].tobytes())
             for place, size in zip(places, sizes, strict=True)
@@ -243,16 +251,15 @@ class MPI:
             return whole
         width = max(1, own[:1].nbytes if len(own) else whole[:1].nbytes)
         step = max(self.ranks, PIECE // (width * self.ranks) // self.ranks * self.ranks)
-        sizes = self._meet(GATHER, len(own), alike=False)
-        for start in range(0, int(sizes.max()), step):
-            part = [max(0, min(int(size) - start, step)) for size in sizes]
-            places = [rows * rank // self.ranks + start for rank in range(self.ranks)]
+        with self._whole():
+            sizes = self._meet(GATHER, len(own), alike=False)
             kind = self._mpi.BYTE.Create_contiguous(width).Commit()
-            try:
+            for start in range(0, int(sizes.max()), step):
+                part = [max(0, min(int(size) - start, step)) for size in sizes]
+                places = [rows * rank // self.ranks + start for rank in range(self.ranks)]
                 sent = [np.ascontiguousarray(own[start : start + step]), part[self.rank], kind]
                 self._wait(self._comm.Iallgatherv(sent, [whole, part, places, kind]))
-            finally:
-                kind.Free()
+            kind.Free()
         return whole
 
     def callbacks(self, own: CallbackList, model: Any) -> CallbackList:
@@ -273,9 +280,12 @@ class MPI:
         if plan is None:
             groups = len(records[0]) if losses is None else -(-len(losses) // width)
             plan = self._plans[key] = self._planned(arrays, groups, width)
+        with self._whole():
+            self._exchange_as(plan, arrays)
+
+    def _exchange_as(self, plan: Sequence[_Slot], arrays: Sequence[Any]) -> None:
         size = plan[-1].end if plan else 0
         if 2 * size > len(self._memory):
-            self._plans = {key: plan}
             self._grow(2 * size)
         self.exchanges += 1
         self.bytes_exchanged += size
@@ -317,15 +327,16 @@ class MPI:
         return slots
 
     def _grow(self, size: int) -> None:
-        if self._window is not None:
-            self._memory = np.zeros(0, np.uint8)
-            self._window.Free()
+        self._plans.clear()  # of smaller arrays, for the most part of what is past
+        former, self._memory = self._window, np.zeros(0, np.uint8)
         self._window, self._memory = self._allocate(-(-size // (2 * LINE)) * 2 * LINE)
+        if former is not None:
+            former.Free()
 
     def _allocate(self, size: int) -> tuple[Any, NDArray[np.uint8]]:
         """Memory of the node, the same for its ranks."""
         if self.ranks > 1:
-            self._meet(WAIT, size)  # what follows waits without looking at who has failed
+            self._meet(WAIT, size)  # what follows waits where nobody looks at who has failed
         window = self._mpi.Win.Allocate_shared(size if self._leads else 0, 1, comm=self._node)
         window.Lock_all()
         memory, _ = window.Shared_query(0)
@@ -339,11 +350,12 @@ class MPI:
         """
         if self.ranks == 1:
             return np.array([size])
-        self._meetings += 1
-        self._header[:] = 0, self._meetings, kind, size
-        self._call()
-        if self._headers[:, 0].any():
-            self._raise_from_others()
+        with self._whole():
+            self._meetings += 1
+            self._header[:] = 0, self._meetings, kind, size
+            self._wait(self._comm.Iallgather(self._header, self._headers))
+            if self._headers[:, 0].any():
+                self._raise_from_others()
         places, sizes = self._headers[:, 1:3], self._headers[:, 3]
         if (places != places[0]).any() or (alike and (sizes[sizes >= 0] != sizes[0]).any()):
             self.told = RankError(
@@ -354,14 +366,39 @@ class MPI:
         told: NDArray[np.int64] = sizes.copy()
         return told
 
-    def _call(self) -> None:
-        self._pending = self._comm.Iallgather(self._header, self._headers)
-        self._wait(self._pending)
-        self._pending = None
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A block of messages that belong together: Ctrl-C is heard at its end.
+
+        In between, the others would wait for what is not sent any more. Where the block is left by
+        an exception, that alone is told.
+        """
+        handler = signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()
+        if self._held or not main or not callable(handler):
+            yield
+            return
+
+        def press(*arguments: Any) -> None:
+            self._pressed = arguments
+
+        self._pressed = ()
+        signal.signal(signal.SIGINT, press)
+        self._held = True
+        try:
+            yield
+        except BaseException:
+            self._pressed = ()
+            raise
+        finally:
+            self._held = False
+            signal.signal(signal.SIGINT, handler)
+            if self._pressed:
+                handler(*self._pressed)
 
     def _wait(self, request: Any) -> None:
         looks = 0
-        while not request.Test():  # and not Wait: between two looks Python sees Ctrl-C
+        while not request.Test():  # and not Wait, which would keep the processor from others
             looks += 1
             if looks > SPINS + YIELDS:
                 time.sleep(NAP_SECONDS)
@@ -372,17 +409,11 @@ class MPI:
         """Meet the others once more, wherever they are, to say that this rank has failed."""
         if self.ranks == 1:
             return
-        if self._pending is not None:  # an exception came while it waited
-            self._wait(self._pending)
-            self._pending = None
-            if self._headers[:, 0].any():
-                self._hear(error)
-                self.told = error
-                return
-        self._header[:] = 1, self._meetings, WAIT, 0
-        self._call()
-        self._hear(error)
-        self.told = error
+        with self._whole():
+            self._header[:] = 1, self._meetings, WAIT, 0
+            self._wait(self._comm.Iallgather(self._header, self._headers))
+            self._hear(error)
+            self.told = error
 
     def _hear(self, own: BaseException | None) -> tuple[int, str, bool]:
         """The first rank that failed, what it says, and whether that was Ctrl-C."""

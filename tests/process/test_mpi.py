@@ -260,3 +260,46 @@ def test_ctrl_c_ends_all(whom, tmp_path):
     assert process.returncode != 0
     assert error.count("KeyboardInterrupt") <= 1
     assert_gone(numbers)
+
+
+@pytest.mark.parametrize("a_node", [1, 2])
+def test_ctrl_c_on_one_rank_is_heard_by_all_wherever_it_comes(a_node, tmp_path):
+    """Before and after each of the messages of a training, and of evaluation."""
+    code = f"""{SMALL}
+import signal
+world._connect(world._comm, {a_node})
+wait = world._wait
+
+def press_at(place):
+    calls = 0
+    def pressed(request):
+        nonlocal calls
+        for between in (False, True):
+            calls += 1
+            if calls == place:
+                signal.raise_signal(signal.SIGINT)
+            if not between:
+                wait(request)
+    return pressed
+
+ends = []
+while True:
+    model = small()
+    world._wait = press_at(len(ends) + 1) if world.rank == 1 else wait
+    try:
+        with world.together():
+            model.fit(x, y, 32, 1, verbose=0, distribute=world)
+            model.evaluate(x, y, verbose=0, distribute=world)
+        ends.append("none")
+    except KeyboardInterrupt:
+        ends.append("heard")
+    world._wait = wait
+    with world.together():
+        if "none" in sum(world.gather(ends[-1:]), []):
+            break
+tell(ends)
+"""
+    first, second = ranks.told(2, code, tmp_path)
+    assert first == ["heard"] * (len(first) - 1) + ["none"]
+    assert second == ["heard"] * len(first)  # in the last message, after which nobody is told
+    assert len(first) > 20
