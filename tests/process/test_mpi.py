@@ -173,7 +173,7 @@ class Broken(callbacks.Callback):
 bad = x.copy()
 bad[5] = np.nan
 refused(batch_size=16 + world.rank)
-refused(x=bad)
+refused(x=bad, shuffle=False)
 refused(callbacks=[Broken()])
 refused(x=[(x, y)], y=None)
 refused(y=y[world.rank:])
