@@ -51,15 +51,23 @@ class Ending {
 const PLAIN = { activation: ["linear"], connections: [] };
 const inWholeNumbers = (node) => ({ ...node, settings: { ...node.settings, ...PLAIN } });
 
-class Int8Conv2D extends Conv2D {
-  constructor(node, tensors) {
-    super(inWholeNumbers(node), tensors);
-    this.rounded = (value) => value;
-    this.multiplier = tensors.multiplier;
-    this.ending = new Ending(node.settings, tensors.table);
-    this.words += this.ending.words;
-  }
+// What a layer with a kernel has where it computes in whole numbers.
+const withEnding = (Layer) =>
+  class extends Layer {
+    constructor(node, tensors) {
+      super(inWholeNumbers(node), tensors);
+      this.rounded = (value) => value;
+      this.multiplier = tensors.multiplier;
+      this.ending = new Ending(node.settings, tensors.table);
+      this.words += this.ending.words;
+    }
 
+    steps(sum, channel) {
+      return this.ending.stepsOfSum(sum, this.multiplier[channel]);
+    }
+  };
+
+class Int8Conv2D extends withEnding(Conv2D) {
   forward(x) {
     const { rows, columns, channels, filterCount, kernel, height, width, bias } = this;
     const { ending, multiplier } = this;
@@ -86,21 +94,9 @@ class Int8Conv2D extends Conv2D {
     }
     return y;
   }
-
-  steps(sum, filter) {
-    return this.ending.stepsOfSum(sum, this.multiplier[filter]);
-  }
 }
 
-class Int8Dense extends Dense {
-  constructor(node, tensors) {
-    super(inWholeNumbers(node), tensors);
-    this.rounded = (value) => value;
-    this.multiplier = tensors.multiplier;
-    this.ending = new Ending(node.settings, tensors.table);
-    this.words += this.ending.words;
-  }
-
+class Int8Dense extends withEnding(Dense) {
   forward(x) {
     const { inputs, units, kernel, multiplier, ending } = this,
       sums = this.bias.slice();
@@ -109,10 +105,6 @@ class Int8Dense extends Dense {
       if (value !== 0) for (let o = 0; o < units; o++) sums[o] += value * kernel[w + o];
     }
     return Int16Array.from(sums, (sum, o) => ending.of(sum * multiplier[o]));
-  }
-
-  steps(sum, place) {
-    return this.ending.stepsOfSum(sum, this.multiplier[place]);
   }
 }
 

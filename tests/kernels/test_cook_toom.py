@@ -3,6 +3,7 @@
 import cook_toom
 import numpy as np
 import pytest
+from core import convolutions_by
 from kinds.conv2d import conv2d, conv2d_backward
 from nets import LENETS, compiled, digits
 from reference import float64
@@ -32,10 +33,8 @@ BATCHES = (1, 3, 8, 9, 17)
 @pytest.fixture(autouse=True)
 def by_cook_toom():
     """Networks that are built in a test compute convolutions by Cook-Toom's algorithm."""
-    former = _core.active_convolution()
-    _core.set_convolution("cook_toom")
-    yield
-    _core.set_convolution(former)
+    with convolutions_by("cook_toom"):
+        yield
 
 
 def problem(shape, batch, seed=1):
@@ -56,11 +55,8 @@ def computed(dy, x, kernel, bias):
 
 
 def directly(*arrays):
-    _core.set_convolution("direct")
-    try:
+    with convolutions_by("direct"):
         return computed(*arrays)
-    finally:
-        _core.set_convolution("cook_toom")
 
 
 @pytest.mark.parametrize("taps", [3, 5])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from core import convolutions_by
 
 from pylenet import _core
 from pylenet.benchmark import inside
@@ -42,12 +43,8 @@ def test_a_profile_has_each_layer_s_time_and_work(build, isa):
 
 @pytest.mark.parametrize("build", [lenet5_classic, lenet5_modern])
 def test_a_profile_counts_the_multiplications_that_cook_toom_s_algorithm_does(build):
-    former = _core.active_convolution()
-    _core.set_convolution("cook_toom")
-    try:
+    with convolutions_by("cook_toom"):
         layers = profile(build(), 1, 1)["layers"]
-    finally:
-        _core.set_convolution(former)
     done = {phase: [m for m in (layer[phase][2] for layer in layers) if m] for phase in PHASES}
     c1 = 8 * 6 * 24 * 5 * 1 * 6  # points, tiles of a row, rows, rows of a kernel, channels
     c3 = 8 * 2 * 8 * 5 * 6 * 16

@@ -4,19 +4,19 @@ PyTorch's convolution kernels are (out, in, kh, kw) and its dense weights (out, 
 channels first; Keras's are ours.
 """
 
-import contextlib
 import importlib.util
 import os
 import re
 
 import numpy as np
 import pytest
+from core import convolutions_by
 from kinds.dropout import factors
 from nets import LENETS, compiled, digits, one_hot
 from tolerance import EPS
 
 import pylenet
-from pylenet import _core, layers, ops, optimizers
+from pylenet import layers, ops, optimizers
 from pylenet.models import Sequential
 
 STEPS, BATCH, RATE = 10, 128, 0.1
@@ -30,17 +30,6 @@ def images(request):
     except pytest.skip.Exception:
         x, y = digits(STEPS * BATCH)
     return x[: STEPS * BATCH], y[: STEPS * BATCH].astype(np.int64)
-
-
-@contextlib.contextmanager
-def convolutions_by(algorithm):
-    """In networks that are built meanwhile."""
-    former = _core.active_convolution()
-    _core.set_convolution(algorithm)
-    try:
-        yield
-    finally:
-        _core.set_convolution(former)
 
 
 @pytest.fixture(params=["direct", "cook_toom"])

@@ -1,8 +1,22 @@
 """What the tests ask of the compiled part that no public function tells."""
 
+import contextlib
+
 import numpy as np
 
 import pylenet
+from pylenet import _core
+
+
+@contextlib.contextmanager
+def convolutions_by(algorithm):
+    """In networks that are built meanwhile."""
+    former = _core.active_convolution()
+    _core.set_convolution(algorithm)
+    try:
+        yield
+    finally:
+        _core.set_convolution(former)
 
 
 def gradients(model, x, dy):
