@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from . import _missing, augmentation, initializers, layers, losses, models, optimizers
 from ._config import show_config
+from ._convolution import get_convolution, set_convolution
 from ._threads import get_num_threads, set_num_threads
 from .layers import Input
 from .models import Sequential
@@ -57,6 +58,7 @@ __all__ = [
     "constraints",
     "datasets",
     "distributed",
+    "get_convolution",
     "get_num_threads",
     "initializers",
     "layers",
@@ -70,6 +72,7 @@ __all__ = [
     "quantization",
     "quantize",
     "regularizers",
+    "set_convolution",
     "set_num_threads",
     "show_config",
     "tf_keras",

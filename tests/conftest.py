@@ -14,6 +14,8 @@ from hypothesis import configuration
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != ROOT]
 
+from core import convolutions_by  # noqa: E402
+
 import pylenet  # noqa: E402
 from pylenet import _core  # noqa: E402
 
@@ -39,6 +41,13 @@ def isa(request):
     yield request.param
     assert _core.active_isa() == request.param
     _core.set_isa(former)
+
+
+@pytest.fixture
+def direct_convolutions():
+    """Every output of a convolution is one sum: for what holds of no other algorithm."""
+    with convolutions_by("direct"):
+        yield
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ const InstructionSet& from_environment() {
 std::atomic<const InstructionSet*> forced{nullptr};
 
 constexpr Convolution kConvolutions[] = {Convolution::kDirect, Convolution::kCookToom};
-constexpr Convolution kDefaultConvolution = Convolution::kDirect;
+constexpr Convolution kDefaultConvolution = Convolution::kCookToom;
 
 Convolution convolution_of(const std::string& argument, const std::string& name) {
   for (const Convolution c : kConvolutions)

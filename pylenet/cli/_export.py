@@ -25,8 +25,9 @@ def add(commands: Any) -> None:
         "export",
         run,
         "write a model for other programs",
-        "As one C file and its header, which give the bits of Python's predictions; as ONNX; or as "
-        "a state dict of PyTorch. A quantized model is written in C.",
+        "As one C file and its header, which give the bits of Python's predictions with "
+        "PYLENET_CONVOLUTION=direct; as ONNX; or as a state dict of PyTorch. A quantized model is "
+        "written in C.",
     )
     command.add_argument("model", metavar="MODEL", help=_options.MODEL_FILE)
     command.add_argument(

@@ -408,11 +408,13 @@ class LayerStack(Layered):
         return self._placed
 
     def _freeze(self) -> None:
-        """From now on training leaves alone the weights of what is not trainable at this moment."""
+        """From now on training leaves alone the weights of what is not trainable at this moment.
+
+        The network is planned anew, by the algorithm of convolutions that is now in use.
+        """
         still = {layer for layer in self.layers if not (layer.trainable and self.trainable)}
-        if still != self._still:
-            self._still = frozenset(still)
-            vars(self).pop("_network", None)
+        self._still = frozenset(still)
+        vars(self).pop("_network", None)
 
     @property
     def _frozen(self) -> frozenset[str]:

@@ -47,7 +47,7 @@ def page(
         quantized with other images than pixels.
     images, labels: uint8 (N, 28, 28) and (N,). The page can load 30 of them, as many of each
         class, and checks with them that the browser gives pylenet's bits, those of its baseline
-        instruction set, and a quantized model's integers.
+        instruction set with direct convolutions, and a quantized model's integers.
 
     Raises ValueError, which names model and layer, where the page cannot show a model; TypeError
     where an argument is of another kind.

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core import convolutions_by
 from datasets_tiny import write_data
 from int8_models import random_weights
 
 import pylenet
-from pylenet import _core, cli, layers
+from pylenet import cli, layers
 from pylenet.convert.c import _check, _file
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -52,13 +53,10 @@ def test_what_is_expected_is_direct_whichever_convolutions_are_in_force(fused):
             pytest.skip("no instruction set of this machine rounds so")
         return found.tobytes(), model.predict(IMAGES).tobytes()
 
-    former, found = _core.active_convolution(), {}
-    try:
-        for name in ("direct", "cook_toom"):
-            _core.set_convolution(name)
+    found = {}
+    for name in ("direct", "cook_toom"):
+        with convolutions_by(name):
             found[name] = expected()
-    finally:
-        _core.set_convolution(former)
     assert found["direct"][0] == found["cook_toom"][0]
     assert found["direct"][1] != found["cook_toom"][1]
 

@@ -32,7 +32,7 @@ BATCHES = (1, 3, 8, 9, 17)
 
 @pytest.fixture(autouse=True)
 def by_cook_toom():
-    """Networks that are built in a test compute convolutions by Cook-Toom's algorithm."""
+    """Whatever the environment says."""
     with convolutions_by("cook_toom"):
         yield
 
@@ -203,17 +203,17 @@ def test_a_training_has_the_same_bits_always(name, batch_size, threads_restored)
 
 SHOW = """
 import pylenet
-from pylenet import _core
 pylenet.show_config()
-print(_core.active_convolution())
+print(pylenet.get_convolution())
 """
 
 
-@pytest.mark.parametrize("name", ["direct", "cook_toom"])
+@pytest.mark.parametrize("name", ["direct", "cook_toom", ""])
 def test_the_environment_chooses_the_algorithm(name, run_python):
     done = run_python(SHOW, PYLENET_CONVOLUTION=name)
     assert done.returncode == 0, done.stderr
     *config, active = done.stdout.splitlines()
+    name = name or "cook_toom"
     assert active == name
     assert any(line.split() == ["convolution:", name] for line in config), done.stdout
 
@@ -232,14 +232,20 @@ def test_an_unknown_algorithm_is_an_error_on_first_use(name, use, run_python):
 
 @pytest.mark.parametrize("name", ["winograd", "", "Direct"])
 def test_choosing_an_unknown_algorithm_is_an_error_and_changes_nothing(name):
-    with pytest.raises(ValueError, match=r"convolution must be 'direct' or 'cook_toom', got"):
-        _core.set_convolution(name)
-    assert _core.active_convolution() == "cook_toom"
+    with pytest.raises(ValueError, match=r"name must be one of \['cook_toom', 'direct'\], got"):
+        pylenet.set_convolution(name)
+    assert pylenet.get_convolution() == "cook_toom"
 
 
-def test_a_network_keeps_the_algorithm_it_was_built_with():
+def test_a_model_keeps_its_algorithm_until_it_is_compiled_again():
     x, _ = digits(16)
     model = compiled(LENETS["modern"])
-    before = model.predict(x)
-    _core.set_convolution("direct")
-    assert_same_bits(model.predict(x), before)
+    by_cook_toom = model.predict(x)
+    pylenet.set_convolution("direct")
+    assert_same_bits(model.predict(x), by_cook_toom)
+    model.compile("sgd", "mse")
+    direct = model.predict(x)
+    assert not np.array_equal(direct, by_cook_toom)
+    fresh = compiled(LENETS["modern"])
+    fresh.set_weights(model.get_weights())
+    assert_same_bits(fresh.predict(x), direct)

@@ -13,6 +13,9 @@ from tolerance import EPS, assert_close, assert_same_bits
 from kinds import CASES, KINDS, Call, Case
 from kinds._random import batches, examples
 
+# Cook-Toom's convolutions have bounds of their own: tests/kernels/test_cook_toom.py.
+pytestmark = pytest.mark.usefixtures("direct_convolutions")
+
 SIZES = [case for kind in KINDS.values() for case in kind.sizes]
 BOTH_WAYS = [Call(case, by_layer=by_layer) for case in CASES for by_layer in (False, True)]
 # By a function of pylenet.ops, and by the layer where that is not the same.

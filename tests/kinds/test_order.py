@@ -36,6 +36,7 @@ def check_order(case):
             assert_same_bits(got, twice)
 
 
+@pytest.mark.usefixtures("direct_convolutions")
 @pytest.mark.parametrize("case", [case for kind in KINDS.values() for case in kind.order], ids=str)
 def test_every_sum_has_its_order(case, isa):
     check_order(case)

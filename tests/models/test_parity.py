@@ -516,13 +516,7 @@ def padded():
 NETS = {**LENETS, "strided": strided, "without biases": without_biases, "padded": padded}
 
 
-@pytest.fixture
-def direct():
-    with convolutions_by("direct"):
-        yield
-
-
-@pytest.mark.usefixtures("direct")
+@pytest.mark.usefixtures("direct_convolutions")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("call", UPDATES)
 @pytest.mark.parametrize("name", NETS)

@@ -5,18 +5,17 @@ import contextlib
 import numpy as np
 
 import pylenet
-from pylenet import _core
 
 
 @contextlib.contextmanager
 def convolutions_by(algorithm):
-    """In networks that are built meanwhile."""
-    former = _core.active_convolution()
-    _core.set_convolution(algorithm)
+    """The algorithm of convolutions meanwhile."""
+    former = pylenet.get_convolution()
+    pylenet.set_convolution(algorithm)
     try:
         yield
     finally:
-        _core.set_convolution(former)
+        pylenet.set_convolution(former)
 
 
 def gradients(model, x, dy):

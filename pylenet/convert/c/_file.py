@@ -282,8 +282,9 @@ def _header(model: Sequential | QuantizedModel, program: Program) -> str:
         if quantized
         else """
  * Compile it with -ffp-contract=off and without -ffast-math. Then the outputs have the bits of
- * Python's: those of AVX2 where the processor has a fused multiply-add that the compiler may use
- * (-march=native, a Cortex-M4 with its FPU), else those of its baseline."""
+ * Python's with PYLENET_CONVOLUTION=direct: those of AVX2 where the processor has a fused
+ * multiply-add that the compiler may use (-march=native, a Cortex-M4 with its FPU), else those of
+ * its baseline."""
     )
     return f"""/* {_about(model)}
  *

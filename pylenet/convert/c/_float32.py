@@ -1,4 +1,4 @@
-"""A float32 network as a program in C, to the bits of Python's.
+"""A float32 network as a program in C, to the bits of Python's with direct convolutions.
 
 Every sum has the order that csrc/kernels/kernel_list.h states. What is done to each value alone
 (activations, batch normalisation, scaling) is done where the value comes about, and a pooling that
