@@ -34,18 +34,25 @@ struct Int8Candidate {
   bool available;
 };
 
+#ifdef __x86_64__
+// What this processor runs. A build may have any of them (PYLENET_ISAS).
+[[maybe_unused]] bool runs_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+[[maybe_unused]] bool runs_avx512() {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 const std::vector<Candidate>& candidates() {
   static const std::vector<Candidate> list = [] {
     std::vector<Candidate> found{{&kernels_baseline, true}};
 #ifdef PYLENET_BUILT_AVX2
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    found.push_back({&kernels_avx2, avx2});
+    found.push_back({&kernels_avx2, runs_avx2()});
 #endif
 #ifdef PYLENET_BUILT_AVX512
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512vl");
-    found.push_back({&kernels_avx512, avx512});
+    found.push_back({&kernels_avx512, runs_avx512()});
 #endif
     return found;
   }();
@@ -56,13 +63,10 @@ const std::vector<Int8Candidate>& int8_candidates() {
   static const std::vector<Int8Candidate> list = [] {
     std::vector<Int8Candidate> found{{&int8_baseline, "baseline", true}};
 #ifdef PYLENET_BUILT_INT8_AVX2
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    found.push_back({&int8_avx2, "avx2", avx2});
+    found.push_back({&int8_avx2, "avx2", runs_avx2()});
 #endif
 #ifdef PYLENET_BUILT_INT8_AVX512VNNI
-    const bool vnni = avx2 && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    const bool vnni = runs_avx512() && __builtin_cpu_supports("avx512vnni");
     found.push_back({&int8_avx512vnni, "avx512", vnni});
 #endif
 #ifdef PYLENET_BUILT_INT8_NEON_DOTPROD
