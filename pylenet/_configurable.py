@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, cast
 
 from ._missing import OldArguments
@@ -23,6 +24,7 @@ class Configurable(metaclass=OldArguments):
     family: ClassVar[str]  # as messages call it
     members: ClassVar[dict[str, type[Any]]]
     not_called: ClassVar[tuple[str, ...]] = ()
+    _found_parameters: ClassVar[Mapping[str, inspect.Parameter]]
 
     def __init_subclass__(
         cls, *, family: str = "", not_called: tuple[str, ...] = (), **settings: Any
@@ -50,8 +52,13 @@ class Configurable(metaclass=OldArguments):
         return cls(**config)
 
     @classmethod
-    def _parameters(cls) -> dict[str, inspect.Parameter]:
-        """The constructor's by name; with **keywords, also those of the class they go on to."""
+    def _parameters(cls) -> Mapping[str, inspect.Parameter]:
+        """The constructor's by name; with **keywords, also those of the class they go on to.
+
+        Reading a signature takes longer than building a layer, so each class keeps its own.
+        """
+        if "_found_parameters" in vars(cls):
+            return cls._found_parameters
         found: dict[str, inspect.Parameter] = {}
         for base in cls.__mro__:
             if "__init__" in vars(base) and base is not object:
@@ -59,7 +66,8 @@ class Configurable(metaclass=OldArguments):
                 found |= {name: own[name] for name in own if name not in found}
                 if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
                     break
-        return found
+        cls._found_parameters = MappingProxyType(found)
+        return cls._found_parameters
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
