@@ -14,7 +14,7 @@ from hypothesis import configuration
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != ROOT]
 
-from core import convolutions_by  # noqa: E402
+import core  # noqa: E402
 
 import pylenet  # noqa: E402
 from pylenet import _core  # noqa: E402
@@ -27,12 +27,17 @@ def pytest_configure(config):
     effort.quick = config.getoption("markexpr") == "quick"
 
 
-# Where one is forced from outside, tests that force one have that; a run without has them all.
-ISAS = [_core.active_isa()] if os.environ.get("PYLENET_ISA") else _core.available_isas()
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "isa" in item.fixturenames:
+            item.add_marker("isas")
+
+
 QUICK = {_core.active_isa(): pytest.mark.quick}  # `pytest -m quick` has one instruction set
 
 
-@pytest.fixture(params=[pytest.param(name, marks=QUICK.get(name, ())) for name in ISAS])
+@pytest.fixture(params=[pytest.param(name, marks=QUICK.get(name, ())) for name in core.ISAS])
 def isa(request):
     """Each available instruction set in turn, forced and seen to be the active one."""
     former = _core.active_isa()
@@ -46,7 +51,7 @@ def isa(request):
 @pytest.fixture
 def direct_convolutions():
     """Every output of a convolution is one sum: for what holds of no other algorithm."""
-    with convolutions_by("direct"):
+    with core.convolutions_by("direct"):
         yield
 
 

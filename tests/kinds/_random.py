@@ -1,6 +1,7 @@
 """What the tests with Hypothesis have in common."""
 
 import effort
+import sanitizer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -9,12 +10,12 @@ batches = st.just(1) | st.integers(2, 8) | st.integers(9, 20) | st.integers(21, 
 
 
 def examples(count):
-    """So many random ones, or a tenth in a quick run.
+    """So many random ones, or a tenth in a quick run and under AddressSanitizer.
 
     The same ones every time, none kept on disk. The isa fixture needs no reset between them.
     """
     return settings(
-        max_examples=count // 10 if effort.quick else count,
+        max_examples=count // 10 if effort.quick else sanitizer.fewer(count),
         deadline=None,
         database=None,
         derandomize=True,

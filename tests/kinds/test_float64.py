@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from core import on_each_isa
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import float64
@@ -52,28 +53,32 @@ def check(call, make=None, seed=1):
         assert_close(a, expected, error)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_a_layer_agrees_with_float64_forward_and_backward(call, isa):
-    check(call)
+def test_a_layer_agrees_with_float64_forward_and_backward(call):
+    on_each_isa(lambda: check(call))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", SIZES, ids=str)
-def test_any_size_agrees_with_float64_forward_and_backward(case, isa):
-    check(Call(case))
+def test_any_size_agrees_with_float64_forward_and_backward(case):
+    on_each_isa(lambda: check(Call(case)))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", EXACT, ids=str)
-def test_small_integers_give_exact_results(case, isa):
-    check(Call(case), integers)
+def test_small_integers_give_exact_results(case):
+    on_each_isa(lambda: check(Call(case), integers))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("kind", "sweep"), SWEEPS, ids=lambda v: v if isinstance(v, str) else v.layer.__name__
 )
-def test_every_size_about_a_register_tile_is_exact(kind, sweep, isa):
+def test_every_size_about_a_register_tile_is_exact(kind, sweep):
     for case in kind.sweeps[sweep]:
         try:
-            check(Call(case), integers)
+            on_each_isa(lambda: check(Call(case), integers))  # noqa: B023 - called at once
         except AssertionError as error:
             raise AssertionError(str(case)) from error
 
@@ -178,14 +183,16 @@ def test_gradient_of_float64_is_its_central_difference(case):
     check_float64(case)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", SMALL, ids=str)
-def test_gradient_is_the_central_difference_of_the_forward(case, isa):
-    check_gradient(Call(case))
+def test_gradient_is_the_central_difference_of_the_forward(case):
+    on_each_isa(lambda: check_gradient(Call(case)))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", [case.of(3) for case in CASES], ids=str)
-def test_a_layer_s_gradient_is_the_central_difference_of_the_layer(case, isa):
-    check_gradient(Call(case, by_layer=True))
+def test_a_layer_s_gradient_is_the_central_difference_of_the_layer(case):
+    on_each_isa(lambda: check_gradient(Call(case, by_layer=True)))
 
 
 # Random instances
@@ -197,10 +204,12 @@ SHAPES = {  # by rank
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.layer.__name__)
-@examples(200)
+@pytest.mark.quick
+@examples(120)
 @given(st.data(), batches | st.integers(36, 70), st.integers(0, 2**32 - 10))
-def test_a_random_layer_agrees_with_float64(isa, kind, data, batch, seed):
+def test_a_random_layer_agrees_with_float64(kind, data, batch, seed):
     shape = data.draw(st.one_of([SHAPES[rank] for rank in kind.ranks]))
     layer = kind.random(data.draw, shape)
     make = integers if kind.exact(layer) and data.draw(st.booleans()) else None
-    check(Call(Case(layer, shape, batch=batch)), make, seed)
+    call = Call(Case(layer, shape, batch=batch))
+    on_each_isa(lambda: check(call, make, seed))

@@ -19,9 +19,9 @@ from pylenet.models import Sequential
 CROSS_ENTROPY = "categorical_crossentropy"
 
 
-def check_step(model, x, rows):
+def check_step(model, x, rows, expected=None):
     """One step of SGD with a learning rate of 1 takes the float64 gradient off the weights."""
-    expected, before = _networks.gradients(model, x, rows), model.get_weights()
+    expected, before = expected or _networks.gradients(model, x, rows), model.get_weights()
     model.train_on_batch(x, rows)
     for e, old, new in zip(expected, before, model.get_weights(), strict=True):
         np.testing.assert_allclose(reference.float64(old) - new, e, rtol=1e-4, atol=40 * EPS)
@@ -45,6 +45,7 @@ def hessian_inside(case, through):
 def check_hessian(case, through=_networks.squared_jacobian):
     """The Hessian's diagonal, of the layer's weights and of those below it, is float64's."""
     model, x, expected = hessian_inside(case, through)
+    core.plan_anew(model)
     actual = core.by_weight(model, core.hessian(model, x))
     for a, e in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, e, rtol=2e-4, atol=1e-6 * e.max())
@@ -55,9 +56,10 @@ def has_hessian(case):
     return case.kind.without_hessian(case.layer, case.input_shape) is None
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", [case for case in CASES if has_hessian(case)], ids=str)
-def test_the_hessian_goes_through_a_layer(case, isa):
-    check_hessian(case)
+def test_the_hessian_goes_through_a_layer(case):
+    core.on_each_isa(lambda: check_hessian(case))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not has_hessian(case)], ids=str)
@@ -109,14 +111,23 @@ def make(network, batch, seed):
     return model, x, one_hot(rng.integers(0, CLASSES, batch), CLASSES)
 
 
+@pytest.mark.quick
 @examples(100)
 @given(networks(smooth=False), batches, st.integers(0, 2**40))
-def test_a_network_predicts_what_the_reference_does(isa, network, batch, seed):
+def test_a_network_predicts_what_the_reference_does(network, batch, seed):
     model, x, _ = make(network, batch, seed)
-    np.testing.assert_allclose(model.predict(x), forward(model, x), rtol=1e-5, atol=40 * EPS)
+    expected = forward(model, x)
+
+    def check():
+        y = make(network, batch, seed)[0].predict(x)
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=40 * EPS)
+
+    core.on_each_isa(check)
 
 
+@pytest.mark.quick
 @examples(100)
 @given(networks(smooth=True), batches, st.integers(0, 2**40))
-def test_a_step_of_training_goes_down_the_reference_s_gradient(isa, network, batch, seed):
-    check_step(*make(network, batch, seed))
+def test_a_step_of_training_goes_down_the_reference_s_gradient(network, batch, seed):
+    expected = _networks.gradients(*make(network, batch, seed))
+    core.on_each_isa(lambda: check_step(*make(network, batch, seed), expected))

@@ -333,11 +333,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", metavar="FILE", help="compare with what was recorded there")
     parser.add_argument("--isa", choices=_core.available_isas(), help="one instruction set alone")
+    parser.add_argument("--threads", type=int, choices=THREADS, help="one number of threads alone")
     args = parser.parse_args()
     expected = json.loads(Path(args.against).read_text()) if args.against else {}
     recorded, wrong = {}, 0
     for isa in [args.isa] if args.isa else _core.available_isas():
-        for threads in THREADS:
+        for threads in [args.threads] if args.threads else THREADS:
             found, family = bits(isa, threads), "fma" if fuses(isa) else "baseline"
             recorded.setdefault(family, found)
             lines = differences(found, expected.setdefault(family, found))

@@ -1,10 +1,39 @@
 """What the tests ask of the compiled part that no public function tells."""
 
 import contextlib
+import os
 
+import effort
 import numpy as np
 
 import pylenet
+from pylenet import _core
+
+# Where one is forced from outside, tests that force one have that; a run without has them all.
+ISAS = [_core.active_isa()] if os.environ.get("PYLENET_ISA") else _core.available_isas()
+
+
+def on_each_isa(check):
+    """Call it with each instruction set forced, in a quick run with the best one alone.
+
+    For tests whose input and expected results take longer to make than to check.
+    """
+    former = _core.active_isa()
+    try:
+        for name in [former] if effort.quick else ISAS:
+            _core.set_isa(name)
+            try:
+                check()
+            except AssertionError as error:
+                raise AssertionError(f"on {name}: {error}") from error
+    finally:
+        _core.set_isa(former)
+
+
+def plan_anew(model):
+    """For the instruction set that is active now: a network keeps the one it was planned for."""
+    vars(model).pop("_network", None)
+    assert model.network.isa == _core.active_isa()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What AddressSanitizer changes: .ci/run lets it watch this whole suite."""
+"""What AddressSanitizer changes: .ci/run lets it watch what runs C++ in ways of its own."""
 
 import os
 
