@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from time import perf_counter, sleep
 
@@ -20,10 +21,10 @@ from pylenet.models import _sequential
 
 SCRIPT = Path(__file__).parents[1] / "reliability" / "interrupt.py"
 SHAPE = (64, 64, 3)
-LONG = 1.2  # seconds: what the calls below take at least, on any machine
+LONG = 0.6  # seconds: what the calls below take at least, on any machine
 EARLY = 0.2  # of a call's time: when Ctrl-C comes
 SOON = 0.4  # of a call's time: how long after that the call has ended, in one of TRIES
-TRIES = 5
+TRIES = 10
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -92,6 +93,10 @@ class Training:
         return (state(self.model), *(slot.copy() for slot in slots))
 
 
+def fit_one_step(n):
+    Training("adam").fit(n)
+
+
 TRAININGS = {
     "sgd": lambda: Training("sgd"),
     "adam": lambda: Training("adam"),
@@ -132,6 +137,7 @@ def seconds_of(call, n):
     return perf_counter() - started
 
 
+@cache
 def long_enough(call):
     """For how many images the call takes LONG on this machine, and how long it then takes."""
     n, seconds = 16, 0.0
@@ -284,7 +290,7 @@ def test_what_a_handler_raises_ends_the_call(on_interrupt):
 
 @pytest.mark.parametrize("use", ["predict", "get_weights", "set_weights"])
 def test_waiting_for_another_thread_s_step_is_interrupted_and_the_step_is_not(use):
-    n, seconds = long_enough(lambda n: Training("adam").fit(n))
+    n, seconds = long_enough(fit_one_step)
     whole = Training("adam")
     whole.fit(n)
     for _ in range(TRIES):
@@ -306,7 +312,7 @@ def test_waiting_for_another_thread_s_step_is_interrupted_and_the_step_is_not(us
 
 
 def test_ctrl_c_does_not_end_what_another_thread_computes():
-    n, seconds = long_enough(lambda n: Training("adam").fit(n))
+    n, seconds = long_enough(fit_one_step)
     whole, training = Training("adam"), Training("adam")
     whole.fit(n)
     worker = threading.Thread(target=training.fit, args=(n,))
