@@ -78,29 +78,37 @@ def test_every_explanation_ends_in_the_value_it_explains(write_page, open_page, 
         assert count == sum(sizes)
 
 
-@pytest.mark.parametrize("name", sorted({*_networks.ACTIVATIONS} - {"softmax"}))
-def test_every_activation_has_the_bits_of_the_baseline(name, both, open_page):
+def activated_by_the_baseline(function, x):
+    node = {"kind": "activation", "activation": function}
+    y = np.empty((1, len(x)), np.float32)
+    network = _core.Network((1, 1, len(x)), [node], isa="baseline")
+    network.predict(y, _core.zeros(0), x.reshape(1, 1, 1, -1), 1)
+    return y[0]
+
+
+def test_every_activation_has_the_bits_of_the_baseline(both, open_page):
+    """All on one page: it checks itself whenever it is opened, which takes longer."""
+    page = open_page(both)
     small = np.float32(10) ** np.linspace(-40, 1, 500)
     parts = [np.linspace(-130, 130, 5001), small, -small, [0.0, -0.0, np.inf, -np.inf, 3e38, -3e38]]
     x = np.concatenate(parts).astype(np.float32)
-    function = {
+    of_parameters = {
         "bounded_relu": Function("bounded_relu", 0.25, 6.0, 1.0),
         "elu": Function("elu", 0.7),
         "leaky_relu": Function("leaky_relu", 0.2),
-    }.get(name, Function(name))
-    node = {"kind": "activation", "activation": function}
-    expected = np.empty((1, len(x)), np.float32)
-    network = _core.Network((1, 1, len(x)), [node], isa="baseline")
-    network.predict(expected, _core.zeros(0), x.reshape(1, 1, 1, -1), 1)
-    found = open_page(both).evaluate(
-        """([text, [name, ...parameters]]) => {
-          const f = ACTIVATIONS[name].of(...parameters);
-          const y = new Float32Array(bytesOf(text).buffer).map(f);
-          return Array.from(new Int32Array(y.buffer));
-        }""",
-        [text_of(x), list(function)],
-    )
-    assert_same_bits(np.array(found, np.int32).view(np.float32), expected[0])
+    }
+    for name in sorted({*_networks.ACTIVATIONS} - {"softmax"}):
+        function = of_parameters.get(name, Function(name))
+        found = page.evaluate(
+            """([text, [name, ...parameters]]) => {
+              const f = ACTIVATIONS[name].of(...parameters);
+              const y = new Float32Array(bytesOf(text).buffer).map(f);
+              return Array.from(new Int32Array(y.buffer));
+            }""",
+            [text_of(x), list(function)],
+        )
+        expected = activated_by_the_baseline(function, x).view(np.int32)
+        np.testing.assert_array_equal(np.array(found, np.int32), expected, err_msg=name)
 
 
 def test_the_self_check_passes_and_says_with_how_many_images(both, open_page):
