@@ -588,10 +588,15 @@ def test_evaluate_takes_the_outputs_of_a_tanh_model_as_numbers(data, tmp_path):
 
 
 def test_evaluate_scales_pixels_for_a_model_that_does_not_and_warns(data, tmp_path):
-    model = flat(Conv2D(2, 5, activation="tanh"))
+    model = flat()
+    model.set_weights([4 * w for w in model.get_weights()])  # a loss that shows the scale
     path = saved(model, tmp_path / "model.safetensors")
     _, (x, y) = pylenet.datasets.load_folder(data)
-    expected = losses.sparse_categorical_crossentropy(y, model.predict(x / 255.0)).mean()
+    expected, other = (
+        losses.sparse_categorical_crossentropy(y, model.predict(x / scale)).mean()
+        for scale in (255.0, 256.0)
+    )
+    assert abs(expected - other) > 1e-3
     done = pylenet_command("evaluate", path, "--data", data, cwd=tmp_path)
     assert done.returncode == 0
     assert float(done.stdout.splitlines()[1].split()[-1]) == pytest.approx(expected, abs=1e-4)
