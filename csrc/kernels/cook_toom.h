@@ -1,4 +1,4 @@
-// Cook-Toom convolution along rows, for both layouts: transforms of one tile of a row.
+// Cook-Toom convolution, for both layouts: transforms of one tile of a row, or of a column.
 //
 // Four neighbouring outputs of a row depend on n = 3 + taps inputs. Seen as polynomials, input and
 // kernel are multiplied at n points, one product each, where the direct sum takes 4 taps products
@@ -12,6 +12,10 @@
 // Points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity (without the halves for three taps) have the least
 // error of those tried, and make the constants of A and B exact. What comes at p and at -p is an
 // even and an odd part, added and subtracted.
+//
+// In two dimensions a tile is four rows high too, and each transform is done twice: columns first
+// on the way to the points, rows first on the way back. A pair of points has one product for each
+// channel then, and kernel rows are no longer summed.
 //
 // Sums at a point: forward kernel rows, in each the input channels; backward kernel rows from the
 // last to the first, in each the output channels; of the kernel's gradient output rows, in each the
@@ -247,6 +251,57 @@ inline void transpose_channels(float* to, const float* from, int rows, int colum
     }
 }
 
+// In two dimensions: columns of an image at the points. `size` neighbouring values of each row, a
+// row `stride` floats after the other; points `point` floats apart. Op: T::Input or T::Spread.
+template <class T, class Op>
+inline void columns(float* r, std::size_t point, const float* image, std::size_t stride,
+                    std::size_t size) {
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    vec values[Op::kFrom], points[T::kPoints];
+    PYLENET_UNROLL
+    for (int k = 0; k < Op::kFrom; k++) values[k] = load_unaligned(image + k * stride + i);
+    Op::apply(points, values);
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + i, points[k]);
+  }
+}
+
+// The rows of outputs that come of such points.
+template <class T>
+inline void output_columns(float* y, std::size_t stride, const float* r, std::size_t point,
+                           std::size_t size, vec floor) {
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const std::size_t n = lanes_left(int(size), int(i));
+    vec points[T::kPoints], outputs[kOutputs];
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) points[k] = load_unaligned(r + k * point + i);
+    T::output(outputs, points);
+    PYLENET_UNROLL
+    for (int k = 0; k < kOutputs; k++) store_some(y + k * stride + i, larger(floor, outputs[k]), n);
+  }
+}
+
+// Of the gradient of an image with `height` rows those that such points of a row of tiles give to,
+// `first` the uppermost, which may be above the image. What the tiles above have given stays.
+template <class T>
+inline void collect_columns(float* dx, std::size_t stride, int height, int first, bool add,
+                            const float* r, std::size_t point, std::size_t size) {
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const std::size_t n = lanes_left(int(size), int(i));
+    vec points[T::kPoints], parts[T::kPoints];
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) points[k] = load_unaligned(r + k * point + i);
+    T::collect(parts, points);
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) {
+      if (first + k < 0 || first + k >= height) continue;
+      float* to = dx + std::ptrdiff_t(first + k) * stride + i;
+      if (k < T::kPoints - kOutputs && add) parts[k] = load_some(to, n) + parts[k];
+      store_some(to, parts[k], n);
+    }
+  }
+}
+
 // Calls f(Transform) for the kernel's width.
 template <class F>
 inline void with_transform(const ConvShape& s, F f) {
@@ -256,14 +311,22 @@ inline void with_transform(const ConvShape& s, F f) {
     f(Transform<3>());
 }
 
-// u: the transformed kernel, from Keras's layout, and for the way back the turned one. scratch:
-// room for a kernel.
+// u: the transformed kernel, from Keras's layout, and for the way back the turned one.
 inline void weights(float* u, float* scratch, const float* kernel, const ConvShape& s,
                     bool both_ways) {
   const int rows = s.kernel_height;
   const std::size_t size = std::size_t(s.in_channels) * s.out_channels;
   with_transform(s, [&](auto transform) {
     using T = decltype(transform);
+    if (two_dimensional(s)) {
+      constexpr int kPoints = T::kPoints;
+      transform_rows<T>(scratch, kernel, rows, size);
+      transform_rows<T>(u, scratch, kPoints, size);
+      for (int k = 0; both_ways && k < kPoints * kPoints; k++)
+        transpose_channels(u + kernel_floats(s) + k * size, u + k * size, s.in_channels,
+                           s.out_channels);
+      return;
+    }
     transform_rows<T>(u, kernel, rows, size);
     if (!both_ways) return;
     float* turned = scratch;

@@ -16,6 +16,16 @@ constexpr int kOutputs = 4;  // neighbouring columns of a row that are computed 
 inline int points(const ConvShape& s) { return kOutputs + s.kernel_width - 1; }
 inline int tiles(const ConvShape& s) { return (s.out_width + kOutputs - 1) / kOutputs; }
 
+// Whether a tile is as many rows high, so that it is transformed in both directions: where all
+// tiles are whole, and products many enough to pay for the transforms (layers/cook_toom.cpp has
+// figures). The gradient of the kernel does without.
+inline bool two_dimensional(const ConvShape& s) {
+  constexpr int kFewestProducts = 96;  // at a point
+  return s.kernel_width == 5 && s.in_channels > 1 &&
+         s.in_channels * s.out_channels >= kFewestProducts && s.out_height % kOutputs == 0 &&
+         s.out_width % kOutputs == 0;
+}
+
 // In lanes the points of some rows are kept, [point][row][channel][tile], a vector each. From one
 // point to the next it is an odd number of vectors: a multiple of 4,096 bytes would make all points
 // take each other's place in the first-level cache.
@@ -31,6 +41,13 @@ inline int rows_at_once(const ConvShape& s, int channels) {
   int rows = fit - (s.kernel_height - 1);
   if (rows < kFewest) rows = kFewest;
   return rows < s.in_height ? rows : s.in_height;
+}
+// In two dimensions a row of tiles is computed at a time: columns at the points, all points of one
+// of these, the sums there, and what comes back from them.
+inline std::size_t tile_row_scratch(const ConvShape& s, int from, int width, int to,
+                                    int width_there) {
+  return points(s) * (point_vectors(1, from, width) + point_vectors(1, from, tiles(s)) +
+                      point_vectors(1, to, tiles(s)) + point_vectors(1, to, width_there));
 }
 inline std::size_t product_scratch(const ConvShape& s, int in, int out) {
   const std::size_t rows = rows_at_once(s, in) + s.kernel_height - 1;
@@ -55,22 +72,50 @@ constexpr int kMostPlaces = 16;  // tiles whose sums are taken together
 inline std::size_t input_point(const ConvShape& s) {
   return std::size_t(s.in_height) * row_positions(s) * s.in_channels + kSlack;
 }
+inline std::size_t input_scratch(const ConvShape& s) {
+  const std::size_t quads = std::size_t(s.in_height) * row_positions(s);
+  return points(s) * input_point(s) + (s.in_channels == 1 ? 8 * (quads + 4 * kSlack) : 0);
+}
 inline std::size_t output_point(const ConvShape& s, int rows) {
   return std::size_t(rows) * tiles(s) * s.out_channels + kSlack;
 }
 
-// Floats of the transformed kernel, [point][kernel row][in][out]. For the way back it stands there
-// once more, turned: [point][kernel row, from the last][out][in].
+// The same for one image: floats at one point, of so many columns of each row of tiles.
+inline std::size_t tile_row_point(const ConvShape& s, int columns, int channels) {
+  return std::size_t(s.out_height / kOutputs) * columns * channels + kSlack;
+}
+inline std::size_t single_tile_row_scratch(const ConvShape& s, int from, int width, int to,
+                                           int width_there) {
+  return points(s) * (tile_row_point(s, width, from) + tile_row_point(s, tiles(s), from) +
+                      tile_row_point(s, width_there, to));
+}
+
+// Floats of the transformed kernel, [point][kernel row][in][out], or [row's point][point][in][out]
+// in two dimensions. For the way back it stands there once more, with [out][in], and turned:
+// [kernel row, from the last].
 inline std::size_t kernel_floats(const ConvShape& s) {
-  return std::size_t(points(s)) * s.kernel_height * s.in_channels * s.out_channels + kSlack;
+  const int rows = two_dimensional(s) ? points(s) : s.kernel_height;
+  return std::size_t(points(s)) * rows * s.in_channels * s.out_channels + kSlack;
+}
+// Room that transforming it takes: for a kernel, or one whose rows are at the points.
+inline std::size_t weights_scratch(const ConvShape& s) {
+  const int columns = two_dimensional(s) ? points(s) : s.kernel_width;
+  return std::size_t(s.kernel_height) * columns * s.in_channels * s.out_channels;
 }
 
 inline std::size_t forward_scratch(const ConvShape& s, int lanes) {
+  if (two_dimensional(s)) {
+    const auto scratch = lanes > 1 ? tile_row_scratch : single_tile_row_scratch;
+    return scratch(s, s.in_channels, s.in_width, s.out_channels, s.out_width) * lanes;
+  }
   if (lanes > 1) return product_scratch(s, s.in_channels, s.out_channels) * lanes;
-  const std::size_t quads = std::size_t(s.in_height) * row_positions(s);
-  return points(s) * input_point(s) + (s.in_channels == 1 ? 8 * (quads + 4 * kSlack) : 0);
+  return input_scratch(s);
 }
 inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
+  if (two_dimensional(s)) {
+    const auto scratch = lanes > 1 ? tile_row_scratch : single_tile_row_scratch;
+    return scratch(s, s.out_channels, s.out_width, s.in_channels, s.in_width) * lanes;
+  }
   const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
   if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
   const int rows = s.out_height + 2 * (s.kernel_height - 1);
@@ -84,7 +129,7 @@ inline std::size_t backward_kernel_scratch(const ConvShape& s, int lanes) {
            (point_vectors(s.in_height, s.in_channels, tiles(s)) +
             point_vectors(gradient_rows(s), kGradientChannels, tiles(s)) +
             std::size_t(s.kernel_height) * s.in_channels * kGradientChannels);
-  return forward_scratch(s, lanes) + n * output_point(s, s.out_height);
+  return input_scratch(s) + n * output_point(s, s.out_height);
 }
 
 }  // namespace cook_toom

@@ -75,8 +75,8 @@ class Conv2D final : public SummedLayer {
 
   std::size_t forward_scratch(int lanes) const override {
     if (fast_.forward)
-      return fast_offset(lanes) +
-             std::max(cook_toom::forward_scratch(shape_, lanes), full_kernel_floats());
+      return fast_offset(lanes) + std::max(cook_toom::forward_scratch(shape_, lanes),
+                                           cook_toom::weights_scratch(shape_));
     return links_.empty() ? (padded_ ? padded_floats(lanes) : 0) : all_scratch(lanes);
   }
   std::size_t backward_scratch(int lanes) const override {
@@ -84,7 +84,7 @@ class Conv2D final : public SummedLayer {
            std::max({fast_.forward ? forward_scratch(lanes) - fast_offset(lanes) : 0,
                      fast_.backward_input ? cook_toom::backward_input_scratch(shape_, lanes) : 0,
                      fast_.backward_kernel ? cook_toom::backward_kernel_scratch(shape_, lanes) : 0,
-                     fast_.backward_input ? full_kernel_floats() : 0});
+                     fast_.backward_input ? cook_toom::weights_scratch(shape_) : 0});
   }
   double cost() const override {
     return double(size_of(out)) * in.channels * shape_.kernel_height * shape_.kernel_width;

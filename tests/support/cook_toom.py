@@ -1,7 +1,8 @@
 """Cook-Toom's transforms in exact fractions, and the largest errors that they allow.
 
 Four neighbouring outputs of a row are a product of polynomials at the points below and at infinity.
-The matrices are made from these points alone, by Lagrange's formula.
+The matrices are made from these points alone, by Lagrange's formula. In two dimensions a tile has
+four rows too, and every transform is done in both directions.
 """
 
 from fractions import Fraction
@@ -48,6 +49,40 @@ def tiles(x, step, size, count):
     return np.stack(pieces, axis=-3)
 
 
+def two_dimensional(image, filters, size):
+    """Whether a convolution's outputs and its input's gradient are computed in two dimensions."""
+    whole = all((length - size + 1) % OUTPUTS == 0 for length in image[:2])
+    return size == 5 and whole and image[2] > 1 and image[2] * filters >= 96
+
+
+def square_tiles(x, step, size):
+    """(..., tile row, tile column, size, size, channels) of (..., height, width, channels)."""
+    starts = [range(0, length - size + 1, step) for length in x.shape[-3:-1]]
+    rows = [[x[..., r : r + size, c : c + size, :] for c in starts[1]] for r in starts[0]]
+    return np.stack([np.stack(row, axis=-4) for row in rows], axis=-5)
+
+
+def two_dimensional_bounds(dy, x, kernel, bias=None):
+    """As `bounds`, of y and dx."""
+    taps, out, n = kernel.shape[0], dy.shape[3], OUTPUTS + kernel.shape[0] - 1
+    a, b, g = (np.abs(m) for m in matrices(taps))
+    both = "ki,lj,nrcijm->nrcklm"
+    values = np.einsum(both, b.T, b.T, square_tiles(np.abs(x), OUTPUTS, n))
+    spread = np.einsum(both, a, a, square_tiles(np.abs(dy), OUTPUTS, OUTPUTS))
+    weights = np.einsum("ki,lj,ijco->klco", g, g, np.abs(kernel))
+    y = np.einsum(both, a.T, a.T, np.einsum("nrcklm,klmo->nrcklo", values, weights))
+    parts = np.einsum(both, b, b, np.einsum("nrcklo,klmo->nrcklm", spread, weights))
+    y_error = y.transpose(0, 1, 3, 2, 4, 5).reshape(dy.shape)
+    if bias is not None:
+        y_error = y_error + a.sum(axis=0).max() ** 2 * np.abs(bias)
+    dx_error = np.zeros(x.shape)
+    for r, c in np.ndindex(parts.shape[1:3]):
+        rows, columns = (slice(OUTPUTS * t, OUTPUTS * t + n) for t in (r, c))
+        dx_error[:, rows, columns] += parts[:, r, c]
+    transforms = 8 * n  # roundings of three transforms and of G's constants, in both directions
+    return EPS * (transforms + x.shape[3]) * y_error, EPS * (transforms + out) * dx_error
+
+
 def bounds(dy, x, kernel, bias=None):
     """Largest errors of y, dx and dkernel, each like its array: valid padding, strides of 1.
 
@@ -55,7 +90,7 @@ def bounds(dy, x, kernel, bias=None):
     times the sum of its terms' magnitudes; these are the transforms of magnitudes.
     """
     taps = kernel.shape[1]
-    n, count = taps + 3, -(-dy.shape[2] // OUTPUTS)
+    n, count = taps + OUTPUTS - 1, -(-dy.shape[2] // OUTPUTS)
     a, b, g = (np.abs(m) for m in matrices(taps))
     values = np.einsum("ji,nhtic->nhtjc", b.T, tiles(np.abs(x), OUTPUTS, n, count))
     spread = np.einsum("ji,nhtio->nhtjo", a, tiles(np.abs(dy), OUTPUTS, OUTPUTS, count))
@@ -78,8 +113,8 @@ def bounds(dy, x, kernel, bias=None):
         dx_error[:, :, OUTPUTS * t : OUTPUTS * t + n] += parts[:, :, t]
     dkernel_error = np.einsum("jk,hjco->hkco", g, dkernel_points)
     transforms = 4 * n  # roundings of three transforms and of G's constants
-    return (
-        EPS * (transforms + taps * x.shape[3]) * y_error,
-        EPS * (transforms + taps * out) * dx_error[:, :, : x.shape[2]],
-        EPS * (transforms + rows * count + len(x)) * dkernel_error,
-    )
+    y_bound = EPS * (transforms + taps * x.shape[3]) * y_error
+    dx_bound = EPS * (transforms + taps * out) * dx_error[:, :, : x.shape[2]]
+    if two_dimensional(x.shape[1:], out, taps):
+        y_bound, dx_bound = two_dimensional_bounds(dy, x, kernel, bias)
+    return y_bound, dx_bound, EPS * (transforms + rows * count + len(x)) * dkernel_error

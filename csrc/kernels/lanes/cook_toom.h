@@ -44,85 +44,94 @@ inline void cook_toom_row(float* points_of_row, std::size_t point, std::size_t c
   }
 }
 
-// Sums of `terms` products at one point, of TO outputs from `o` on x TT tiles from `t` on. sums
-// [output][tile]; values [term][tile]; weights [term][output]; start [output], or null for zero.
+// Where sums are taken: kPoints points, each so many floats after the one before. sums
+// [output][tile]; values [term][tile], `terms` of them; weights [term][output]. start: [output],
+// what sums at the second point begin with, or null: others begin with zero.
+struct CookToomSums {
+  float* sums;
+  std::size_t sum_point;
+  const float* values;
+  std::size_t value_point;
+  const float* weights;
+  std::size_t weight_point;
+  const float* start;
+  int points, terms, outputs, tiles;
+};
+
+// At each point TO outputs from `o` on x TT tiles from `t` on.
 template <int TO, int TT>
-inline __attribute__((always_inline)) void cook_toom_tile(float* sums, const float* values,
-                                                          const float* weights, const float* start,
-                                                          int terms, int outputs, int tiles, int o,
-                                                          int t) {
-  vec acc[TO][TT];
-  PYLENET_UNROLL
-  for (int i = 0; i < TO; i++) {
+inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s, int o, int t) {
+  const std::size_t row = std::size_t(s.tiles) * kLanes;
+  float* sums = s.sums + o * row + t * kLanes;
+  const float *values = s.values + t * kLanes, *weights = s.weights + o;
+  for (int point = 0; point < s.points;
+       point++, sums += s.sum_point, values += s.value_point, weights += s.weight_point) {
+    vec acc[TO][TT];
     PYLENET_UNROLL
-    for (int k = 0; k < TT; k++) acc[i][k] = start ? splat(start[o + i]) : vec{};
-  }
-  const float *v = values + t * kLanes, *w = weights + o;
-  PYLENET_ROLLED
-  for (int term = 0; term < terms; term++, v += tiles * kLanes, w += outputs) {
-    if constexpr (TT <= TO) {  // hold the tiles, one weight at a time
-      vec held[TT];
+    for (int i = 0; i < TO * TT; i++) acc[i / TT][i % TT] = vec{};
+    if (point == 1 && s.start) {
       PYLENET_UNROLL
-      for (int k = 0; k < TT; k++) held[k] = load(v + k * kLanes);
-      PYLENET_UNROLL
-      for (int i = 0; i < TO; i++) {
-        const vec weight = splat(w[i]);
+      for (int i = 0; i < TO * TT; i++) acc[i / TT][i % TT] = splat(s.start[o + i / TT]);
+    }
+    const float *v = values, *w = weights;
+    PYLENET_ROLLED
+    for (int term = 0; term < s.terms; term++, v += row, w += s.outputs) {
+      if constexpr (TT <= TO) {  // hold the tiles, one weight at a time
+        vec held[TT];
         PYLENET_UNROLL
-        for (int k = 0; k < TT; k++) acc[i][k] = fma(held[k], weight, acc[i][k]);
-      }
-    } else {
-      vec held[TO];
-      PYLENET_UNROLL
-      for (int i = 0; i < TO; i++) held[i] = splat(w[i]);
-      PYLENET_UNROLL
-      for (int k = 0; k < TT; k++) {
-        const vec value = load(v + k * kLanes);
+        for (int k = 0; k < TT; k++) held[k] = load(v + k * kLanes);
         PYLENET_UNROLL
-        for (int i = 0; i < TO; i++) acc[i][k] = fma(value, held[i], acc[i][k]);
+        for (int i = 0; i < TO; i++) {
+          const vec weight = splat(w[i]);
+          PYLENET_UNROLL
+          for (int k = 0; k < TT; k++) acc[i][k] = fma(held[k], weight, acc[i][k]);
+        }
+      } else {
+        vec held[TO];
+        PYLENET_UNROLL
+        for (int i = 0; i < TO; i++) held[i] = splat(w[i]);
+        PYLENET_UNROLL
+        for (int k = 0; k < TT; k++) {
+          const vec value = load(v + k * kLanes);
+          PYLENET_UNROLL
+          for (int i = 0; i < TO; i++) acc[i][k] = fma(value, held[i], acc[i][k]);
+        }
       }
     }
-  }
-  float* to = sums + (o * tiles + t) * kLanes;
-  PYLENET_UNROLL
-  for (int i = 0; i < TO; i++, to += tiles * kLanes) {
     PYLENET_UNROLL
-    for (int k = 0; k < TT; k++) store(to + k * kLanes, acc[i][k]);
+    for (int i = 0; i < TO; i++) {
+      PYLENET_UNROLL
+      for (int k = 0; k < TT; k++) store(sums + i * row + k * kLanes, acc[i][k]);
+    }
   }
 }
 
 // All tiles, TT at a time and then ever fewer.
 template <int TO, int TT>
-inline __attribute__((always_inline)) void cook_toom_tiles(float* sums, const float* values,
-                                                           const float* weights, const float* start,
-                                                           int terms, int outputs, int tiles, int o,
+inline __attribute__((always_inline)) void cook_toom_tiles(const CookToomSums& s, int o,
                                                            int t = 0) {
-  for (; t + TT <= tiles; t += TT)
-    cook_toom_tile<TO, TT>(sums, values, weights, start, terms, outputs, tiles, o, t);
+  for (; t + TT <= s.tiles; t += TT) cook_toom_tile<TO, TT>(s, o, t);
   if constexpr (TT > 1) {
-    if (t < tiles)
-      cook_toom_tiles<TO, TT - 1>(sums, values, weights, start, terms, outputs, tiles, o, t);
+    if (t < s.tiles) cook_toom_tiles<TO, TT - 1>(s, o, t);
   }
 }
 
 // All outputs.
-__attribute__((noinline)) void cook_toom_sums(float* sums, const float* values,
-                                              const float* weights, const float* start, int terms,
-                                              int outputs, int tiles) {
-  using cook_toom::Constant;
+__attribute__((noinline)) void cook_toom_sums(const CookToomSums& s) {
   constexpr bool kMany = kRegisters == 32;
-  const auto of = [&](auto to, auto tt, int o) __attribute__((always_inline)) {
-    cook_toom_tiles<to, tt>(sums, values, weights, start, terms, outputs, tiles, o);
-  };
+  const int outputs = s.outputs;
   int o = 0;
   if constexpr (kMany) {
-    for (; o + 6 <= outputs % 8; o += 6) of(Constant<6>(), Constant<3>(), o);
-    for (; o + 8 <= outputs; o += 8) of(Constant<8>(), Constant<3>(), o);
-    for (; o + 4 <= outputs; o += 4) of(Constant<4>(), Constant<3>(), o);
+    for (; o + 6 <= outputs % 8; o += 6) cook_toom_tiles<6, 3>(s, o);
+    for (; o + 8 <= outputs; o += 8) cook_toom_tiles<8, 3>(s, o);
+    for (; o + 4 <= outputs; o += 4) cook_toom_tiles<4, 3>(s, o);
   } else {
-    for (; (outputs - o) % 4 >= 2 && o + 3 <= outputs; o += 3) of(Constant<3>(), Constant<3>(), o);
-    for (; o + 4 <= outputs; o += 4) of(Constant<4>(), Constant<3>(), o);
+    if (s.tiles == 2)
+      for (; o + 6 <= outputs; o += 6) cook_toom_tile<6, 2>(s, o, 0);
+    for (; (outputs - o) % 4 >= 2 && o + 3 <= outputs; o += 3) cook_toom_tiles<3, 3>(s, o);
+    for (; o + 4 <= outputs; o += 4) cook_toom_tiles<4, 3>(s, o);
   }
-  for (; o < outputs; o++) of(Constant<1>(), Constant<8>(), o);
+  for (; o < outputs; o++) cook_toom_tiles<1, 8>(s, o);
 }
 
 void cook_toom_weights(float* u, float* scratch, const float* kernel, const ConvShape& s,
@@ -130,11 +139,51 @@ void cook_toom_weights(float* u, float* scratch, const float* kernel, const Conv
   cook_toom::weights(u, scratch, kernel, s, both_ways);
 }
 
+// One channel of a row of outputs from its sums [tile]; points `point` floats apart.
+template <class T>
+inline void cook_toom_output_row(float* y, const float* sums, std::size_t point, int width,
+                                 int tiles, vec floor) {
+  constexpr int kTile = cook_toom::kOutputs;
+  for (int t = 0; t < tiles; t++, sums += kLanes, y += kTile * kLanes) {
+    vec points[T::kPoints], outputs[kTile];
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) points[k] = load(sums + k * point);
+    T::output(outputs, points);
+    const int left = width - t * kTile;
+    if (left >= kTile) {
+      PYLENET_UNROLL
+      for (int i = 0; i < kTile; i++) store(y + i * kLanes, larger(floor, outputs[i]));
+    } else {
+      PYLENET_UNROLL
+      for (int i = 0; i < kTile; i++)
+        if (i < left) store(y + i * kLanes, larger(floor, outputs[i]));
+    }
+  }
+}
+
+// The same for a row of the input's gradient, of all columns that the tiles read.
+template <class T>
+inline void cook_toom_collect_row(float* dx, const float* sums, std::size_t point, int tiles) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
+  for (int t = 0; t < tiles; t++, sums += kLanes, dx += kTile * kLanes) {
+    vec points[kPoints], parts[kPoints];
+    PYLENET_UNROLL
+    for (int k = 0; k < kPoints; k++) points[k] = load(sums + k * point);
+    T::collect(parts, points);
+    if (t > 0) {
+      PYLENET_UNROLL
+      for (int k = 0; k < kOverlap; k++) parts[k] = load(dx + k * kLanes) + parts[k];
+    }
+    PYLENET_UNROLL
+    for (int k = 0; k < kPoints; k++) store(dx + k * kLanes, parts[k]);
+  }
+}
+
 template <class T>
 void cook_toom_forward_taps(float* y, float* scratch, const float* x, const float* u,
                             const float* bias, const ConvShape& s, const ChannelAffine& affine,
                             Activation activation) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  constexpr int kPoints = T::kPoints;
   const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
   const int most = cook_toom::rows_at_once(s, in), terms = s.kernel_height * in;
   const std::size_t row = std::size_t(in) * tiles * kLanes;
@@ -151,37 +200,65 @@ void cook_toom_forward_taps(float* y, float* scratch, const float* x, const floa
       for (int ih = oh == first ? oh : oh + s.kernel_height - 1; ih < oh + s.kernel_height; ih++)
         cook_toom_row<T, typename T::Input>(scratch + (ih - first) * row, in_point, tiles * kLanes,
                                             x, in, s.in_height, s.in_width, tiles, ih);
-      for (int k = 0; k < kPoints; k++)  // what is added at the point 1 is added to every output
-        cook_toom_sums(sums + k * out_point, scratch + k * in_point + (oh - first) * row,
-                       u + std::size_t(k) * terms * out, k == 1 ? bias : nullptr, terms, out,
-                       tiles);
-      const float* from = sums;
+      // What is added at the second point, 1, is added to every output.
+      cook_toom_sums({sums, out_point, scratch + (oh - first) * row, in_point, u,
+                      std::size_t(terms) * out, bias, kPoints, terms, out, tiles});
       for (int oc = 0; oc < out; oc++) {
         float* to = y + oc * map + std::size_t(oh) * s.out_width * kLanes;
-        for (int t = 0; t < tiles; t++, from += kLanes) {
-          vec points[kPoints], outputs[kTile];
-          PYLENET_UNROLL
-          for (int k = 0; k < kPoints; k++) points[k] = load(from + k * out_point);
-          T::output(outputs, points);
-          float* tile = to + t * kTile * kLanes;
-          const int left = s.out_width - t * kTile;
-          if (left >= kTile) {
-            PYLENET_UNROLL
-            for (int i = 0; i < kTile; i++) store(tile + i * kLanes, larger(floor, outputs[i]));
-          } else {
-            PYLENET_UNROLL
-            for (int i = 0; i < kTile; i++)
-              if (i < left) store(tile + i * kLanes, larger(floor, outputs[i]));
-          }
-        }
+        cook_toom_output_row<T>(to, sums + oc * tiles * kLanes, out_point, s.out_width, tiles,
+                                floor);
         if (!finished) conv2d_finish(to, oc, s.out_width, affine, activation);
       }
     }
   }
 }
 
+// In two dimensions, a row of tiles at a time: its columns at the points, and then for each of
+// these what a row of an image goes through.
+template <class T>
+void cook_toom_forward_planes(float* y, float* scratch, const float* x, const float* u,
+                              const float* bias, const ConvShape& s, const ChannelAffine& affine,
+                              Activation activation) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
+  const std::size_t image_point = cook_toom::point_vectors(1, in, s.in_width) * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(1, in, tiles) * kLanes;
+  const std::size_t sum_point = cook_toom::point_vectors(1, out, tiles) * kLanes;
+  const std::size_t out_point = cook_toom::point_vectors(1, out, s.out_width) * kLanes;
+  const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
+  const bool finished = !affine.scale && is_floor_of_sums(activation);
+  float* values = scratch + kPoints * image_point;
+  float* sums = values + kPoints * in_point;
+  float* rows = sums + kPoints * sum_point;
+  const std::size_t weights = std::size_t(in) * out;
+  for (int oh = 0; oh < s.out_height; oh += kTile) {
+    for (int ic = 0; ic < in; ic++)
+      cook_toom::columns<T, typename T::Input>(scratch + ic * in_row, image_point,
+                                               x + (std::size_t(ic) * s.in_height + oh) * in_row,
+                                               in_row, in_row);
+    for (int i = 0; i < kPoints; i++) {
+      cook_toom_row<T, typename T::Input>(values, in_point, tiles * kLanes,
+                                          scratch + i * image_point, in, 1, s.in_width, tiles, 0);
+      cook_toom_sums({sums, sum_point, values, in_point, u + i * kPoints * weights, weights,
+                      i == 1 ? bias : nullptr, kPoints, in, out, tiles});
+      for (int oc = 0; oc < out; oc++)
+        cook_toom_output_row<T>(rows + i * out_point + oc * row, sums + oc * tiles * kLanes,
+                                sum_point, s.out_width, tiles, floor_of_sums({}));
+    }
+    for (int oc = 0; oc < out; oc++) {
+      float* to = y + (std::size_t(oc) * s.out_height + oh) * row;
+      cook_toom::output_columns<T>(to, row, rows + oc * row, out_point, row, floor);
+      if (!finished) conv2d_finish(to, oc, kTile * s.out_width, affine, activation);
+    }
+  }
+}
+
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
                        const ConvShape& s, const ChannelAffine& affine, Activation activation) {
+  if (cook_toom::two_dimensional(s))
+    return cook_toom_forward_planes<cook_toom::Transform<5>>(y, scratch, x, u, bias, s, affine,
+                                                             activation);
   cook_toom::with_transform(s, [&](auto transform) {
     cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, affine, activation);
   });
@@ -190,7 +267,7 @@ void cook_toom_forward(float* y, float* scratch, const float* x, const float* u,
 template <class T>
 void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy, const float* turned,
                                    const ConvShape& s, int height, int width, int top, int left) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
+  constexpr int kPoints = T::kPoints;
   const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
   const int most = cook_toom::rows_at_once(s, out);
   const std::size_t row = std::size_t(out) * tiles * kLanes;
@@ -199,6 +276,7 @@ void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy, c
       cook_toom::point_vectors(most + s.kernel_height - 1, out, tiles) * kLanes;
   float* sums = scratch + kPoints * out_point;
   float* columns = sums + kPoints * in_point;  // of dx with its padding
+  const std::size_t weights = std::size_t(in) * out;
   for (int first = top; first < top + height; first += most) {
     const int end = top + height - first < most ? top + height : first + most;
     const int base = rows_reaching(s, first).end;  // of the kernel's rows, in the first output row
@@ -212,25 +290,11 @@ void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy, c
       const KernelRows reaching = rows_reaching(s, ih);
       const std::size_t oh = ih - (reaching.end - 1) - first_oh;
       const int terms = (reaching.end - reaching.begin) * out;
-      for (int k = 0; k < kPoints; k++)
-        cook_toom_sums(sums + k * in_point, scratch + k * out_point + oh * row,
-                       turned + std::size_t((k + 1) * s.kernel_height - reaching.end) * in * out,
-                       nullptr, terms, in, tiles);
-      const float* from = sums;
+      cook_toom_sums({sums, in_point, scratch + oh * row, out_point,
+                      turned + (s.kernel_height - reaching.end) * weights,
+                      s.kernel_height * weights, nullptr, kPoints, terms, in, tiles});
       for (int ic = 0; ic < in; ic++) {
-        for (int t = 0; t < tiles; t++, from += kLanes) {
-          vec points[kPoints], parts[kPoints];
-          PYLENET_UNROLL
-          for (int k = 0; k < kPoints; k++) points[k] = load(from + k * in_point);
-          T::collect(parts, points);
-          float* tile = columns + t * kTile * kLanes;
-          if (t > 0) {
-            PYLENET_UNROLL
-            for (int k = 0; k < kOverlap; k++) parts[k] = load(tile + k * kLanes) + parts[k];
-          }
-          PYLENET_UNROLL
-          for (int k = 0; k < kPoints; k++) store(tile + k * kLanes, parts[k]);
-        }
+        cook_toom_collect_row<T>(columns, sums + ic * tiles * kLanes, in_point, tiles);
         std::memcpy(dx + (std::size_t(ic) * height + ih - top) * width * kLanes,
                     columns + left * kLanes, width * kLanes * sizeof(float));
       }
@@ -238,11 +302,52 @@ void cook_toom_backward_input_taps(float* dx, float* scratch, const float* dy, c
   }
 }
 
+template <class T>
+void cook_toom_backward_input_planes(float* dx, float* scratch, const float* dy,
+                                     const float* turned, const ConvShape& s, int height, int width,
+                                     int top, int left) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
+  const std::size_t image_point = cook_toom::point_vectors(1, out, s.out_width) * kLanes;
+  const std::size_t out_point = cook_toom::point_vectors(1, out, tiles) * kLanes;
+  const std::size_t sum_point = cook_toom::point_vectors(1, in, tiles) * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(1, in, s.in_width) * kLanes;
+  float* values = scratch + kPoints * image_point;
+  float* sums = values + kPoints * out_point;
+  float* rows = sums + kPoints * sum_point;
+  const std::size_t weights = std::size_t(in) * out;
+  for (int oh = 0; oh < s.out_height; oh += kTile) {
+    for (int oc = 0; oc < out; oc++)
+      cook_toom::columns<T, typename T::Spread>(scratch + oc * row, image_point,
+                                                dy + (std::size_t(oc) * s.out_height + oh) * row,
+                                                row, row);
+    for (int i = 0; i < kPoints; i++) {
+      cook_toom_row<T, typename T::Spread>(values, out_point, tiles * kLanes,
+                                           scratch + i * image_point, out, 1, s.out_width, tiles,
+                                           0);
+      cook_toom_sums({sums, sum_point, values, out_point, turned + i * kPoints * weights, weights,
+                      nullptr, kPoints, out, in, tiles});
+      for (int ic = 0; ic < in; ic++)
+        cook_toom_collect_row<T>(rows + i * in_point + ic * in_row, sums + ic * tiles * kLanes,
+                                 sum_point, tiles);
+    }
+    const std::size_t dx_row = std::size_t(width) * kLanes;
+    for (int ic = 0; ic < in; ic++)
+      cook_toom::collect_columns<T>(dx + ic * height * dx_row, dx_row, height, oh - top, oh > 0,
+                                    rows + ic * in_row + left * kLanes, in_point, dx_row);
+  }
+}
+
 void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
                               const ConvShape& s, int height, int width, int top, int left) {
+  const float* turned = u + cook_toom::kernel_floats(s);
+  if (cook_toom::two_dimensional(s))
+    return cook_toom_backward_input_planes<cook_toom::Transform<5>>(dx, scratch, dy, turned, s,
+                                                                    height, width, top, left);
   cook_toom::with_transform(s, [&](auto transform) {
-    cook_toom_backward_input_taps<decltype(transform)>(
-        dx, scratch, dy, u + cook_toom::kernel_floats(s), s, height, width, top, left);
+    cook_toom_backward_input_taps<decltype(transform)>(dx, scratch, dy, turned, s, height, width,
+                                                       top, left);
   });
 }
 

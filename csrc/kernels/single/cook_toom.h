@@ -163,18 +163,20 @@ __attribute__((noinline)) void cook_toom_some(vec* sums, int count, const float*
 }
 
 // The same for a few places at POINTS points: so many sums that none waits for the one before.
-// value_point, weight_point: floats from a point to the next. start: at the first point.
+// value_point, weight_point: floats from a point to the next. second: what sums at the second point
+// begin with.
 template <int POINTS, int N>
 inline __attribute__((always_inline)) void cook_toom_few(vec (*sums)[kPlaces], const float* values,
                                                          std::size_t value_point, std::size_t row,
                                                          const float* weights,
                                                          std::size_t weight_point, int outputs,
-                                                         int rows, int channels) {
+                                                         int rows, int channels,
+                                                         vec second = vec{}) {
   vec acc[POINTS][N];
   PYLENET_UNROLL
   for (int k = 0; k < POINTS; k++) {
     PYLENET_UNROLL
-    for (int i = 0; i < N; i++) acc[k][i] = vec{};
+    for (int i = 0; i < N; i++) acc[k][i] = k == 1 ? second : vec{};
   }
   for (int kh = 0; kh < rows; kh++, values += row) PYLENET_ROLLED
   for (int c = 0; c < channels; c++, weights += outputs) {
@@ -271,12 +273,84 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
   }
 }
 
+// In two dimensions, all tiles at once: their columns at the points of Op, [point][tile
+// row][column] [channel], and then for each of these points the rows, whose sums finish(i, place,
+// channel, n, sums) gets: at the i-th point, of n channels from `channel` on. from, to: channels.
+// image: of `width` columns. weights: [point][from][to].
+template <class T, class Op, class Finish>
+inline void cook_toom_planes(float* scratch, const float* image, const float* weights,
+                             const float* bias, const ConvShape& s, int from, int width, int to,
+                             Finish finish) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kFew = 4;
+  constexpr int kTogether = kRegisters == 32 ? 4 : 2;  // points
+  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const std::size_t row = std::size_t(width) * from, weight_point = std::size_t(from) * to;
+  const std::size_t image_point = cook_toom::tile_row_point(s, width, from);
+  const std::size_t value_point = cook_toom::tile_row_point(s, tiles, from);
+  float* values = scratch + kPoints * image_point;
+  for (int r = 0; r < tile_rows; r++)
+    cook_toom::columns<T, Op>(scratch + r * row, image_point, image + r * kTile * row, row, row);
+  for (int i = 0; i < kPoints; i++, weights += kPoints * weight_point) {
+    cook_toom_rows<T, Op>(values, value_point, scratch + i * image_point, from, tile_rows, width,
+                          tiles);
+    for (int c = 0; c < to; c += kLanes) {
+      const int n = lanes_left(to, c);
+      const vec start = bias && i == 1 ? load_some(bias + c, n) : vec{};
+      for (int place = 0, count; place < tiles * tile_rows; place += count) {
+        vec sums[kPoints][kPlaces];
+        const auto few = [&](auto size) __attribute__((always_inline)) {
+          for (int k = 0; k < kPoints; k += kTogether)
+            cook_toom_few<kTogether, size>(sums + k, values + k * value_point + place * from,
+                                           value_point, 0, weights + k * weight_point + c,
+                                           weight_point, to, 1, from, k ? vec{} : start);
+          count = size;
+        };
+        if (place + kFew <= tiles * tile_rows)
+          few(cook_toom::Constant<kFew>());
+        else
+          few(cook_toom::Constant<1>());
+        for (int p = 0; p < count; p++) {
+          vec points[kPoints];
+          PYLENET_UNROLL
+          for (int k = 0; k < kPoints; k++) points[k] = sums[k][p];
+          finish(i, place + p, c, n, points);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, const float* u,
+                                     const float* bias, const ConvShape& s, vec floor) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const std::size_t row = std::size_t(s.out_width) * out;
+  const std::size_t point = cook_toom::tile_row_point(s, s.out_width, out);
+  float* rows = scratch + kPoints * (cook_toom::tile_row_point(s, s.in_width, in) +
+                                     cook_toom::tile_row_point(s, tiles, in));
+  cook_toom_planes<T, typename T::Input>(
+      scratch, x, u, bias, s, in, s.in_width, out,
+      [&](int i, int place, int oc, int n, const vec* sums) __attribute__((always_inline)) {
+        vec outputs[kTile];
+        T::output(outputs, sums);
+        float* to = rows + i * point + std::size_t(place) * kTile * out + oc;
+        PYLENET_UNROLL
+        for (int k = 0; k < kTile; k++) store_some(to + k * out, outputs[k], n);
+      });
+  for (int r = 0; r < s.out_height / kTile; r++)
+    cook_toom::output_columns<T>(y + r * kTile * row, row, rows + r * row, point, row, floor);
+}
+
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
                        const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
-  cook_toom::with_transform(s, [&](auto transform) {
-    cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, floor);
-  });
+  if (cook_toom::two_dimensional(s))
+    cook_toom_forward_planes<cook_toom::Transform<5>>(y, scratch, x, u, bias, s, floor);
+  else
+    cook_toom::with_transform(s, [&](auto transform) {
+      cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, floor);
+    });
   conv2d_finish(y, s, affine, activation);
 }
 
@@ -358,11 +432,44 @@ inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float
   }
 }
 
+template <class T>
+inline void cook_toom_backward_input_planes(float* dx, float* scratch, const float* dy,
+                                            const float* turned, const ConvShape& s, int height,
+                                            int width, int top, int left) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
+  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+  const std::size_t row = std::size_t(s.in_width) * in, dx_row = std::size_t(width) * in;
+  const std::size_t point = cook_toom::tile_row_point(s, s.in_width, in);
+  float* rows = scratch + kPoints * (cook_toom::tile_row_point(s, s.out_width, out) +
+                                     cook_toom::tile_row_point(s, tiles, out));
+  cook_toom_planes<T, typename T::Spread>(
+      scratch, dy, turned, nullptr, s, out, s.out_width, in,
+      [&](int i, int place, int ic, int n, const vec* sums) __attribute__((always_inline)) {
+        vec parts[kPoints];
+        T::collect(parts, sums);
+        const int t = place % tiles;
+        float* to = rows + i * point + place / tiles * row + std::size_t(t) * kTile * in + ic;
+        if (t > 0) {
+          PYLENET_UNROLL
+          for (int k = 0; k < kOverlap; k++) parts[k] = load_unaligned(to + k * in) + parts[k];
+        }
+        PYLENET_UNROLL
+        for (int k = 0; k < kPoints; k++) store_some(to + k * in, parts[k], n);
+      });
+  for (int r = 0; r < s.out_height / kTile; r++)
+    cook_toom::collect_columns<T>(dx, dx_row, height, r * kTile - top, r > 0,
+                                  rows + r * row + left * in, point, dx_row);
+}
+
 void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
                               const ConvShape& s, int height, int width, int top, int left) {
+  const float* turned = u + cook_toom::kernel_floats(s);
+  if (cook_toom::two_dimensional(s))
+    return cook_toom_backward_input_planes<cook_toom::Transform<5>>(dx, scratch, dy, turned, s,
+                                                                    height, width, top, left);
   cook_toom::with_transform(s, [&](auto transform) {
-    cook_toom_backward_input_taps<decltype(transform)>(
-        dx, scratch, dy, u + cook_toom::kernel_floats(s), s, height, width, top, left);
+    cook_toom_backward_input_taps<decltype(transform)>(dx, scratch, dy, turned, s, height, width,
+                                                       top, left);
   });
 }
 
