@@ -93,7 +93,7 @@ class Conv2D final : public SummedLayer {
     const bool fast = pass == Pass::kForward         ? fast_.forward
                       : pass == Pass::kInputGradient ? fast_.backward_input
                                                      : fast_.backward_kernel;
-    return fast ? cook_toom_products(shape_) : cost();
+    return fast ? cook_toom_products(shape_, pass) : cost();
   }
 
  private:

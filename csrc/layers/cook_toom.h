@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "layers/layer.h"
 
 namespace pylenet {
 
@@ -12,7 +13,7 @@ struct FastConvolution {
 // What of a convolution of this shape takes less time by Cook-Toom's algorithm.
 FastConvolution cook_toom_pays(const ConvShape& s);
 
-// The products of a pass on one image, the same number for each pass; without those of transforms.
-double cook_toom_products(const ConvShape& s);
+// The products of a pass on one image; without those of transforms.
+double cook_toom_products(const ConvShape& s, Pass pass);
 
 }  // namespace pylenet
