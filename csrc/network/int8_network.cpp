@@ -1,6 +1,9 @@
 #include "network/int8_network.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <stdexcept>
 #include <variant>
@@ -18,8 +21,9 @@ bool is_weighted(const Int8Step& step) { return step.kind == "conv2d" || step.ki
 // 2 x 2 windows side by side, none of them cut off.
 bool halves(const Int8Step& pool, Int8Shape in) {
   const auto both = [](const int (&v)[2], int size) { return v[0] == size && v[1] == size; };
-  return pool.kind == "max_pool2d" && both(pool.window, 2) && both(pool.strides, 2) &&
-         both(pool.before, 0) && pool.out.height == in.height / 2 && pool.out.width == in.width / 2;
+  return (pool.kind == "max_pool2d" || pool.kind == "average_pool2d") && both(pool.window, 2) &&
+         both(pool.strides, 2) && both(pool.before, 0) && pool.out.height == in.height / 2 &&
+         pool.out.width == in.width / 2;
 }
 
 template <class T>
@@ -29,12 +33,38 @@ AlignedArray<T> copy_of(const std::vector<T>& values, std::size_t room) {
   return copy;
 }
 
-std::size_t room_of(const Int8Rows& rows, int lanes) {
-  if (lanes == 1) return std::size_t(rows.rows) * rows.bytes;
-  return std::size_t(rows.versions + 4) * rows.rows * rows.words * 4 *
-         lanes;  // 4: words of columns
+bool is_answer(const Int8Step& step) { return step.high > 255; }
+
+int zero_of(const Int8Step& step) { return is_answer(step) || step.low >= 0 ? 0 : 128; }
+
+Int8End end_of(const Int8Step& step) {
+  return {nullptr, nullptr, nullptr, step.low, step.high, step.shift, zero_of(step), false};
 }
 
+int rounded_up(int size, int multiple) { return (size + multiple - 1) / multiple * multiple; }
+
+// Bytes that a step's rows take, with what belongs to them.
+std::size_t room_of(const Int8Conv& conv, bool many) {
+  const std::size_t words = std::size_t(2) * conv.rows.kept * conv.row_step;
+  if (many) return words * 4;
+  const std::size_t padded = std::size_t(conv.rows.rows) * conv.rows.values;
+  return padded + (conv.columns_in_lanes ? words * 4 : padded * 2);
+}
+
+// The largest sum there may be: of each channel, |bias| and the inputs' `top` times its weights.
+std::int64_t largest_sum(const Int8Step& step, int top) {
+  std::int64_t largest = 0;
+  const std::size_t weights = step.kernel.size() / step.bias.size();
+  for (std::size_t o = 0; o < step.bias.size(); o++) {
+    std::int64_t sum = std::abs(std::int64_t(step.bias[o]));
+    for (std::size_t k = 0; k < weights; k++)
+      sum += std::int64_t(top) * std::abs(int(step.kernel[o * weights + k]));
+    largest = std::max(largest, sum);
+  }
+  return largest;
+}
+
+constexpr int kInt8MoreWords = 8;  // of weights, that a dense step reads behind the last
 constexpr std::size_t kMostKept = std::size_t(1) << 28;  // bytes of a workspace
 
 }  // namespace
@@ -43,9 +73,9 @@ constexpr std::size_t kMostKept = std::size_t(1) << 28;  // bytes of a workspace
 struct Int8Network::Place {
   std::variant<Int8Conv, Int8Pool, Int8Affine, Int8Padding> step;
   bool dense = false, average = false;
-  bool rows_as_they_are = false;  // one image alone, without padding
   bool answer = false;
-  AlignedArray<std::int32_t> weights, bias, multiplier;
+  AlignedArray<std::ptrdiff_t> offsets;
+  AlignedArray<std::int32_t> weights, bias, multiplier, pooled_multiplier;
   AlignedArray<std::uint8_t> table;
 };
 
@@ -110,61 +140,116 @@ Int8Network::~Int8Network() = default;
 // The step's shape, and in `place` its weights as words, its bias without what `zero`, the byte of
 // an input of 0, and the kernels' offset add to each sum.
 Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels,
-                               int padded, int zero, bool wide) const {
+                               int zero, bool wide) const {
   Int8Conv conv{};
+  const bool many = kernels.lanes > 1;
+  const int lanes = isa_.many.lanes, values = wide ? 2 : 4;  // of a word
   conv.in = place.dense ? Int8Shape{1, 1, int(values_of(step.in))} : step.in;
   conv.out = step.out;
   const int window[2] = {place.dense ? 1 : step.window[0], place.dense ? 1 : step.window[1]};
-  const int row_weights = window[1] * conv.in.channels;
   const int stride = place.dense ? 1 : step.strides[1];
+  const int row_weights = window[1] * conv.in.channels;
   conv.window_rows = window[0];
-  // The odd byte of four rows in one word: worth it where it saves words.
-  const bool odd = kernels.lanes > 1 && row_weights % 4 == 1 && window[0] > 1;
-  conv.window_words = odd ? row_weights / 4 : (row_weights + 3) / 4;
-  conv.columns_words = odd ? (window[0] + 3) / 4 : 0;
   conv.stride_rows = place.dense ? 1 : step.strides[0];
-  conv.stride_bytes = stride * conv.in.channels;
+  conv.stride_values = stride * conv.in.channels;
+
+  // Columns of the output are in lanes where that leaves fewer lanes idle than channels do.
+  const int width = conv.out.width, channels = conv.out.channels;
+  conv.columns_in_lanes = kernels.columns_tile && !place.dense && !place.answer &&
+                          conv.stride_values == 1 && channels <= kInt8MostInColumns &&
+                          rounded_up(width, lanes) * channels < lanes * width;
+  const bool in_places = many || conv.columns_in_lanes;  // words lie in places of their own
+
+  // A word of the odd value of several rows is worth it where it saves words.
+  const bool odd = in_places && row_weights % values == 1 && window[0] > 1;
+  const int window_words = odd ? row_weights / values : (row_weights + values - 1) / values;
+  conv.down_words = odd;
+
   Int8Rows& rows = conv.rows;
+  rows.zero = zero;
+  rows.wide = wide;
   rows.top = place.dense ? 0 : step.before[0];
   rows.left = place.dense ? 0 : step.before[1];
-  rows.rows =
-      std::max(rows.top + conv.in.height, (conv.out.height - 1) * conv.stride_rows + window[0]);
-  rows.bytes = std::max(rows.left + conv.in.width, (conv.out.width - 1) * stride + window[1]) *
-               conv.in.channels;
-  rows.words = rows.bytes / 4 + 2;
-  rows.step = conv.out.width == 1 ? 4 : std::gcd(conv.stride_bytes, 4);
-  rows.versions = 4 / rows.step;
-  rows.zero = zero;
-  place.rows_as_they_are = kernels.lanes == 1 && rows.rows == conv.in.height &&
-                           rows.bytes == conv.in.width * conv.in.channels;
-  conv.padded_channels = padded;
-  conv.wide = wide;
-  const int halves_of_word = conv.wide ? 2 : 1;
-  const std::size_t row_words = std::size_t(conv.window_rows) * conv.window_words;
-  place.weights =
-      aligned_zeros<std::int32_t>((row_words + conv.columns_words) * halves_of_word * padded);
-  for (int o = 0; o < conv.out.channels; o++) {
+  // Kernels read two rows of windows, and some columns, at a time.
+  const int read_rows = place.dense ? 1 : rounded_up(conv.out.height, 2);
+  rows.rows = std::max(rows.top + conv.in.height, (read_rows - 1) * conv.stride_rows + window[0]);
+  rows.kept = many ? std::min(rows.rows, conv.stride_rows + window[0]) : rows.rows;
+  int read_columns = width;
+  if (many)
+    read_columns = rounded_up(width, kernels.columns);
+  else if (!place.dense && !conv.columns_in_lanes)
+    read_columns = std::max(width, kernels.columns);
+  rows.values = std::max(rows.left + conv.in.width, (read_columns - 1) * stride + window[1]) *
+                conv.in.channels;
+  rows.step = conv.out.width == 1 ? values : std::gcd(conv.stride_values, values);
+  conv.columns = many ? read_columns : rounded_up(width, lanes) / lanes;
+  conv.column_step = many ? conv.stride_values / rows.step * lanes : lanes;
+  const int last_word = (window_words - (odd ? 0 : 1)) * values;
+  const int read_places = many ? ((read_columns - 1) * conv.stride_values + last_word) / rows.step
+                               : conv.columns * lanes - 1 + last_word;
+  rows.places = many ? read_places + 1 : rounded_up(read_places + 1, lanes);
+  conv.row_step = rows.places * (many ? lanes : 1);
+
+  const int tile = place.dense             ? kernels.dense_tile
+                   : conv.columns_in_lanes ? kernels.columns_tile
+                                           : kernels.conv_tile;
+  // One image's dense step reads vectors of weights, the last ones across the end of a word's.
+  const int padded = conv.padded_channels =
+      rounded_up(channels, place.dense && !many ? lanes : tile);
+  const std::size_t row_words = std::size_t(conv.window_rows) * window_words;
+  const int down_words = odd ? (window[0] + values - 1) / values : 0;
+  conv.words = int(row_words) + down_words;
+  const int word_step = in_places ? values / rows.step * (many ? lanes : 1) : 4;
+  const int window_row = in_places ? conv.row_step : rows.values * (wide ? 2 : 1);
+  place.offsets = aligned_zeros<std::ptrdiff_t>(std::size_t(read_rows) * conv.words);
+  for (int i = 0; i < read_rows; i++) {
+    std::ptrdiff_t* offsets = &place.offsets[std::size_t(i) * conv.words];
+    const auto row = [&](int of_window) { return (i * conv.stride_rows + of_window) % rows.kept; };
+    for (int word = 0; word < int(row_words); word++)
+      offsets[word] =
+          std::ptrdiff_t(row(word / window_words)) * window_row + word % window_words * word_step;
+    for (int word = 0; word < down_words; word++)
+      offsets[row_words + word] =
+          std::ptrdiff_t(rows.kept + row(std::min((word + 1) * values, window[0]) - 1)) *
+          conv.row_step;
+  }
+  conv.offsets = place.offsets.get();
+  conv.last_value = window_words * word_step;
+  place.weights = aligned_zeros<std::int32_t>(std::size_t(conv.words + kInt8MoreWords) * padded);
+  place.multiplier = copy_of(step.multiplier, rounded_up(channels, tile));
+  place.bias = copy_of(step.bias, rounded_up(channels, tile));
+  for (int o = 0; o < channels; o++) {
     std::int64_t sum = 0;
     for (int u = 0; u < conv.window_rows; u++) {
       const std::int8_t* row = &step.kernel[(std::size_t(o) * window[0] + u) * row_weights];
       for (int b = 0; b < row_weights; b++) {
         sum += row[b];
-        const bool is_odd = odd && b == row_weights - 1;
+        const bool down = odd && b == row_weights - 1;
         const std::size_t word =
-            is_odd ? row_words + u / 4 : std::size_t(u) * conv.window_words + b / 4;
-        const int byte = is_odd ? u % 4 : b % 4;
-        if (conv.wide)
-          place.weights[(word * 2 + byte % 2) * padded + o] |=
-              std::int32_t(std::uint32_t(std::uint16_t(row[b])) << (byte / 2 * 16));
-        else
-          place.weights[word * padded + o] |=
-              std::int32_t(std::uint32_t(std::uint8_t(row[b])) << (byte * 8));
+            down ? row_words + u / values : std::size_t(u) * window_words + b / values;
+        // A word's lowest row is its last value, so that no row below the window is read.
+        const int lowest = std::min(u / values * values + values, window[0]) - 1;
+        const int value = down ? values - 1 - (lowest - u) : b % values;
+        const int bits = value * (32 / values);
+        const std::uint32_t weight = wide ? std::uint16_t(row[b]) : std::uint8_t(row[b]);
+        place.weights[word * padded + o] |= std::int32_t(weight << bits);
       }
     }
     place.bias[o] = std::int32_t(place.bias[o] - (zero - (wide ? 0 : isa_.offset)) * sum);
   }
   conv.weights = place.weights.get();
   return conv;
+}
+
+// Whether sums up to `largest` may be rounded as floats; then the multipliers become such.
+bool Int8Network::as_floats(AlignedArray<std::int32_t>& multiplier, std::size_t count, int shift,
+                            std::int64_t largest) const {
+  if (!isa_.floats || largest > (1 << 24)) return false;
+  for (std::size_t k = 0; k < count; k++) {
+    const float factor = std::ldexp(float(multiplier[k]), -shift);
+    std::memcpy(&multiplier[k], &factor, sizeof factor);
+  }
+  return true;
 }
 
 Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
@@ -176,39 +261,50 @@ Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
     plan.bytes = std::max(plan.bytes, values_of(shape) * kernels.lanes);
   };
   reserve(input_);
-  int largest = 255;  // byte that comes in
+  int largest = 255, top = zero_ ? 127 : 255;  // byte that comes in, and size of an integer
   for (std::size_t i = 0; i < steps.size(); i++) {
     const Int8Step& step = steps[i];
+    const Int8Step* last = &step;
     Place place;
     place.dense = step.kind == "dense";
     place.average = step.kind == "average_pool2d";
-    place.answer = step.high > 255;
-    const int zero = plan.zero, zero_out = place.answer || step.low >= 0 ? 0 : 128;
+    place.answer = is_answer(step);
+    const int zero = plan.zero;
     Int8Shape out = step.out;
-    Int8End end{nullptr, nullptr, nullptr, step.low, step.high, step.shift, zero_out};
-    const int tile = place.dense         ? kernels.dense_tile
-                     : is_weighted(step) ? kernels.conv_tile
-                                         : int(kInt8Slack / 4);
-    const int padded = (step.out.channels + tile - 1) / tile * tile;
+    Int8End end = end_of(step);
     if (!step.table.empty()) {
       place.table = aligned_zeros<std::uint8_t>(kTableSize + 4);
-      for (int k = 0; k < kTableSize; k++) place.table[k] = std::uint8_t(step.table[k] + zero_out);
+      for (int k = 0; k < kTableSize; k++) place.table[k] = std::uint8_t(step.table[k] + end.zero);
       end.table = place.table.get();
     }
-    if (!place.average && !step.bias.empty()) {
-      place.multiplier = copy_of(step.multiplier, padded);
-      place.bias = copy_of(step.bias, padded);
+    if (is_weighted(step)) {
+      Int8Conv conv = weighted(place, step, kernels, zero, largest > isa_.top);
+      plan.rows = std::max(plan.rows, room_of(conv, kernels.lanes > 1));
       end.multiplier = place.multiplier.get();
       end.bias = place.bias.get();
-    }
-    if (is_weighted(step)) {
-      Int8Conv conv = weighted(place, step, kernels, padded, zero, largest > isa_.top);
-      plan.rows = std::max(plan.rows, room_of(conv.rows, kernels.lanes));
+      end.floats = as_floats(place.multiplier, out.channels, step.shift, largest_sum(step, top));
       conv.end = end;
-      conv.pooled = !place.dense && i + 1 < steps.size() && halves(steps[i + 1], step.out) &&
-                    std::is_sorted(step.table.begin(), step.table.end());
-      if (conv.pooled) out = steps[++i].out;
+      const Int8Step* pool = !place.dense && i + 1 < steps.size() ? &steps[i + 1] : nullptr;
+      if (pool && halves(*pool, step.out)) {
+        if (pool->kind == "average_pool2d" && pool->high <= 255) {
+          conv.pooled = Int8Pooled::kAverage;
+          conv.pooled_end = end_of(*pool);
+          place.pooled_multiplier = aligned_zeros<std::int32_t>(1);
+          for (const auto& [cells, multiplier] : pool->cells)
+            if (cells == 4) place.pooled_multiplier[0] = multiplier;
+          conv.pooled_end.floats = as_floats(place.pooled_multiplier, 1, pool->shift, 4 * 127);
+          conv.pooled_end.multiplier = place.pooled_multiplier.get();
+        } else if (pool->kind == "max_pool2d" &&
+                   std::is_sorted(step.table.begin(), step.table.end())) {
+          conv.pooled = Int8Pooled::kLargest;
+        }
+      }
       place.step = conv;
+      if (conv.pooled != Int8Pooled::kNot) {
+        out = pool->out;
+        last = pool;
+        i++;
+      }
     } else if (step.kind == "max_pool2d" || place.average) {
       Int8Pool pool{step.in,
                     step.out,
@@ -233,10 +329,18 @@ Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
             for (const auto& [cells, multiplier] : step.cells)
               if (cells == rows * columns) place.multiplier[r * out.width + c] = multiplier;
           }
+        pool.end.floats =
+            as_floats(place.multiplier, std::size_t(out.height) * out.width, step.shift,
+                      std::int64_t(top) * step.window[0] * step.window[1]);
         pool.multiplier = place.multiplier.get();
       }
       place.step = pool;
     } else if (step.kind == "affine") {
+      const int room = rounded_up(out.channels, kInt8Slack / 4);
+      place.multiplier = copy_of(step.multiplier, room);
+      place.bias = copy_of(step.bias, room);
+      end.multiplier = place.multiplier.get();
+      end.bias = place.bias.get();
       place.step = Int8Affine{step.in, zero, end};
     } else if (step.kind == "zero_padding2d") {
       place.step = Int8Padding{step.in, step.out, step.before[0], step.before[1], zero};
@@ -246,8 +350,9 @@ Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
     if (place.answer && i + 1 < steps.size())
       throw std::invalid_argument("only the last step may give more than int8");
     reserve(out);
-    plan.zero = zero_out;
-    largest = step.low < 0 ? 255 : step.high;
+    plan.zero = zero_of(*last);
+    largest = last->low < 0 ? 255 : last->high;
+    top = last->high;
     plan.places.push_back(std::move(place));
   }
   return plan;
@@ -257,28 +362,14 @@ Int8Network::Plan Int8Network::planned(const Int8Kernels& kernels,
 template <class Thread>
 void Int8Network::run(const Plan& plan, Thread& own, const std::uint8_t* images, int count) const {
   const Int8Kernels& k = *plan.kernels;
-  std::uint8_t* x = nullptr;  // what the step before gave
+  std::uint8_t* x = own.bytes[1].get();  // what the step before gave
+  k.bytes_from_images(x, images, inputs_, count, inputs_);
   int next = 0;
   for (const Place& place : plan.places) {
-    const auto* conv = std::get_if<Int8Conv>(&place.step);
-    if (!x && !conv) {
-      k.bytes_from_images(own.bytes[1].get(), images, inputs_, count, inputs_);
-      x = own.bytes[1].get();
-    }
     std::uint8_t* bytes = own.bytes[next].get();
     void* y = place.answer ? static_cast<void*>(own.answer.get()) : bytes;
-    if (conv) {
-      std::uint8_t* rows = own.rows.get();
-      if (!x)
-        k.rows_from_images(own.rows.get(), images, inputs_, count, conv->in, conv->rows);
-      else if (place.rows_as_they_are)
-        rows = x;
-      else
-        k.rows_from_bytes(own.rows.get(), x, conv->in, conv->rows);
-      if (place.dense)
-        k.dense(y, rows, *conv, place.answer);
-      else
-        k.conv2d(y, rows, *conv, place.answer);
+    if (const auto* conv = std::get_if<Int8Conv>(&place.step)) {
+      (place.dense ? k.dense : k.conv2d)(y, own.rows.get(), x, *conv, place.answer);
     } else if (const auto* pool = std::get_if<Int8Pool>(&place.step)) {
       if (place.average)
         k.average_pool2d(y, x, *pool, place.answer);
@@ -319,7 +410,10 @@ void Int8Network::predict(std::int32_t* scores, float* y, const std::uint8_t* im
   const int lanes = plan.kernels->lanes;
   const int groups = int((count + lanes - 1) / lanes);
   const double work = cost_ / 4;  // of a group, in vectors of four products a lane; of one image
-  threads = team_size(threads, groups, lanes > 1 ? work : work / isa_.many.lanes * 2);
+  if (groups == 1)
+    threads = 1;
+  else
+    threads = team_size(threads, groups, lanes > 1 ? work : work / isa_.many.lanes * 2);
 
   std::unique_ptr<Workspace> workspace;
   {
@@ -333,17 +427,21 @@ void Int8Network::predict(std::int32_t* scores, float* y, const std::uint8_t* im
   }
   if (!workspace) workspace = std::make_unique<Workspace>();
   workspace->reserve(plan, outputs_, threads);
-  run_team(threads, [&](const Member& member) {
-    Workspace::Thread& own = workspace->threads[member.thread];
-    member.for_each(groups, [&](int group) {
-      if (interrupt.came_before(work, member.thread)) return;
-      const std::int64_t first = std::int64_t(group) * lanes;
-      const int own_count = int(std::min<std::int64_t>(lanes, count - first));
-      run(plan, own, images + first * inputs_, own_count);
-      finish(plan, own, scores ? scores + first * outputs_ : nullptr,
-             y ? y + first * outputs_ : nullptr, own_count);
+  const auto compute = [&](int group, int thread) {
+    if (interrupt.came_before(work, thread)) return;
+    Workspace::Thread& own = workspace->threads[thread];
+    const std::int64_t first = std::int64_t(group) * lanes;
+    const int own_count = int(std::min<std::int64_t>(lanes, count - first));
+    run(plan, own, images + first * inputs_, own_count);
+    finish(plan, own, scores ? scores + first * outputs_ : nullptr,
+           y ? y + first * outputs_ : nullptr, own_count);
+  };
+  if (groups == 1)  // a team takes longer to call than one image to compute
+    compute(0, 0);
+  else
+    run_team(threads, [&](const Member& member) {
+      member.for_each(groups, [&](int group) { compute(group, member.thread); });
     });
-  });
   if (workspace->threads.size() * (plan.bytes * 2 + plan.rows) > kMostKept) return;
   try {
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -53,8 +53,10 @@ class Int8Network {
   struct Plan;
   struct Workspace;
 
-  Int8Conv weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels, int padded,
-                    int zero, bool wide) const;
+  Int8Conv weighted(Place& place, const Int8Step& step, const Int8Kernels& kernels, int zero,
+                    bool wide) const;
+  bool as_floats(AlignedArray<std::int32_t>& multiplier, std::size_t count, int shift,
+                 std::int64_t largest) const;
   Plan planned(const Int8Kernels& kernels, const std::vector<Int8Step>& steps) const;
   template <class Thread>
   void run(const Plan& plan, Thread& own, const std::uint8_t* images, int count) const;

@@ -85,6 +85,43 @@ def test_convolutions_of_many_shapes_are_exact(channels, place):
     assert_exact(quantized, images, counts=(1, 16, 35))
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("pool", ["MaxPooling2D", "AveragePooling2D"])
+@pytest.mark.parametrize("filters", [6, 9])
+def test_convolutions_that_halve_the_image_are_exact(filters, pool, activation):
+    """One channel in and few out, columns in lanes; then channels in lanes; odd sizes of both."""
+    for shape in ((13, 27, 1), (20, 44, 1), (8, 9, 1)):
+        built = pylenet.Sequential(
+            [
+                pylenet.Input(shape),
+                layers.Conv2D(filters, (5, 5), padding="same", activation=activation),
+                getattr(layers, pool)(2),
+                layers.Conv2D(9, (3, 4), activation=activation),
+                getattr(layers, pool)((2, 1) if shape[1] < 10 else 2),
+                layers.Flatten(),
+                layers.Dense(3),
+            ]
+        )
+        images = np.random.default_rng(filters).integers(0, 256, (17, *shape), np.uint8)
+        quantized = pylenet.quantize(random_weights(built, 2), images[:4], ranges="max")
+        assert_exact(quantized, images, counts=(1, 17))
+
+
+@pytest.mark.parametrize("window", [(2, 9), (3, 5), (6, 5), (7, 3)])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_windows_whose_rows_are_no_whole_words_are_exact(window, strides):
+    model = pylenet.Sequential(
+        [
+            layers.Conv2D(5, window, strides, activation="relu", input_shape=(17, 29, 1)),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    images = np.random.default_rng(1).integers(0, 256, (17, 17, 29, 1), np.uint8)
+    quantized = pylenet.quantize(random_weights(model, 2), images[:4], ranges="max")
+    assert_exact(quantized, images, counts=(1, 17))
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("kind", ["pixels", "unsigned", "signed"])
 def test_sums_as_large_as_there_are_do_not_saturate(kind, sign):
@@ -109,16 +146,22 @@ def small_dense():
     return layers.Dense(5), layers.Dense(3)
 
 
+@pytest.mark.parametrize("bits", [24, 30])
 @pytest.mark.parametrize("shift", range(1, 32))
-def test_every_rounding_is_exact(shift):
-    """Sums from -2^30 to 2^30 through every shift."""
+def test_every_rounding_is_exact(shift, bits):
+    """Sums from -2^30 to 2^30 through every shift; and those that a float holds."""
     rng = np.random.default_rng(shift)
     shapes = {"input_shape": (1, 1, 2), "output_shape": (1, 1, 64)}
     tensors = {
         "kernel": rng.integers(-127, 128, (64, 2), np.int8),
-        "bias": rng.integers(-(2**30), 2**30, 64, np.int32) >> max(0, 15 - shift),
+        "bias": rng.integers(-(2**30), 2**30, 64, np.int32) >> max(30 - bits, 15 - shift),
         "multiplier": rng.integers(0, 2**15, 64, np.int16),
     }
+    if bits == 24:  # also sums at which a product is half an integer, and one below
+        products = tensors["multiplier"].astype(np.int64) | 1
+        tensors["multiplier"] = products.astype(np.int16)
+        halves = (np.arange(64) * 2**shift - 2 ** (shift - 1)) // products
+        tensors["bias"][::2] = np.clip(halves, -(2**23), 2**23)[::2]
     step = Step("dense", ("dense",), **shapes, **ANSWER, shift=shift, tensors=tensors)
     assert_step_exact(step, rng.integers(-127, 128, (35, 1, 1, 2), np.int8))
 

@@ -1,34 +1,95 @@
-// Convolution and dense steps of one image alone: the lanes hold output channels, and a word of the
-// image is in all of them.
+// Convolution and dense steps of one image alone. The lanes hold output channels, and a word of the
+// image is in all of them; or, where they are few, columns of the output.
 #pragma once
 
 #include "kernels/int8/int8.h"
 #include "kernels/int8/vec.h"
+#include "kernels/int8/windows.h"
 
 namespace pylenet {
 namespace {
 namespace int8 {
 namespace single {
 
+// Sums of a tile: 16 of a convolution in 32 registers, 8 in 16; of a dense step.
+#if defined(__AVX512VNNI__) || defined(__aarch64__)
+constexpr int kColumns = 8;
+#else
 constexpr int kColumns = 4;
-constexpr int kVectors = 8;  // of a dense step's sums
+#endif
+constexpr int kSums = 8;
+constexpr int kColumnsTile = 6;  // channels, with columns in lanes
 
-void rows_from_bytes(std::uint8_t* rows, const std::uint8_t* x, Int8Shape in,
-                     const Int8Rows& shape) {
-  const std::size_t bytes = std::size_t(in.width) * in.channels;
-  std::memset(rows, shape.zero, std::size_t(shape.rows) * shape.bytes);
-  for (int row = 0; row < in.height; row++)
-    std::memcpy(rows + std::size_t(shape.top + row) * shape.bytes + shape.left * in.channels,
-                x + row * bytes, bytes);
+// Lane j: the word of the values from p + j on.
+template <bool kWide>
+inline vec neighbours(const std::uint8_t* p) {
+#if defined(__AVX512VNNI__)
+  const __m512i words = _mm512_setr_epi32(0, 1, 0, 0, 1, 2, 0, 0, 2, 3, 0, 0, 3, 4, 0, 0);
+  const __m128i bytes = _mm_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6);
+  const __m512i own = _mm512_maskz_permutexvar_epi32(0xffff, words, _mm512_loadu_si512(p));
+  return vec(_mm512_shuffle_epi8(own, _mm512_maskz_broadcast_i32x4(0xffff, bytes)));
+#elif defined(__AVX2__)
+  const __m256i own =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i bytes =
+      kWide ? _mm256_setr_epi8(0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4, -1,  //
+                               4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1, 8, -1)
+            : _mm256_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,  //
+                               4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10);
+  return vec(_mm256_shuffle_epi8(own, bytes));
+#else
+  static_cast<void>(p);
+  return vec{};  // never: four lanes hold channels
+#endif
 }
 
-void rows_from_images(std::uint8_t* rows, const std::uint8_t* images, std::size_t, int,
-                      Int8Shape in, const Int8Rows& shape) {
-  const std::size_t bytes = std::size_t(in.width) * in.channels;
-  if (std::size_t(shape.bytes) == bytes && shape.rows == in.height)
-    std::memcpy(rows, images, bytes * in.height);
-  else
-    rows_from_bytes(rows, images, in, shape);
+template <bool kWide>
+void make_words(std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv) {
+  const std::size_t size = std::size_t(conv.rows.rows) * conv.row_step;
+  auto* words = reinterpret_cast<std::int32_t*>(rows);
+  for (int place = 0; place < conv.rows.places; place += kLanes) {
+    const bool down = conv.down_words && place < conv.columns * kLanes;
+    const std::uint8_t* own = x + place;
+    std::int32_t* to = words + place;
+    vec above{};
+    for (int row = 0; row < conv.rows.rows; row++, own += conv.rows.values, to += conv.row_step) {
+      store(to, neighbours<kWide>(own));
+      if (!down) continue;
+      above = down_word<kWide>(neighbours<kWide>(own + conv.last_value), above);
+      store(to + size, above);
+    }
+  }
+}
+
+// What a step reads: the bytes as they are, or in `rows` bytes or words with their padding.
+const std::uint8_t* made(std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv) {
+  const Int8Rows& shape = conv.rows;
+  const std::size_t bytes = std::size_t(conv.in.width) * conv.in.channels;
+  const std::size_t size = std::size_t(shape.rows) * shape.values;
+  if (shape.rows != conv.in.height || std::size_t(shape.values) != bytes) {
+    std::uint8_t* padded = rows;
+    if (conv.columns_in_lanes)
+      padded += std::size_t(shape.rows) * conv.row_step * 8;
+    else if (shape.wide)
+      padded += 2 * size;
+    std::memset(padded, shape.zero, size);
+    for (int row = 0; row < conv.in.height; row++)
+      std::memcpy(
+          padded + std::size_t(shape.top + row) * shape.values + shape.left * conv.in.channels,
+          x + row * bytes, bytes);
+    x = padded;
+  }
+  if (conv.columns_in_lanes) {
+    choose(shape.wide, [&](auto wide) { make_words<wide>(rows, x, conv); });
+  } else if (shape.wide) {
+    auto* to = reinterpret_cast<std::uint16_t*>(rows);
+    for (std::size_t k = 0; k < size; k++) to[k] = x[k];
+  } else if (kOffset) {
+    for (std::size_t k = 0; k < size; k++) rows[k] = x[k] ^ kOffset;
+  } else {
+    return x;
+  }
+  return rows;
 }
 
 void bytes_from_images(std::uint8_t* y, const std::uint8_t* images, std::size_t, int,
@@ -53,104 +114,186 @@ inline void put(void* y, std::size_t value, vec v, bool answer, int n, bool room
   std::memcpy(to, bytes, n);
 }
 
-template <bool kWide, int kRows>
+// Channels in lanes, from o on: the sums of rows i and i + 1, kColumns columns. x: the first one's.
+template <bool kWide>
+[[gnu::noinline]] void channel_sums(vec (&kept)[2 * kColumns], const std::uint8_t* x,
+                                    const Int8Conv& conv, int i, int o) {
+  const std::size_t column = std::size_t(conv.stride_values) * (kWide ? 2 : 1);
+  vec sum[2][kColumns];
+  PYLENET_INT8_UNROLL
+  for (int k = 0; k < 2 * kColumns; k++) sum[k / kColumns][k % kColumns] = load(conv.end.bias + o);
+  const std::int32_t* w = conv.weights + o;
+  const std::ptrdiff_t* offset = conv.offsets + std::size_t(i) * conv.words;
+  PYLENET_INT8_ROLLED
+  for (int word = 0; word < conv.words; word++, w += conv.padded_channels) {
+    const std::uint8_t* at[2] = {x + offset[word], x + offset[conv.words + word]};
+    const vec weights = load(w);
+    PYLENET_INT8_UNROLL
+    for (int r = 0; r < 2; r++) {
+      PYLENET_INT8_UNROLL
+      for (int k = 0; k < kColumns; k++)
+        sum[r][k] = dot<kWide>(sum[r][k], splat_word(at[r] + k * column), weights);
+    }
+  }
+  keep<kColumns>(kept, sum, conv.pooled == Int8Pooled::kLargest);
+}
+
+// The last columns of a row are computed again where they are no whole tile; a row has at least
+// one.
+template <bool kWide>
 void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer) {
-  constexpr int words = kWeightWords<kWide>;
-  const End end(conv.end);
-  const std::size_t second = std::size_t(conv.stride_rows) * conv.rows.bytes;
-  const int channels = conv.padded_channels;
-  const int width = kRows == 2 ? conv.out.width / 2 * 2 : conv.out.width;
-  const bool room = conv.out.channels <= kLanes;
-  for (int i = 0; i + kRows <= conv.out.height; i += kRows)
-    for (int j = 0; j < width; j += kColumns)
-      for (int o = 0; o < conv.out.channels; o += kLanes) {
-        const std::uint8_t* columns[kColumns];
-        for (int k = 0; k < kColumns; k++)
-          columns[k] = rows + i * second + (j + k < width ? j + k : width - 1) * conv.stride_bytes;
-        vec sum[kRows * kColumns];
-        PYLENET_INT8_UNROLL
-        for (int k = 0; k < kRows * kColumns; k++) sum[k] = load(conv.end.bias + o);
-        const std::int32_t* w = conv.weights + o;
+  const Ends ends(conv);
+  const bool pooled = conv.pooled != Int8Pooled::kNot;
+  const int halving = pooled ? 2 : 1, channels = conv.out.channels;
+  const int height = conv.out.height / halving, width = conv.out.width / halving;
+  const bool room = channels <= kLanes;
+  const int last = width * halving > kColumns ? width * halving - kColumns : 0;
+  for (int i = 0; i < height * halving; i += 2)
+    for (int tile = 0; tile < width * halving; tile += kColumns) {
+      const int j = tile < last ? tile : last;
+      for (int o = 0; o < channels; o += kLanes) {
+        vec kept[2 * kColumns];
+        const std::size_t first = std::size_t(j) * conv.stride_values * (kWide ? 2 : 1);
+        channel_sums<kWide>(kept, rows + first, conv, i, o);
+        ends.each_output<kColumns>(kept, load(conv.end.multiplier + o), i, j, height, width,
+                                   [&](int row, int column, vec v) {
+                                     put(y, (std::size_t(row) * width + column) * channels + o, v,
+                                         answer, channels - o,
+                                         room && (width - column) * channels >= kLanes);
+                                   });
+      }
+    }
+}
+
+// Eight bytes of each lane's values: byte t of even lanes, or of odd ones, from channel t.
+struct Packed {
+  upairs even{}, odd{};
+  void add(vec v, int t, bool even_alone) {
+    if (t >= 8) return;
+    even |= (upairs(v) & 255) << (8 * t);
+    if (!even_alone) odd |= (upairs(v) >> 32 & 255) << (8 * t);
+  }
+};
+
+// A row of n pixels, each in the lowest bytes of eight; they end where the image's row does, or
+// more pixels are written behind them later.
+inline void put_pixels(std::uint8_t* y, const std::uint64_t* pixels, int n, int channels,
+                       bool last) {
+  const int whole = last ? n - (7 + channels) / channels + 1 : n;
+  int k = 0;
+  PYLENET_INT8_ROLLED
+  for (; k < whole; k++) std::memcpy(y + k * channels, pixels + k, 8);
+  for (; k < n; k++)
+    for (int c = 0; c < channels; c++) y[k * channels + c] = pixels[k] >> (8 * c) & 255;
+}
+
+// Columns in lanes: two rows of kLanes columns at a time, of eight channels at most. What comes
+// out of a tile is turned so that a pixel's channels are one integer.
+template <bool kWide>
+void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv& conv) {
+  const Ends ends(conv);
+  const bool pooled = conv.pooled != Int8Pooled::kNot,
+             largest = conv.pooled == Int8Pooled::kLargest;
+  const int halving = pooled ? 2 : 1, pixels = kLanes / halving, channels = conv.out.channels;
+  const int height = conv.out.height / halving, width = conv.out.width / halving;
+  for (int i = 0; i < height * halving; i += 2)
+    for (int j = 0; j * pixels < width; j++) {
+      Packed packed[2];
+      for (int o = 0; o < channels; o += kColumnsTile) {
+        vec kept[kColumnsTile][2];
+        window_sums<kWide, kColumnsTile, 1>(kept, rows, conv, i, j, o);
         PYLENET_INT8_ROLLED
-        for (int u = 0; u < conv.window_rows; u++) {
-          PYLENET_INT8_ROLLED
-          for (int word = 0; word < conv.window_words; word++) {
-            const std::size_t at = std::size_t(u) * conv.rows.bytes + 4 * word;
-            vec weights[words];
-            for (int h = 0; h < words; h++) weights[h] = load(w + h * channels);
-            PYLENET_INT8_UNROLL
-            for (int k = 0; k < kRows * kColumns; k++) {
-              const std::uint8_t* p = columns[k % kColumns] + at + (k / kColumns) * second;
-              sum[k] = dot(sum[k], Word<kWide>(splat_word(p)), weights);
-            }
-            w += words * channels;
-          }
+        for (int t = 0; t < kColumnsTile; t++) {
+          const vec multiplier = splat(conv.end.multiplier[o + t]);
+          vec& v = kept[t][0];
+          if (largest) v = larger(v, vec(upairs(v) >> 32));
+          v = ends.end(v, multiplier);
+          if (largest) continue;
+          kept[t][1] = ends.end(kept[t][1], multiplier);
+          if (!pooled) continue;
+          v += kept[t][1];
+          v = ends.average(v + vec(upairs(v) >> 32));
         }
-        const vec multiplier = load(conv.end.multiplier + o);
-        const int n = conv.out.channels - o;
-        if constexpr (kRows == 2) {
-          for (int k = 0; k < kColumns && j + k < width; k += 2) {
-            const vec most = larger(larger(sum[k], sum[k + 1]),
-                                    larger(sum[kColumns + k], sum[kColumns + k + 1]));
-            const std::size_t place = std::size_t(i / 2) * (width / 2) + (j + k) / 2;
-            put(y, place * conv.out.channels + o, end(most, multiplier), answer, n, room);
-          }
-        } else {
-          for (int k = 0; k < kColumns && j + k < width; k++) {
-            const std::size_t place = std::size_t(i) * width + j + k;
-            put(y, place * conv.out.channels + o, end(sum[k], multiplier), answer, n, room);
-          }
+        PYLENET_INT8_UNROLL
+        for (int t = 0; t < kColumnsTile; t++) {
+          packed[0].add(kept[t][0], o + t, pooled);
+          if (!pooled) packed[1].add(kept[t][1], o + t, false);
         }
       }
+      const int row = i / halving, first = j * pixels;
+      const int n = width - first < pixels ? width - first : pixels;
+      for (int r = 0; r < (pooled || row + 1 == height ? 1 : 2); r++) {
+        std::uint64_t turned[kLanes];
+        if (pooled) {
+          std::memcpy(turned, &packed[r].even, sizeof(vec));
+        } else {
+          for (int k = 0; k < kLanes / 2; k++) {
+            turned[2 * k] = packed[r].even[k];
+            turned[2 * k + 1] = packed[r].odd[k];
+          }
+        }
+        put_pixels(y + (std::size_t(row + r) * width + first) * channels, turned, n, channels,
+                   first + n == width);
+      }
+    }
 }
 
-void conv2d(void* y, std::uint8_t* rows, const Int8Conv& conv, bool answer) {
-  const bool wide = kTop < 0 || conv.wide;
-  if (conv.pooled)
-    wide ? convolve<true, 2>(y, rows, conv, answer) : convolve < kTop<0, 2>(y, rows, conv, answer);
-  else
-    wide ? convolve<true, 1>(y, rows, conv, answer) : convolve < kTop<0, 1>(y, rows, conv, answer);
+void conv2d(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv, bool answer) {
+  const std::uint8_t* own = made(rows, x, conv);
+  choose(conv.rows.wide, [&](auto wide) {
+    if (kLanes > 4 && conv.columns_in_lanes)
+      convolve_columns<wide>(static_cast<std::uint8_t*>(y), own, conv);
+    else
+      convolve<wide>(y, own, conv, answer);
+  });
 }
 
-template <bool kWide, int N>
+// kVectors of channels, and as many words at a time as make kSums sums.
+template <bool kWide, int kVectors>
 void contract(void* y, const std::uint8_t* x, const Int8Conv& conv, bool answer, int o) {
-  constexpr int words = kWeightWords<kWide>;
+  constexpr int words = kSums / kVectors;
   const End end(conv.end);
-  vec sum[N];
+  vec sum[words][kVectors];
   PYLENET_INT8_UNROLL
-  for (int t = 0; t < N; t++) sum[t] = load(conv.end.bias + o + t * kLanes);
+  for (int k = 0; k < kSums; k++) {
+    const int u = k / kVectors, t = k % kVectors;
+    sum[u][t] = u ? vec{} : load(conv.end.bias + o + t * kLanes);
+  }
   const std::int32_t* w = conv.weights + o;
   PYLENET_INT8_ROLLED
-  for (int word = 0; word < conv.window_words; word++) {
-    const Word<kWide> own(splat_word(x + 4 * word));
+  for (int word = 0; word < conv.words; word += words) {
     PYLENET_INT8_UNROLL
-    for (int t = 0; t < N; t++) {
-      vec weights[words];
-      for (int h = 0; h < words; h++) weights[h] = load(w + h * conv.padded_channels + t * kLanes);
-      sum[t] = dot(sum[t], own, weights);
+    for (int u = 0; u < words; u++) {
+      const vec own = splat_word(x + 4 * (word + u));
+      PYLENET_INT8_UNROLL
+      for (int t = 0; t < kVectors; t++)
+        sum[u][t] = dot<kWide>(sum[u][t], own, load(w + t * kLanes));
+      w += conv.padded_channels;
     }
-    w += words * conv.padded_channels;
   }
-  for (int t = 0; t < N; t++) {
+  PYLENET_INT8_UNROLL
+  for (int t = 0; t < kVectors; t++) {
     const int first = o + t * kLanes;
+    PYLENET_INT8_UNROLL
+    for (int u = 1; u < words; u++) sum[0][t] += sum[u][t];
     const vec multiplier = load(conv.end.multiplier + first);
-    put(y, first, end(sum[t], multiplier), answer, conv.out.channels - first, true);
+    put(y, first, end(sum[0][t], multiplier), answer, conv.out.channels - first, true);
   }
 }
 
-template <bool kWide>
-void contract_all(void* y, const std::uint8_t* x, const Int8Conv& conv, bool answer) {
-  int o = 0;
-  const auto left = [&] { return (conv.out.channels - o + kLanes - 1) / kLanes; };
-  for (; left() >= kVectors; o += kVectors * kLanes)
-    contract<kWide, kVectors>(y, x, conv, answer, o);
-  for (; left() >= 2; o += 2 * kLanes) contract<kWide, 2>(y, x, conv, answer, o);
-  if (left() == 1) contract<kWide, 1>(y, x, conv, answer, o);
-}
-
-void dense(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answer) {
-  if (kTop < 0 || conv.wide) return contract_all<true>(y, rows, conv, answer);
-  contract_all < kTop<0>(y, rows, conv, answer);
+void dense(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv, bool answer) {
+  const std::uint8_t* own = made(rows, x, conv);
+  choose(conv.rows.wide, [&](auto wide) {
+    for (int o = 0; o < conv.out.channels;) {
+      const int left = (conv.out.channels - o + kLanes - 1) / kLanes;
+      const int vectors = left >= 7 ? 8 : left >= 3 ? 4 : left;
+      (vectors == 8   ? contract<wide, 8>
+       : vectors == 4 ? contract<wide, 4>
+       : vectors == 2 ? contract<wide, 2>
+                      : contract<wide, 1>)(y, own, conv, answer, o);
+      o += vectors * kLanes;
+    }
+  });
 }
 
 }  // namespace single

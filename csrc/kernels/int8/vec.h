@@ -83,21 +83,9 @@ inline vec smaller(vec a, vec b) {
 #endif
 }
 
-// An input's four bytes in each lane, as products take them.
+// How many values a word has.
 template <bool kWide>
-struct Word {
-  vec bytes;  // each less kOffset
-  explicit Word(vec v) : bytes(kOffset ? v ^ splat(std::int32_t(0x80808080)) : v) {}
-};
-template <>
-struct Word<true> {
-  vec even, odd;  // of 16 bits each
-  explicit Word(vec v) : even(v & 0x00ff00ff), odd(vec(uvec(v) >> 8) & 0x00ff00ff) {}
-};
-
-// How many 32-bit words four weights take. Wide: the even ones, then the odd ones, of 16 bits.
-template <bool kWide>
-constexpr int kWeightWords = kWide ? 2 : 1;
+constexpr int kValues = kWide ? 2 : 4;
 
 #if defined(__SSE2__)
 inline vec products(vec a, vec b) {
@@ -115,21 +103,18 @@ inline vec products(vec a, vec b) {
 }
 #endif
 
-// sum + the products of four unsigned bytes, each less kOffset, and four weights in each lane.
-inline vec dot(vec sum, const Word<true>& x, const vec* w) {
-  return vec(uvec(sum) + uvec(products(x.even, w[0])) + uvec(products(x.odd, w[1])));
-}
-inline vec dot(vec sum, const Word<false>& x, const vec* w) {
+// sum + the products of a word's values and as many weights in each lane.
+template <bool kWide>
+inline vec dot(vec sum, vec x, vec w) {
+  if constexpr (kWide) return vec(uvec(sum) + uvec(products(x, w)));
 #if defined(__AVX512VNNI__)
-  return vec(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x.bytes), __m512i(*w)));
+  return vec(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x), __m512i(w)));
 #elif defined(__AVX2__)
-  const __m256i both = _mm256_maddubs_epi16(__m256i(x.bytes), __m256i(*w));
+  const __m256i both = _mm256_maddubs_epi16(__m256i(x), __m256i(w));
   return sum + vec(_mm256_madd_epi16(both, _mm256_set1_epi16(1)));
 #elif defined(__ARM_FEATURE_DOTPROD)
-  return vec(vdotq_s32(int32x4_t(sum), int8x16_t(x.bytes), int8x16_t(*w)));
+  return vec(vdotq_s32(int32x4_t(sum), int8x16_t(x), int8x16_t(w)));
 #else
-  static_cast<void>(x);
-  static_cast<void>(w);
   return sum;  // never: kTop says that all products are wide
 #endif
 }
@@ -169,20 +154,39 @@ inline vec rounded(vec v, vec m, upairs half, int shift) {
 #endif
 }
 
+#if defined(__AVX512VNNI__)
+constexpr bool kFloats = true;
+// floor(v * factor + 0.5) for |v| <= 2^24, factor = m / 2^shift: v and factor are floats, the sum
+// is rounded once, downwards, and no integer lies between it and what it is rounded to.
+inline vec rounded_as_floats(vec v, vec factor) {
+  constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+  const __m512 real = _mm512_maskz_cvtepi32_ps(0xffff, __m512i(v));
+  const __m512 y = _mm512_fmadd_round_ps(real, __m512(factor), _mm512_set1_ps(0.5f), down);
+  return vec(_mm512_maskz_cvt_roundps_epi32(0xffff, y, down));
+}
+#else
+constexpr bool kFloats = false;
+inline vec rounded_as_floats(vec v, vec) { return v; }
+#endif
+
 // A step's end, its numbers in registers. sum: with the bias in it.
 struct End {
   const Int8End& e;
+  const bool floats;
   upairs half;
   vec low, high;
   explicit End(const Int8End& end)
       : e(end),
+        floats(end.floats),
         half(upairs{} + (std::uint64_t(1) << (end.shift - 1))),
         low(splat(end.table ? -kTableSize / 2 : end.low)),
         high(splat(end.table ? kTableSize / 2 - 1 : end.high)) {}
 
   // The integer, or where there is a table the output's byte.
   vec operator()(vec sum, vec multiplier) const {
-    const vec v = smaller(larger(rounded(sum, multiplier, half, e.shift), low), high);
+    const vec r = kFloats && floats ? rounded_as_floats(sum, multiplier)
+                                    : rounded(sum, multiplier, half, e.shift);
+    const vec v = smaller(larger(r, low), high);
     return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
   }
   // The same of a sum that needs no multiplier. It may be 2^30, and so may the half: their sum
@@ -241,6 +245,62 @@ inline void store_bytes(std::uint8_t* p, vec v) {
 #else
   for (int j = 0; j < kLanes; j++) p[j] = std::uint8_t(v[j]);
 #endif
+}
+
+// In each 16 bytes [4][4] becomes its transpose.
+inline vec transposed(vec v) {
+#if defined(__AVX512VNNI__) || defined(__AVX2__)
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+#if defined(__AVX512VNNI__)
+  return vec(_mm512_shuffle_epi8(__m512i(v), _mm512_maskz_broadcast_i32x4(0xffff, order)));
+#else
+  return vec(_mm256_shuffle_epi8(__m256i(v), _mm256_broadcastsi128_si256(order)));
+#endif
+#elif defined(__SSE2__)
+  const auto half = [](__m128i a) { return _mm_unpacklo_epi8(a, _mm_srli_si128(a, 8)); };
+  return vec(half(half(__m128i(v))));
+#elif defined(__aarch64__)
+  const uint8x16_t order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  return vec(vqtbl1q_u8(uint8x16_t(v), order));
+#else
+  std::uint8_t from[16], to[16];
+  std::memcpy(from, &v, sizeof v);
+  for (int k = 0; k < 16; k++) to[k] = from[k % 4 * 4 + k / 4];
+  return load(to);
+#endif
+}
+
+// Bytes [value][lane] of four values as a word in each lane, and back.
+inline vec joined(vec bytes) {
+#if defined(__AVX512VNNI__)
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return transposed(vec(_mm512_maskz_permutexvar_epi32(0xffff, order, __m512i(bytes))));
+#elif defined(__AVX2__)
+  const __m256i order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+  return transposed(vec(_mm256_permutevar8x32_epi32(__m256i(bytes), order)));
+#else
+  return transposed(bytes);
+#endif
+}
+inline vec parted(vec words) {
+  const vec bytes = transposed(words);
+#if defined(__AVX512VNNI__)
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return vec(_mm512_maskz_permutexvar_epi32(0xffff, order, __m512i(bytes)));
+#elif defined(__AVX2__)
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  return vec(_mm256_permutevar8x32_epi32(__m256i(bytes), order));
+#else
+  return bytes;
+#endif
+}
+
+// A word in each lane of the values [value][lane] from p on.
+template <bool kWide>
+inline vec word_at(const std::uint8_t* p) {
+  if constexpr (kWide) return load_bytes(p) | load_bytes(p + kLanes) << 16;
+  const vec word = joined(load(p));
+  return kOffset ? word ^ splat(std::int32_t(0x80808080)) : word;
 }
 
 }  // namespace int8
