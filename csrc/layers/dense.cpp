@@ -3,6 +3,7 @@
 // faster than the convolution's kernels.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "layers/layer.h"
 #include "runtime/memory.h"
@@ -58,20 +59,20 @@ class Dense final : public ActivatedLayer, private WideLayer {
 
   bool contracts_in_parts() const override { return true; }
   int parts() const override { return kernel_parts() + int(tensors.size()) - 1; }
-  Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
-                 int images, bool add) const override {
-    if (part == kernel_parts()) {
-      const Tensor& bias = tensors[1];
-      kernels.dense_backward_bias(gradient + bias.offset, records.second, images, outputs_,
-                                  row_stride_, add);
-      return {bias.offset, bias.offset + bias.size()};
-    }
-    const int begin = part * kPartRows;
-    const int end = std::min(begin + kPartRows, inputs_);
+  Range part_range(int part) const override {
+    if (part == kernel_parts()) return {tensors[1].offset, tensors[1].offset + tensors[1].size()};
+    const auto [begin, end] = rows(part);
     const std::size_t offset = tensors[0].offset;
-    kernels.dense_backward_kernel(gradient + offset, records.first, records.second, images, inputs_,
-                                  outputs_, row_stride_, begin, end, add);
     return {offset + std::size_t(begin) * outputs_, offset + std::size_t(end) * outputs_};
+  }
+  void sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
+                int images, bool add) const override {
+    if (part == kernel_parts())
+      return kernels.dense_backward_bias(gradient + tensors[1].offset, records.second, images,
+                                         outputs_, row_stride_, add);
+    const auto [begin, end] = rows(part);
+    kernels.dense_backward_kernel(gradient + tensors[0].offset, records.first, records.second,
+                                  images, inputs_, outputs_, row_stride_, begin, end, add);
   }
 
  private:
@@ -128,6 +129,10 @@ class Dense final : public ActivatedLayer, private WideLayer {
 
   bool flat() const { return in.height * in.width == 1; }
   int kernel_parts() const { return (inputs_ + kPartRows - 1) / kPartRows; }
+  // Of the kernel, in one of its parts.
+  std::pair<int, int> rows(int part) const {
+    return {part * kPartRows, std::min((part + 1) * kPartRows, inputs_)};
+  }
 
   int inputs_, outputs_, row_stride_;
 };

@@ -40,14 +40,16 @@ void ActivatedLayer::undo_activation_squared(const Call& call, float* hy, const 
   for (int power = 0; power < 2; power++) undo_activation(call, hy, v);
 }
 
-Range SummedLayer::sum_part(const Kernels& kernels, const Records& records, float* gradient,
-                            int part, int images, bool add) const {
-  const std::size_t begin = std::size_t(part) * kPartFloats;
-  const std::size_t end = std::min(begin + kPartFloats, span());
+Range SummedLayer::part_range(int part) const {
+  const std::size_t offset = tensors[0].offset, begin = std::size_t(part) * kPartFloats;
+  return {offset + begin, offset + std::min(begin + kPartFloats, span())};
+}
+void SummedLayer::sum_part(const Kernels& kernels, const Records& records, float* gradient,
+                           int part, int images, bool add) const {
   const std::size_t offset = tensors[0].offset;
-  kernels.sum_records(gradient + offset, records.first, groups_of(images, kernels), span(), begin,
-                      end, add);
-  return {offset + begin, offset + end};
+  const auto [begin, end] = part_range(part);
+  kernels.sum_records(gradient + offset, records.first, groups_of(images, kernels), span(),
+                      begin - offset, end - offset, add);
 }
 
 std::size_t SummedLayer::span() const {

@@ -157,13 +157,12 @@ class Layer {
   // Whether the parts below contract over images, a multiply-add a weight and image, or only add up
   // what the groups' backward passes have contracted.
   virtual bool contracts_in_parts() const { return false; }
-  // The step's gradient comes in parts, which threads take in any order: part `part`, summed over
-  // `images` images' records into the flat gradient (adding if `add`). Returns where it wrote.
+  // The step's gradient comes in parts, which threads take in any order: part `part` lies at a range
+  // of the flat gradient, and is summed over `images` images' records (adding if `add`).
   virtual int parts() const { return 0; }
-  virtual Range sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
-                         int /*images*/, bool /*add*/) const {
-    return {0, 0};
-  }
+  virtual Range part_range(int /*part*/) const { return {0, 0}; }
+  virtual void sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
+                        int /*images*/, bool /*add*/) const {}
 
  protected:
   void add_tensor(const char* name, const std::vector<int>& shape, bool trainable = true);
@@ -207,8 +206,9 @@ class SummedLayer : public ActivatedLayer {
   using ActivatedLayer::ActivatedLayer;
   RecordFloats record_floats(int) const override { return {span(), 0}; }
   int parts() const override { return int((span() + kPartFloats - 1) / kPartFloats); }
-  Range sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
-                 int images, bool add) const override;
+  Range part_range(int part) const override;
+  void sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
+                int images, bool add) const override;
 
  protected:
   float* record(const Call& call) const { return call.records.first + call.group * span(); }

@@ -85,6 +85,12 @@ std::vector<Range> Network::trained_tensors() const {
   return found;
 }
 
+std::vector<Range> Network::part_ranges() const {
+  std::vector<Range> found;
+  for (int part = 0; part < int(parts_.size()); part++) found.push_back(part_range(part));
+  return found;
+}
+
 std::size_t framed_floats(Shape s) {
   return std::size_t(s.channels) * (s.height + 3) * (s.width + 3);
 }

@@ -176,6 +176,11 @@ class Network {
   std::size_t check_hessian(Loss loss) const;
   // The places of the tensors that training changes, in order.
   std::vector<Range> trained_tensors() const;
+  // Where part `part` of the gradient lies; where all lie.
+  Range part_range(int part) const {
+    return layers_[parts_[part].first]->part_range(parts_[part].second);
+  }
+  std::vector<Range> part_ranges() const;
   // How many layers run before the loss, which may be computed from the last one's input.
   int layers_before(Loss loss) const;
 

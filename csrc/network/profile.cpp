@@ -99,7 +99,8 @@ StepTimes Network::profile(const float* parameters, const ImageView& x, std::int
       lap.add_to(times.layers[i].backward.seconds);
     }
     for (int part = 0; part < int(parts_.size()); part++) {
-      const Range r = worker.sum_part(gradient, part, images.count, false);
+      const Range r = part_range(part);
+      worker.sum_part(gradient, part, images.count, false);
       isa_.optimizer_step(scratch.get() + r.begin, no_slots, gradient + r.begin, r.end - r.begin,
                           sgd);
       lap.add_to(times.layers[parts_[part].first].update.seconds);

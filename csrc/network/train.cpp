@@ -186,9 +186,9 @@ struct Network::Trainer {
     worker.member.for_each(parts + 1, [&](int part) {
       if (part == parts) return finish(slab);
       float* gradient = worker.workspace.gradient.data.get();
-      const Range range = worker.sum_part(gradient, part, slab.images(), !slab.first);
+      worker.sum_part(gradient, part, slab.images(), !slab.first);
       if (!slab.last) return;
-      update.prepare(part, range);
+      update.prepare(part);
       if (!pieces) update.apply(part, step, slab.step);
     });
     if (!slab.last) return;
@@ -228,7 +228,7 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
       *this, plan,
       {threads, bundle, groups, std::size_t(largest), bool(call.augmentation), segments});
   Update update(isa_, call.optimizer, call.regularizers, call.constraints, call.parameters,
-                workspace->gradient.data.get(), trained_tensors(), int(parts_.size()));
+                workspace->gradient.data.get(), trained_tensors(), part_ranges());
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
     const Trainer trainer{

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace pylenet {
 
@@ -41,15 +42,15 @@ OptimizerStep Optimizer::at(std::int64_t number, float learning_rate) const {
 Update::Update(const InstructionSet& isa, const Optimizer& optimizer,
                const std::vector<Regularizer>& regularizers,
                const std::vector<Constraint>& constraints, float* parameters, float* gradient,
-               const std::vector<Range>& tensors, int parts)
+               const std::vector<Range>& tensors, std::vector<Range> parts)
     : isa_(isa),
       optimizer_(optimizer),
       regularizers_(regularizers),
       constraints_(constraints),
       parameters_(parameters),
       gradient_(gradient),
-      ranges_(parts),
-      penalties_(regularizers.empty() ? 0 : parts) {
+      ranges_(std::move(parts)),
+      penalties_(regularizers.empty() ? 0 : ranges_.size()) {
   for (const Constraint& c : constraints) factors_.emplace_back(c.outer * c.inner);
   const Clipping::Kind kind = optimizer.clipping.kind;
   if (kind != Clipping::kNorm && kind != Clipping::kGlobalNorm) return;
@@ -58,8 +59,8 @@ Update::Update(const InstructionSet& isa, const Optimizer& optimizer,
       pieces_.push_back({tensor, {begin, std::min(begin + kPieceFloats, tensor.end)}, 0.0});
 }
 
-void Update::prepare(int part, Range range) {
-  ranges_[part] = range;
+void Update::prepare(int part) {
+  const Range range = ranges_[part];
   if (!regularizers_.empty()) penalties_[part] = 0.0;
   for (const Regularizer& r : regularizers_) {
     const auto first = std::max(range.begin, r.range.begin),

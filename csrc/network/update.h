@@ -55,13 +55,15 @@ struct Constraint {
 // The updates of one call; all its threads share one.
 class Update {
  public:
-  // tensors: those that are trained, in the order of the buffer. parts: of the gradient, how many.
+  // tensors: those that are trained, in the order of the buffer. parts: where those of the gradient
+  // lie.
   Update(const InstructionSet& isa, const Optimizer& optimizer,
          const std::vector<Regularizer>& regularizers, const std::vector<Constraint>& constraints,
-         float* parameters, float* gradient, const std::vector<Range>& tensors, int parts);
+         float* parameters, float* gradient, const std::vector<Range>& tensors,
+         std::vector<Range> parts);
 
-  // Part `part` of the gradient is there, at `range`.
-  void prepare(int part, Range range);
+  // Part `part` of the gradient is there.
+  void prepare(int part);
   // How many pieces are to be measured, after all parts are prepared and before one is applied.
   int pieces() const { return int(pieces_.size()); }
   void measure(int piece);
@@ -88,7 +90,7 @@ class Update {
   const std::vector<Regularizer>& regularizers_;
   const std::vector<Constraint>& constraints_;
   float *const parameters_, *const gradient_;
-  std::vector<Range> ranges_;      // [part]
+  const std::vector<Range> ranges_;  // [part]
   std::vector<double> penalties_;  // [part]
   std::vector<Piece> pieces_;      // of all tensors, in order; none where nothing is measured
   std::vector<std::vector<double>> factors_;  // [constraint] of each vector

@@ -284,9 +284,9 @@ struct Network::Worker {
   }
 
   // Part `part` of the gradient, summed over `images` images' records.
-  Range sum_part(float* gradient, int part, int images, bool add) const {
+  void sum_part(float* gradient, int part, int images, bool add) const {
     const auto& [layer, own] = network.parts_[part];
-    return network.layers_[layer]->sum_part(
+    network.layers_[layer]->sum_part(
         plan.kernels, plan.records(records(), record_groups, layer), gradient, own, images, add);
   }
 };
