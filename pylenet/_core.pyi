@@ -1,5 +1,5 @@
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,29 @@ class Loss:
 
 class Gate:
     def __init__(self) -> None: ...
+
+class _Exchange(Protocol):
+    """Those who compute each step together: their memory, and waiting for them.
+
+    groups, parts: which of how many this is, of those who share a step's groups, and of those who
+    have the memory in common, who share the parts of its gradient.
+    """
+
+    @property
+    def groups(self) -> tuple[int, int]: ...
+    @property
+    def parts(self) -> tuple[int, int]: ...
+    def memory(self, floats: int) -> NDArray[np.float32]:
+        """At least so many floats, at a multiple of 64 bytes. Asked for before each call."""
+
+    def gather(self, arrays: list[tuple[int, int]], groups: int) -> object:
+        """Return when the memory has all groups' share of arrays (groups, floats).
+
+        arrays: where each begins in the memory, and its floats.
+        """
+
+    def wait(self) -> object:
+        """Return when all have summed their parts, and read the groups' arrays no more."""
 
 class Network:
     def __init__(
@@ -144,7 +167,7 @@ class Network:
         augmentation: Mapping[str, float | int] | None,
         seed: int,
         epoch: int,
-        exchange: tuple[int, int, Callable[..., object]] | None = None,
+        exchange: _Exchange | None = None,
         threads: int,
         weights: NDArray[np.float32] | None = None,
         outputs: NDArray[np.float32] | None = None,

@@ -6,16 +6,16 @@
     model.fit(x, y, batch_size=1024, epochs=5, distribute=world)
 
 Every process, a rank, runs the same script. They share the images of each step, exchange what the
-gradient is summed from, and sum it all in the order of one process (docs/distributed.md). It needs
-mpi4py and an MPI: `pip install "pylenet[mpi]"`.
+gradient is summed from, and share its parts, each summed in the order of one process
+(docs/distributed.md). It needs mpi4py and an MPI: `pip install "pylenet[mpi]"`.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 import signal
+import struct
 import sys
 import threading
 import time
@@ -33,18 +33,19 @@ from ._callback import CallbackList, History, TerminateOnNaN
 __all__ = ["MPI", "RankError"]
 
 Shared = TypeVar("Shared")
-Records = Sequence[NDArray[np.float32]]
-Images = NDArray[Any] | None
+Arrays = Sequence[tuple[int, int]]  # in the node's memory: where one begins, floats of a group
 
 SPINS = 200  # looks at a request before others get the processor
 YIELDS = 2000  # of those, before it is looked at only now and then
 NAP_SECONDS = 50e-6
-LINE = 64  # bytes: no two ranks write to the same cache line's array
+LINE = 64  # bytes of a cache line: no two ranks write to one of an array
+HEADER = struct.Struct("=4q")  # of a meeting: whether this rank failed, which, what for, a size
+HELD_SIGNALS = signal.SIGINT, signal.SIGTERM
 ALARM = 1  # the tag of a message that says no more
 PIECE = 1 << 30  # bytes in one message, which counts in 32 bits
 
 # What a meeting is for.
-EXCHANGE, BROADCAST, GATHER, WAIT = range(4)
+EXCHANGE, SUMS, BROADCAST, GATHER, WAIT = range(5)
 
 
 class RankError(RuntimeError):
@@ -90,18 +91,16 @@ class MPI:
         leads = self._node.rank == 0
         self._leaders = comm.Split(0 if leads else 1, self.rank) if len(starts) > 1 else None
         self._leads = leads
-        self._header = np.zeros(4, np.int64)
-        self._headers = np.zeros((self.ranks, 4), np.int64)
+        self._header = bytearray(HEADER.size)
+        self._headers = bytearray(self.ranks * HEADER.size)
         self._meetings = 0
         self._inside = 0  # `together` blocks
         self.told: BaseException | None = None  # the error that all ranks know of
-        self._held = False  # whether Ctrl-C waits
-        self._pressed: tuple[Any, ...] = ()  # what its handler is to be given
+        self._whole = _Whole()
         self._windows: list[Any] = []  # memory that arrays lie in
         self._window: Any = None  # for exchanging
         self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self._turn = 0
-        self._plans: dict[Any, list[_Slot]] = {}
+        self._plans: dict[Any, list[Any]] = {}
         self.exchanges = self.bytes_exchanged = 0
 
     def __repr__(self) -> str:
@@ -137,6 +136,11 @@ class MPI:
         """How many machines, or groups of ranks that share memory, there are."""
         return len(self._nodes)
 
+    @property
+    def place_in_node(self) -> tuple[int, int]:
+        """Which this is of a node's ranks, and of how many."""
+        return self._node.rank, self._node.size
+
     def shared(self, load: Callable[[], Shared]) -> Shared:
         """What load() returns, called by rank 0 alone; to be called by every rank.
 
@@ -154,7 +158,7 @@ class MPI:
             places = [0]
             for size in sizes:
                 places.append(places[-1] + -(-size // LINE) * LINE)
-            with self._whole():
+            with self._whole:
                 window, memory = self._allocate(places[-1])
                 self._windows.append(window)
                 for place, buffer in zip(places, buffers, strict=False):
@@ -184,9 +188,10 @@ class MPI:
         self._inside += 1
         left = False
         try:
+            self._whole.listen()
             yield
             if self._inside == 1:
-                with self._whole():
+                with self._whole:
                     self._meet(WAIT, 1)  # nobody leaves while another may still fail
                     left = True  # what comes now is not the others' affair
         except BaseException as error:
@@ -195,16 +200,18 @@ class MPI:
             raise
         finally:
             self._inside -= 1
+            if not self._inside:
+                self._whole.listen_no_more()
 
     def broadcast(self, value: Shared) -> Shared:
         """Rank 0's value, pickled, on all ranks."""
         if self.ranks == 1:
             return value
         data = np.frombuffer(pickle.dumps(value), np.uint8).copy() if self.rank == 0 else None
-        with self._whole():
-            sizes = self._meet(BROADCAST, -1 if data is None else len(data))
+        with self._whole:
+            self._meet(BROADCAST, -1 if data is None else len(data))
             if data is None:
-                data = np.empty(int(sizes[0]), np.uint8)
+                data = np.empty(int(self._sizes()[0]), np.uint8)
             self._wait(self._comm.Ibcast(data))
         if self.rank == 0:
             return value
@@ -216,8 +223,9 @@ class MPI:
         if self.ranks == 1:
             return [value]
         data = np.frombuffer(pickle.dumps(value), np.uint8).copy()
-        with self._whole():
-            sizes = self._meet(GATHER, len(data), alike=False)
+        with self._whole:
+            self._meet(GATHER, len(data), alike=False)
+            sizes = self._sizes()
             whole = np.empty(int(sizes.sum()), np.uint8)
             places = np.cumsum(sizes) - sizes
             there = [whole, sizes.tolist(), places.tolist(), self._mpi.BYTE]
@@ -251,8 +259,9 @@ class MPI:
             return whole
         width = max(1, own[:1].nbytes if len(own) else whole[:1].nbytes)
         step = max(self.ranks, PIECE // (width * self.ranks) // self.ranks * self.ranks)
-        with self._whole():
-            sizes = self._meet(GATHER, len(own), alike=False)
+        with self._whole:
+            self._meet(GATHER, len(own), alike=False)
+            sizes = self._sizes()
             kind = self._mpi.BYTE.Create_contiguous(width).Commit()
             for start in range(0, int(sizes.max()), step):
                 part = [max(0, min(int(size) - start, step)) for size in sizes]
@@ -266,135 +275,110 @@ class MPI:
         """Those of fit: rank 0 runs them, and all ranks have the model that they leave."""
         return _SharedCallbacks(self, own, model)
 
-    def exchange(self, width: int) -> tuple[int, int, Callable[..., None]] | None:
-        """What `Network.train` is to be given, where a group has so many images."""
-        if self.ranks == 1:
-            return None
-        return self.rank, self.ranks, functools.partial(self._exchange, width)
+    def exchange(self) -> _Exchange | None:
+        """What `Network.train` is to be given."""
+        return _Exchange(self) if self.ranks > 1 else None
 
-    def _exchange(self, width: int, records: Records, losses: Images, correct: Images) -> None:
-        """Fill in the groups of the other ranks, of records and of each image's result."""
-        arrays = [*records] if losses is None else [*records, losses, correct]
-        key = (width, losses is None, *((a.shape, a.dtype.char) for a in arrays if a is not None))
-        plan = self._plans.get(key)
-        if plan is None:
-            groups = len(records[0]) if losses is None else -(-len(losses) // width)
-            plan = self._plans[key] = self._planned(arrays, groups, width)
-        with self._whole():
-            self._exchange_as(plan, arrays)
+    def step_memory(self, size: int) -> NDArray[np.uint8]:
+        """So many bytes for the ranks of a node to compute steps in."""
+        if size > len(self._memory):
+            with self._whole:
+                self._grow(size)
+        return self._memory[:size]
 
-    def _exchange_as(self, plan: Sequence[_Slot], arrays: Sequence[Any]) -> None:
-        size = plan[-1].end if plan else 0
-        if 2 * size > len(self._memory):
-            self._grow(2 * size)
+    def gather_records(self, arrays: Arrays, groups: int) -> None:
+        """Wait for all ranks' records in the node's memory, and bring in the other nodes'."""
+        size = 4 * groups * sum(floats for _, floats in arrays)
         self.exchanges += 1
         self.bytes_exchanged += size
-        # Two halves in turn: who is early writes to one while others read the other.
-        self._turn ^= 1
-        start = self._turn * (len(self._memory) // 2)
-        for array, slot in zip(arrays, plan, strict=True):
-            slot.store(array, self._memory, start)
-        if self.nodes == 1:
+        with self._whole:
             self._window.Sync()
-        self._meet(EXCHANGE, size)
-        if self._leaders is not None:
-            if self._leads:
-                whole = [slot.gathered(self._memory, start, self._mpi.BYTE) for slot in plan]
-                requests = [self._leaders.Iallgatherv(self._mpi.IN_PLACE, there) for there in whole]
-                for request in requests:
-                    self._wait(request)
+            self._meet(EXCHANGE, size)
+            if self.nodes > 1:
+                if self._leaders is not None and self._leads:
+                    requests = [
+                        self._leaders.Iallgatherv(self._mpi.IN_PLACE, whole)
+                        for whole in self._of_nodes(arrays, groups)
+                    ]
+                    for request in requests:
+                        self._wait(request)
+                self._window.Sync()
+                self._meet(WAIT, size)
             self._window.Sync()
-            self._meet(WAIT, size)
-        self._window.Sync()
-        for array, slot in zip(arrays, plan, strict=True):
-            slot.fetch(array, self._memory, start)
 
-    def _planned(self, arrays: Sequence[Any], groups: int, width: int) -> list[_Slot]:
-        """Where each array, of groups and then of images, lies in the memory for exchanging."""
-        ends = [groups * rank // self.ranks for rank in range(self.ranks + 1)]
-        slots, place = [], 0
-        for array in arrays:
-            rows = 1 if array.ndim == 2 else width  # of a group
-            bounds = [min(end * rows, len(array)) for end in ends]
-            row = array[:1].nbytes
-            nodes = [(bounds[begin] * row, bounds[end] * row) for begin, end in self._nodes]
-            slots.append(
-                _Slot(
-                    place, bounds[self.rank], bounds[self.rank + 1], array.shape, array.dtype, nodes
-                )
-            )
-            place = slots[-1].end
-        return slots
+    def wait_for_sums(self) -> None:
+        """Wait for the ranks of the node, unless each is one by itself."""
+        if self.nodes == self.ranks:
+            return
+        self._window.Sync()
+        self._meet(SUMS, 0)
+        self._window.Sync()
+
+    def _of_nodes(self, arrays: Arrays, groups: int) -> list[Any]:
+        """As MPI is told to gather them from the nodes, in place."""
+        key = (*arrays, groups)
+        plan = self._plans.get(key)
+        if plan is None:
+            ends = [groups * rank // self.ranks for rank in range(self.ranks + 1)]
+            plan = self._plans[key] = []
+            for place, floats in arrays:
+                row = 4 * floats
+                sizes = [(ends[end] - ends[begin]) * row for begin, end in self._nodes]
+                places = [ends[begin] * row for begin, _ in self._nodes]
+                memory = self._memory[4 * place : 4 * place + groups * row]
+                plan.append([memory, sizes, places, self._mpi.BYTE])
+        return plan
 
     def _grow(self, size: int) -> None:
-        self._plans.clear()  # of smaller arrays, for the most part of what is past
+        self._plans.clear()
         former, self._memory = self._window, np.zeros(0, np.uint8)
-        self._window, self._memory = self._allocate(-(-size // (2 * LINE)) * 2 * LINE)
+        self._window, self._memory = self._allocate(size)
         if former is not None:
             former.Free()
 
     def _allocate(self, size: int) -> tuple[Any, NDArray[np.uint8]]:
-        """Memory of the node, the same for its ranks."""
+        """Memory of the node, the same for its ranks, from a cache line on."""
         if self.ranks > 1:
             self._meet(WAIT, size)  # what follows waits where nobody looks at who has failed
-        window = self._mpi.Win.Allocate_shared(size if self._leads else 0, 1, comm=self._node)
+        own = size + LINE if self._leads else 0
+        window = self._mpi.Win.Allocate_shared(own, 1, comm=self._node)
         window.Lock_all()
-        memory, _ = window.Shared_query(0)
-        return window, np.frombuffer(memory, np.uint8, size)
+        memory = np.frombuffer(window.Shared_query(0)[0], np.uint8, size + LINE)
+        start = -memory.ctypes.data % LINE  # pages are mapped: the same on all ranks
+        return window, memory[start : start + size]
 
-    def _meet(self, kind: int, size: int, *, alike: bool = True) -> NDArray[np.int64]:
-        """Wait for all ranks; returns the size that each has told.
+    def _meet(self, kind: int, size: int, *, alike: bool = True) -> None:
+        """Wait for all ranks, each of which tells a size.
 
         Raises an error where a rank has failed, or is somewhere else. alike: whether sizes must be
         the same, but for those of ranks that do not know.
         """
         if self.ranks == 1:
-            return np.array([size])
-        with self._whole():
+            HEADER.pack_into(self._headers, 0, 0, 0, kind, size)
+            return
+        with self._whole:
             self._meetings += 1
-            self._header[:] = 0, self._meetings, kind, size
+            HEADER.pack_into(self._header, 0, 0, self._meetings, kind, size)
             self._wait(self._comm.Iallgather(self._header, self._headers))
-            if self._headers[:, 0].any():
+            if self._headers == self._header * self.ranks:
+                return  # as nearly always, in the midst of a step
+            told = self._told()
+            if told[:, 0].any():
                 self._raise_from_others()
-        places, sizes = self._headers[:, 1:3], self._headers[:, 3]
+        places, sizes = told[:, 1:3], told[:, 3]
         if (places != places[0]).any() or (alike and (sizes[sizes >= 0] != sizes[0]).any()):
             self.told = RankError(
                 "the ranks are not at the same place: each must call the same methods, with "
                 "arguments of the same kind and shape, in the same order"
             )
             raise self.told
-        told: NDArray[np.int64] = sizes.copy()
-        return told
 
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """A block of messages that belong together: Ctrl-C is heard at its end.
+    def _told(self) -> NDArray[np.int64]:
+        """What each rank told at the last meeting, [rank][whether it failed, place, kind, size]."""
+        return np.frombuffer(bytes(self._headers), np.int64).reshape(self.ranks, -1)
 
-        In between, the others would wait for what is not sent any more. Where the block is left by
-        an exception, that alone is told.
-        """
-        handler = signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()
-        if self._held or not main or not callable(handler):
-            yield
-            return
-
-        def press(*arguments: Any) -> None:
-            self._pressed = arguments
-
-        self._pressed = ()
-        signal.signal(signal.SIGINT, press)
-        self._held = True
-        try:
-            yield
-        except BaseException:
-            self._pressed = ()
-            raise
-        finally:
-            self._held = False
-            signal.signal(signal.SIGINT, handler)
-            if self._pressed:
-                handler(*self._pressed)
+    def _sizes(self) -> NDArray[np.int64]:
+        return self._told()[:, 3]
 
     def _wait(self, request: Any) -> None:
         looks = 0
@@ -409,15 +393,15 @@ class MPI:
         """Meet the others once more, wherever they are, to say that this rank has failed."""
         if self.ranks == 1:
             return
-        with self._whole():
-            self._header[:] = 1, self._meetings, WAIT, 0
+        with self._whole:
+            HEADER.pack_into(self._header, 0, 1, self._meetings, WAIT, 0)
             self._wait(self._comm.Iallgather(self._header, self._headers))
             self._hear(error)
             self.told = error
 
     def _hear(self, own: BaseException | None) -> tuple[int, str, bool]:
         """The first rank that failed, what it says, and whether that was Ctrl-C."""
-        failed = int(np.flatnonzero(self._headers[:, 0])[0])
+        failed = int(np.flatnonzero(self._told()[:, 0])[0])
         text = f"{type(own).__name__}: {own}" if own is not None else ""
         content = (failed, text[:1000], isinstance(own, KeyboardInterrupt))
         data = np.zeros(4096, np.uint8)
@@ -453,47 +437,75 @@ class MPI:
             _threads.set_num_threads(max(1, _threads.available_processors() // sharing))
 
 
-class _Slot:
-    """An array in the memory for exchanging: rows begin to end are this rank's."""
+class _Exchange:
+    """How `Network.train` computes steps together with other ranks: _core.pyi has the protocol."""
 
-    def __init__(
-        self,
-        place: int,
-        begin: int,
-        end: int,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        nodes: list[tuple[int, int]],
-    ) -> None:
-        self._place, self._begin, self._stop = place, begin, end
-        self._shape, self._dtype = shape, dtype
-        self._bytes = int(np.prod(shape)) * dtype.itemsize
-        self._nodes = nodes  # bytes
-        self.end = place + -(-self._bytes // LINE) * LINE
+    def __init__(self, world: MPI) -> None:
+        self._world = world
+        self.groups, self.parts = (world.rank, world.ranks), world.place_in_node
 
-    def _view(self, memory: NDArray[np.uint8], start: int) -> NDArray[Any]:
-        view: NDArray[Any] = np.ndarray(self._shape, self._dtype, memory.data, start + self._place)
-        return view
+    def memory(self, floats: int) -> NDArray[np.float32]:
+        return self._world.step_memory(4 * floats).view(np.float32)
 
-    def store(self, array: Any, memory: NDArray[np.uint8], start: int) -> None:
-        own = slice(self._begin, self._stop)
-        self._view(memory, start)[own] = array[own]
+    def gather(self, arrays: list[tuple[int, int]], groups: int) -> None:
+        self._world.gather_records(arrays, groups)
 
-    def fetch(self, array: Any, memory: NDArray[np.uint8], start: int) -> None:
-        view = self._view(memory, start)
-        array[: self._begin] = view[: self._begin]
-        array[self._stop :] = view[self._stop :]
+    def wait(self) -> None:
+        self._world.wait_for_sums()
 
-    def gathered(self, memory: NDArray[np.uint8], start: int, kind: Any) -> list[Any]:
-        """As MPI is told to gather it from the nodes, in place."""
-        begin = start + self._place
-        sizes = [end - first for first, end in self._nodes]
-        return [
-            memory[begin : begin + self._bytes],
-            sizes,
-            [first for first, _ in self._nodes],
-            kind,
-        ]
+
+class _Whole:
+    """Blocks of messages that belong together: Ctrl-C, and SIGTERM, are heard at their end.
+
+    In between, the others would wait for what is not sent any more. Where a block is left by an
+    exception, that alone is told. Blocks lie within each other; only handlers in Python wait.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._listening = False
+        self._handlers: dict[int, Any] = {}
+        self._came: list[tuple[int, Any]] = []
+
+    def listen(self) -> None:
+        """Take the place of the handlers that there are, for blocks to need no time for it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in HELD_SIGNALS:
+            handler = signal.getsignal(number)
+            if callable(handler) and handler != self._hear:
+                self._handlers[number] = handler  # kept, should it be called once more
+                signal.signal(number, self._hear)
+        self._listening = True
+
+    def listen_no_more(self) -> None:
+        self._listening = False
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) == self._hear:
+                signal.signal(number, handler)
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if not self._listening and self._depth == 1:
+            self.listen()
+            self._listening = False  # but for this block
+
+    def __exit__(self, kind: Any, error: Any, at: Any) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        came, self._came = self._came, []
+        if not self._listening:
+            self.listen_no_more()
+        if kind is None:
+            for number, frame in came:
+                self._handlers[number](number, frame)
+
+    def _hear(self, number: int, frame: Any) -> None:
+        if self._depth:
+            self._came.append((number, frame))
+        else:
+            self._handlers[number](number, frame)
 
 
 class _SharedCallbacks(CallbackList):

@@ -390,8 +390,7 @@ std::pair<py::array, py::array> train(
     const py::object& order, int batch_size, Loss loss, const py::dict& optimizer,
     const std::vector<py::object>& slots, const py::object& iterations,
     const py::object& learning_rates, const std::optional<py::dict>& augmentation,
-    std::uint32_t seed, std::uint32_t epoch,
-    const std::optional<std::tuple<std::size_t, std::size_t, py::function>>& exchange, int threads,
+    std::uint32_t seed, std::uint32_t epoch, const std::optional<py::object>& exchange, int threads,
     const std::optional<py::object>& weights, const std::optional<py::object>& outputs,
     const std::vector<py::tuple>& regularizers, const std::vector<py::tuple>& constraints) {
   TrainCall call{};
@@ -408,6 +407,7 @@ std::pair<py::array, py::array> train(
   const auto affine = random_affine(network, augmentation);
   call.augmentation = affine ? &*affine : nullptr;
   call.batch_size = positive("batch_size", batch_size);
+  call.largest = std::min<std::int64_t>(batch_size, call.count);
   const std::int64_t steps = call.steps();
   const auto rates = exactly<FloatVector>("learning_rates", learning_rates);
   if (rates.size() != steps)
@@ -430,10 +430,8 @@ std::pair<py::array, py::array> train(
   py::array_t<double> losses(steps);
   py::array_t<std::int64_t> correct(steps);
   std::optional<PythonExchange> others;
-  if (exchange) {
-    const auto& [rank, ranks, function] = *exchange;
-    call.exchange = &others.emplace(rank, ranks, function);
-  }
+  if (exchange && steps > 0)
+    call.exchange = &others.emplace(*exchange, network.exchange_floats(call));
   call.losses = losses.mutable_data();
   call.correct = correct.mutable_data();
   if (steps > 0)

@@ -106,7 +106,8 @@ class Layer {
 
   // A layer that needs all images of a training step before it can go on begins a segment of the
   // network. Before its forward passes there are rounds, in each of which it gathers something from
-  // each group into the group's record and then settles what it shares; and so on the way back.
+  // each group into the group's second record and then settles what it shares; and so on the way
+  // back. In the next round it must not write where others may still read.
   virtual std::size_t shared_floats() const { return 0; }  // 0: no such layer
   virtual int forward_rounds() const { return 0; }
   virtual int backward_rounds() const { return 0; }
@@ -157,8 +158,8 @@ class Layer {
   // Whether the parts below contract over images, a multiply-add a weight and image, or only add up
   // what the groups' backward passes have contracted.
   virtual bool contracts_in_parts() const { return false; }
-  // The step's gradient comes in parts, which threads take in any order: part `part` lies at a range
-  // of the flat gradient, and is summed over `images` images' records (adding if `add`).
+  // The step's gradient comes in parts, which threads take in any order: part `part` lies at a
+  // range of the flat gradient, and is summed over `images` images' records (adding if `add`).
   virtual int parts() const { return 0; }
   virtual Range part_range(int /*part*/) const { return {0, 0}; }
   virtual void sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,

@@ -11,7 +11,7 @@ namespace {
 
 // y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each channel's. In training, mean and
 // variance are those of all the step's images, else, and where it is frozen, moving averages.
-// Records: the gradients; sums.
+// Records: the gradients; sums, of successive rounds in two places by turns.
 class BatchNormalization final : public SummedLayer {
  public:
   BatchNormalization(const Settings& settings, Shape in, std::size_t offset)
@@ -35,8 +35,9 @@ class BatchNormalization final : public SummedLayer {
     if (call.records.first) {
       if (!call.training) sum_gradients(call, dy, x, values, call.kernels.lanes);
       float* own = record(call);
-      if (gamma_ >= 0) copy(own + place(gamma_), group_sums(call));
-      if (beta_ >= 0) copy(own + place(beta_), group_sums(call) + stride_);
+      const float* sums = group_sums(call, kBackward);
+      if (gamma_ >= 0) copy(own + place(gamma_), sums);
+      if (beta_ >= 0) copy(own + place(beta_), sums + stride_);
       clear_gaps(own);
     }
     if (!dx) return;
@@ -58,7 +59,7 @@ class BatchNormalization final : public SummedLayer {
 
   std::size_t forward_scratch(int) const override { return kArrays * stride_; }
   RecordFloats record_floats(int lanes) const override {
-    return {SummedLayer::record_floats(lanes)[0], 2 * stride_};
+    return {SummedLayer::record_floats(lanes)[0], 4 * stride_};
   }
 
   // The mean first, then the mean squared distance from it.
@@ -66,11 +67,11 @@ class BatchNormalization final : public SummedLayer {
   int forward_rounds() const override { return 2; }
   int backward_rounds() const override { return 1; }
   void gather_forward(const Call& call, int round, const float* x) const override {
-    call.kernels.batch_sum(group_sums(call), x, round == 0 ? nullptr : at(call.shared, kMean),
-                           call.training->count, in);
+    call.kernels.batch_sum(group_sums(call, round), x,
+                           round == 0 ? nullptr : at(call.shared, kMean), call.training->count, in);
   }
   void settle_forward(const Call& call, int round, int images) const override {
-    float* sums = total(call, images);
+    float* sums = total(call, round, images);
     float* means = at(call.shared, round == 0 ? kMean : kVariance);
     for (int c = 0; c < in.channels; c++) means[c] = sums[c] / values_in(images);
     if (round == 1) derive(call, call.shared);
@@ -79,7 +80,7 @@ class BatchNormalization final : public SummedLayer {
     sum_gradients(call, dy, x, call.shared, call.training->count);
   }
   void settle_backward(const Call& call, int, int images) const override {
-    const float *dscale = total(call, images), *dshift = dscale + stride_;
+    const float *dscale = total(call, kBackward, images), *dshift = dscale + stride_;
     const float *factor = at(call.shared, kFactor), *mean = at(call.shared, kMean);
     const float* inverse = at(call.shared, kInverse);
     float *slope = at(call.shared, kSlope), *constant = at(call.shared, kConstant);
@@ -109,6 +110,8 @@ class BatchNormalization final : public SummedLayer {
     kArrays
   };
 
+  static constexpr int kBackward = 2;  // a round
+
   int add(const char* name, bool trainable) {
     add_tensor(name, {in.channels}, trainable);
     return int(tensors.size()) - 1;
@@ -121,8 +124,9 @@ class BatchNormalization final : public SummedLayer {
       average[c] = average[c] * momentum_ + present[c] * (1.0f - momentum_);
   }
   void copy(float* to, const float* from) const { std::copy_n(from, in.channels, to); }
-  float* group_sums(const Call& call) const {
-    return call.records.second + call.group * 2 * stride_;
+  // round: of the way forward, or kBackward, which comes after two.
+  float* group_sums(const Call& call, int round) const {
+    return call.records.second + (call.group * 2 + round % 2) * 2 * stride_;
   }
   float values_in(int images) const { return float(double(images) * in.height * in.width); }
 
@@ -148,15 +152,15 @@ class BatchNormalization final : public SummedLayer {
   }
   void sum_gradients(const Call& call, const float* dy, const float* x, const float* values,
                      int count) const {
-    float* sums = group_sums(call);
+    float* sums = group_sums(call, kBackward);
     call.kernels.batch_norm_backward_parameters(sums, sums + stride_, x, dy, at(values, kMean),
                                                 at(values, kInverse), count, in);
   }
-  // The groups' sums, added up.
-  float* total(const Call& call, int images) const {
+  // The groups' sums, added up; the call is the first group's.
+  float* total(const Call& call, int round, int images) const {
     float* sums = at(call.shared, kSums);
-    call.kernels.sum_records(sums, call.records.second, groups_of(images, call.kernels),
-                             2 * stride_, 0, 2 * stride_, false);
+    call.kernels.sum_records(sums, group_sums(call, round), groups_of(images, call.kernels),
+                             4 * stride_, 0, 2 * stride_, false);
     return sums;
   }
 

@@ -1,17 +1,18 @@
-// Computing a step together with others, as with other processes: each takes a share of the groups,
-// and all have the records of all groups before the parts are summed.
+// Computing a step together with others, as with other processes. Each takes a share of the groups;
+// then all have the records of all groups, and those that have memory in common share the parts of
+// the gradient. What follows from the whole gradient each does for itself.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "layers/layer.h"
 
 namespace pylenet {
 
+// An array [group][floats] in the common memory.
 struct RecordArray {
-  float* data;         // [group][floats]
+  std::size_t begin;   // floats from the memory's start
   std::size_t floats;  // of one group
 };
 
@@ -19,14 +20,23 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
 
-  // Which of so many groups are computed here.
-  virtual Range share(std::size_t groups) const = 0;
+  // As many floats as Network::exchange_floats says, on a cache line: for records, what is known of
+  // each image, and the gradient.
+  virtual float* memory() const = 0;
 
-  // Called on the calling thread when the share's records are there, while the others wait: to fill
-  // in those of the other groups. losses and correct: of each of the images, likewise; null where
-  // they are not known yet. Returns whether to go on; if not, the step is given up.
-  virtual bool run(const std::vector<RecordArray>& records, std::size_t groups, float* losses,
-                   std::int32_t* correct, int images) = 0;
+  // Which of so many groups are computed here, and which of a layer's so many parts are summed
+  // here.
+  virtual Range groups(std::size_t count) const = 0;
+  virtual Range parts(std::size_t count) const = 0;
+
+  // Both are called on the calling thread, while the team's others wait. They return whether to go
+  // on; if not, the step is given up.
+
+  // The own groups' share of these arrays is there, of the first `groups` groups: returns when
+  // that of all is.
+  virtual bool gather(const std::vector<RecordArray>& arrays, std::size_t groups) = 0;
+  // The own parts are summed: returns when all are, so that nobody reads records any more.
+  virtual bool wait() = 0;
 };
 
 }  // namespace pylenet

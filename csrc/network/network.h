@@ -30,6 +30,7 @@ struct TrainCall {
   const std::int64_t* order;         // images in the order of training
   std::int64_t count;                // how many; the last step may be a smaller batch
   int batch_size;
+  std::int64_t largest;         // step's images, of those too that are done
   std::uint32_t seed, epoch;    // what dropout depends on besides the image
   const float* learning_rates;  // [step]
   Optimizer optimizer;
@@ -118,6 +119,8 @@ class Network {
   void gradient(float* dx, float* gradient, const float* parameters, const ImageView& x,
                 const ImageView& dy, std::int64_t count, int threads, Interrupt& interrupt) const;
 
+  // How large the common memory of those that compute the call's steps together is to be.
+  std::size_t exchange_floats(const TrainCall& call) const;
   // Returns how many steps were done, each whole: all of them unless it was interrupted.
   std::int64_t train(const TrainCall& call, int threads, Interrupt& interrupt) const;
 
@@ -148,6 +151,7 @@ class Network {
   struct Group;
   class Bundle;
   struct Trainer;
+  struct StepPlan;
   struct HessianWorker;
 
   struct Plans {

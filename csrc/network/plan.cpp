@@ -118,12 +118,12 @@ void Plan::place_both_ways(Shape input, const Layers& layers, std::size_t forwar
   }
 }
 
-std::vector<RecordArray> Plan::record_arrays(float* all, std::size_t groups) const {
+std::vector<RecordArray> Plan::record_arrays(std::size_t groups) const {
   std::vector<RecordArray> arrays;
   for (std::size_t i = 0; i < record_sizes_.size(); i++)
     for (std::size_t k = 0; k < record_sizes_[i].size(); k++)
       if (record_sizes_[i][k] > 0)
-        arrays.push_back({all + record_offsets_[i][k] * groups, record_sizes_[i][k]});
+        arrays.push_back({record_offsets_[i][k] * groups, record_sizes_[i][k]});
   return arrays;
 }
 

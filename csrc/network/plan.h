@@ -47,8 +47,11 @@ class Plan {
 
   // The records of one layer among those of all, which have room for `groups`.
   Records records(float* all, std::size_t groups, std::size_t layer) const;
-  // All arrays of records among which there is room for `groups`.
-  std::vector<RecordArray> record_arrays(float* all, std::size_t groups) const;
+  // All arrays of records among which there is room for `groups`; one layer's second one.
+  std::vector<RecordArray> record_arrays(std::size_t groups) const;
+  RecordArray second_record_array(std::size_t groups, std::size_t layer) const {
+    return {record_offsets_[layer][1] * groups, record_sizes_[layer][1]};
+  }
   // What one layer's groups share, among that of all layers.
   float* shared(float* all, std::size_t layer) const {
     return all ? all + shared_offsets_[layer] : nullptr;

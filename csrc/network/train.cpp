@@ -1,9 +1,11 @@
 // Training. A step has three phases:
 //
 // - groups: threads take groups of images through the network and back; each leaves its records.
-// - exchange: all groups are done. Whoever computes a step together with others exchanges records.
+// - exchange: all groups are done. Whoever computes a step together with others (exchange.h) waits
+//   for their records.
 // - parts: threads take parts of the flat gradient, sum each over all records, and update the
-//   parameters that it covers; where the gradient is clipped by a norm, all parts are summed first.
+//   parameters that it covers; where the gradient is clipped by a norm, or is summed together with
+//   others, all parts are summed first.
 //
 // A layer that needs all images of the step splits the network into segments: all groups go through
 // one segment, threads wait for each other, then all go through the next. Every group has a buffer
@@ -26,6 +28,30 @@ void TrainCall::skip(std::int64_t steps) {
   if (outputs) outputs += images * output_floats;
 }
 
+// How large the steps of a call are, and what lies where in memory in common with others: the same
+// for all of them, however much of the call each has done.
+struct Network::StepPlan {
+  StepPlan(const Network& network, const TrainCall& call)
+      : images(network.barriers_.empty() ? std::min(call.largest, kSlab) : call.largest),
+        plan(network.plan_for(images, *network.both_ways_)),
+        groups(plan.groups_of(images)) {
+    const std::size_t each = aligned_floats(std::size_t(groups) * plan.kernels.lanes);
+    losses = plan.record_floats * groups;
+    correct = losses + each;
+    gradient = correct + each;
+    end = gradient + network.parameter_floats_;
+  }
+
+  std::int64_t images;  // whose records are kept at a time, at most
+  const Plan& plan;
+  int groups;                                  // so many images
+  std::size_t losses, correct, gradient, end;  // floats from the start; records come first
+};
+
+std::size_t Network::exchange_floats(const TrainCall& call) const {
+  return StepPlan(*this, call).end;
+}
+
 // One thread's share of a training call.
 struct Network::Trainer {
   // The images of one step, or of as many of them as are computed at a time.
@@ -37,8 +63,17 @@ struct Network::Trainer {
     int images() const { return int(end - begin); }
   };
 
+  // What is known of each image of a slab, and where the slab's gradient is summed.
+  struct Sums {
+    float* losses;
+    std::int32_t* correct;
+    float* gradient;
+  };
+
   const TrainCall& call;
+  const StepPlan& sizes;
   const Worker worker;
+  const Sums sums;
   Update& update;
   const Network& network() const { return worker.network; }
 
@@ -48,10 +83,10 @@ struct Network::Trainer {
   bool step(std::int64_t number) const {
     const std::int64_t begin = number * call.batch_size;
     const std::int64_t end = std::min<std::int64_t>(begin + call.batch_size, call.count);
-    const std::int64_t most = network().barriers_.empty() ? kSlab : call.batch_size;
+    if (worker.member.thread == 0) worker.interrupt.let_ask();
     worker.prepare();
-    for (std::int64_t at = begin; at < end; at += most) {
-      const std::int64_t slab_end = std::min(at + most, end);
+    for (std::int64_t at = begin; at < end; at += sizes.images) {
+      const std::int64_t slab_end = std::min(at + sizes.images, end);
       const Slab slab{number,
                       at,
                       slab_end,
@@ -60,10 +95,14 @@ struct Network::Trainer {
                       end - begin,
                       1.0f / float(end - begin)};
       run_groups(slab);
-      run_exchange(slab);
+      if (call.exchange) gather(slab, worker.plan.record_arrays(sizes.groups), true);
       // All threads see the same here: thread 0 does not ask among the parts.
       if (worker.interrupt.came()) return false;
-      run_parts(slab);
+      if (call.exchange)
+        run_parts_together(slab);
+      else
+        run_parts(slab);
+      if (call.exchange && worker.interrupt.came()) return false;
     }
     return true;
   }
@@ -98,8 +137,8 @@ struct Network::Trainer {
   void loss(const Slab& slab, const Group& group, int layers) const {
     const Worker& own = group.worker;
     const std::int64_t first = group.images.first - slab.begin;
-    own.loss(own.output_gradient(), &own.workspace.losses[first], &own.workspace.correct[first],
-             call.targets, group.images, call.loss, layers, slab.scale);
+    own.loss(own.output_gradient(), sums.losses + first, sums.correct + first, call.targets,
+             group.images, call.loss, layers, slab.scale);
     if (call.outputs) own.unpack_outputs(call.outputs, group.images, layers);
   }
 
@@ -117,20 +156,22 @@ struct Network::Trainer {
     worker.for_each_bundle(slab.begin, slab.end, call.order, work, f, &step, call.exchange);
   }
 
-  void run_exchange(const Slab& slab) const {
-    if (!call.exchange) return;
-    Workspace& workspace = worker.workspace;
-    exchange(slab, worker.plan.record_arrays(worker.records(), worker.record_groups),
-             workspace.losses.data(), workspace.correct.data());
-  }
-  void exchange(const Slab& slab, const std::vector<RecordArray>& records, float* losses,
-                std::int32_t* correct) const {
+  // Waits for those who compute the step together with this one: thread 0, while the others wait
+  // for it. Then nobody may compute the step again who is asked to stop, until it is done.
+  template <class F>
+  void meet(F f) const {
     Interrupt& interrupt = worker.interrupt;
-    if (worker.member.thread == 0 && !interrupt.came() &&
-        !call.exchange->run(records, worker.plan.groups_of(slab.images()), losses, correct,
-                            slab.images()))
-      interrupt.give_up();
-    worker.member.for_each(0, [](int) {});  // the others wait for it
+    if (worker.member.thread == 0 && !interrupt.came()) {
+      if (!f()) interrupt.give_up();
+      interrupt.hold();
+    }
+    worker.member.for_each(0, [](int) {});
+  }
+  // results: whether what is known of each image is there, too.
+  void gather(const Slab& slab, std::vector<RecordArray> arrays, bool results) const {
+    const std::size_t lanes = worker.plan.kernels.lanes;
+    if (results) arrays.insert(arrays.end(), {{sizes.losses, lanes}, {sizes.correct, lanes}});
+    meet([&] { return call.exchange->gather(arrays, worker.plan.groups_of(slab.images())); });
   }
 
   // What layer `barrier` needs of all groups before it goes on, and before it goes back.
@@ -165,12 +206,8 @@ struct Network::Trainer {
   }
   template <class F>
   void settle(const Slab& slab, int barrier, F f) const {
-    if (call.exchange) {
-      const Records records = worker.call(barrier, 0).records;
-      const RecordFloats floats =
-          network().layers_[barrier]->record_floats(worker.plan.kernels.lanes);
-      exchange(slab, {{records.second, floats[1]}}, nullptr, nullptr);
-    }
+    if (call.exchange)
+      gather(slab, {worker.plan.second_record_array(sizes.groups, barrier)}, false);
     worker.member.for_each(1, [&](int) {
       const TrainingImages training{call.seed, call.epoch, call.order + slab.begin, slab.images()};
       Worker own = worker;
@@ -181,20 +218,59 @@ struct Network::Trainer {
 
   // One more "part" is what is not summed over records.
   void run_parts(const Slab& slab) const {
-    const int parts = int(network().parts_.size()), pieces = update.pieces();
-    const OptimizerStep step = call.optimizer.at(slab.step, call.learning_rates[slab.step]);
+    const int parts = int(network().parts_.size());
+    const OptimizerStep step = optimizer_step(slab);
     worker.member.for_each(parts + 1, [&](int part) {
-      if (part == parts) return finish(slab);
-      float* gradient = worker.workspace.gradient.data.get();
-      worker.sum_part(gradient, part, slab.images(), !slab.first);
-      if (!slab.last) return;
-      update.prepare(part);
-      if (!pieces) update.apply(part, step, slab.step);
+      if (part == parts) {
+        add_results(slab);
+        end_step();
+        return;
+      }
+      worker.sum_part(sums.gradient, part, slab.images(), !slab.first);
+      if (slab.last) update_part(slab, part, step);
     });
-    if (!slab.last) return;
-    if (pieces) {
+    if (slab.last) finish_update(slab, step);
+  }
+
+  // Every part is summed by one; then each takes all and updates its own parameters.
+  void run_parts_together(const Slab& slab) const {
+    const int parts = int(network().parts_.size());
+    worker.member.for_each(parts + 1, [&](int part) {
+      if (part == parts)
+        add_results(slab);
+      else if (sums_here(part))
+        worker.sum_part(sums.gradient, part, slab.images(), !slab.first);
+    });
+    meet([&] { return call.exchange->wait(); });
+    if (!slab.last || worker.interrupt.came()) return;
+    const OptimizerStep step = optimizer_step(slab);
+    worker.member.for_each(parts + 1, [&](int part) {
+      if (part == parts) return end_step();
+      const auto [begin, end] = network().part_range(part);
+      std::copy(sums.gradient + begin, sums.gradient + end,
+                worker.workspace.gradient.data.get() + begin);
+      update_part(slab, part, step);
+    });
+    finish_update(slab, step);
+  }
+
+  // What each sums of a layer's parts are neighbours, for neighbours read the same cache lines.
+  bool sums_here(int part) const {
+    const auto& [layer, own] = network().parts_[part];
+    const auto [begin, end] = call.exchange->parts(network().layers_[layer]->parts());
+    return std::size_t(own) >= begin && std::size_t(own) < end;
+  }
+
+  // From a part of the gradient to parameters, unless all parts are to be measured first.
+  void update_part(const Slab& slab, int part, const OptimizerStep& step) const {
+    update.prepare(part);
+    if (!update.pieces()) update.apply(part, step, slab.step);
+  }
+  void finish_update(const Slab& slab, const OptimizerStep& step) const {
+    if (const int pieces = update.pieces()) {
       worker.member.for_each(pieces, [&](int piece) { update.measure(piece); });
-      worker.member.for_each(parts, [&](int part) { update.apply(part, step, slab.step); });
+      worker.member.for_each(int(network().parts_.size()),
+                             [&](int part) { update.apply(part, step, slab.step); });
     }
     // The others do not prepare another step before this thread joins them.
     if (worker.member.thread == 0)
@@ -202,14 +278,19 @@ struct Network::Trainer {
     if (const int constraints = update.constraints())
       worker.member.for_each(constraints, [&](int i) { update.constrain(i); });
   }
+  OptimizerStep optimizer_step(const Slab& slab) const {
+    return call.optimizer.at(slab.step, call.learning_rates[slab.step]);
+  }
 
-  // Metrics, and what layers change without a gradient.
-  void finish(const Slab& slab) const {
+  void add_results(const Slab& slab) const {
     if (slab.first) call.losses[slab.step] = 0.0, call.correct[slab.step] = 0;
     for (int i = 0; i < slab.images(); i++) {
-      call.losses[slab.step] += worker.workspace.losses[i];
-      call.correct[slab.step] += worker.workspace.correct[i];
+      call.losses[slab.step] += sums.losses[i];
+      call.correct[slab.step] += sums.correct[i];
     }
+  }
+  // What layers change without a gradient.
+  void end_step() const {
     for (const int barrier : network().barriers_)
       network().layers_[barrier]->end_step(
           call.parameters, worker.plan.shared(worker.workspace.shared.data.get(), barrier));
@@ -217,24 +298,37 @@ struct Network::Trainer {
 };
 
 std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& interrupt) const {
-  const bool segments = !barriers_.empty();
-  const std::int64_t largest = std::min<std::int64_t>(
-      {call.batch_size, call.count, segments ? std::int64_t(call.batch_size) : kSlab});
-  const Plan& plan = plan_for(largest, *both_ways_);
-  const int groups = plan.groups_of(largest);
-  threads = team_size(threads, groups, 3 * cost(plan));
-  const int bundle = Bundle::size(*this, plan, groups, threads);
-  const Lease workspace(
-      *this, plan,
-      {threads, bundle, groups, std::size_t(largest), bool(call.augmentation), segments});
+  const StepPlan sizes(*this, call);
+  const Plan& plan = sizes.plan;
+  int own = sizes.groups;
+  if (call.exchange) {
+    const auto [begin, end] = call.exchange->groups(sizes.groups);
+    own = std::max(1, int(end - begin));
+  }
+  threads = team_size(threads, own, 3 * cost(plan));
+  const int bundle = Bundle::size(*this, plan, own, threads);
+  Lease::Wanted wanted{threads, bundle, sizes.groups, std::size_t(sizes.images)};
+  wanted.frames = bool(call.augmentation);
+  wanted.segments = !barriers_.empty();
+  wanted.common_records = bool(call.exchange);
+  const Lease workspace(*this, plan, wanted);
+  float* const gradient = workspace->gradient.data.get();
+  float* const common = call.exchange ? call.exchange->memory() : nullptr;
+  const Trainer::Sums sums =
+      common ? Trainer::Sums{common + sizes.losses,
+                             reinterpret_cast<std::int32_t*>(common + sizes.correct),
+                             common + sizes.gradient}
+             : Trainer::Sums{workspace->losses.data(), workspace->correct.data(), gradient};
   Update update(isa_, call.optimizer, call.regularizers, call.constraints, call.parameters,
-                workspace->gradient.data.get(), trained_tensors(), part_ranges());
+                gradient, trained_tensors(), part_ranges());
   std::int64_t done = 0;  // thread 0 counts
   run_team(threads, [&](const Member& member) {
-    const Trainer trainer{
-        call,
-        {*this, plan, call.parameters, *workspace, interrupt, member, bundle, std::size_t(groups)},
-        update};
+    const Trainer trainer{call,
+                          sizes,
+                          {*this, plan, call.parameters, *workspace, interrupt, member, bundle,
+                           std::size_t(sizes.groups), nullptr, common},
+                          sums,
+                          update};
     for (std::int64_t step = 0; step < call.steps() && trainer.step(step); step++)
       if (member.thread == 0) done = step + 1;
   });

@@ -91,8 +91,8 @@ class Update {
   const std::vector<Constraint>& constraints_;
   float *const parameters_, *const gradient_;
   const std::vector<Range> ranges_;  // [part]
-  std::vector<double> penalties_;  // [part]
-  std::vector<Piece> pieces_;      // of all tensors, in order; none where nothing is measured
+  std::vector<double> penalties_;    // [part]
+  std::vector<Piece> pieces_;        // of all tensors, in order; none where nothing is measured
   std::vector<std::vector<double>> factors_;  // [constraint] of each vector
 };
 

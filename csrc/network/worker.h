@@ -62,6 +62,7 @@ class Network::Lease {
     bool frames = false;            // whether images are distorted
     bool segments = false;          // whether the groups of several segments are kept
     bool output_elsewhere = false;  // whether the output lies in other memory
+    bool common_records = false;    // whether the records lie in memory in common with others
   };
 
   Lease(const Network& network, const Plan& plan, const Wanted& wanted) : network_(network) {
@@ -85,7 +86,7 @@ class Network::Lease {
       reserve(w.groups, wanted.record_groups, plan.floats);
       w.shared.reserve(plan.shared_floats);
     }
-    w.records.reserve(plan.record_floats * wanted.record_groups);
+    if (!wanted.common_records) w.records.reserve(plan.record_floats * wanted.record_groups);
     if (wanted.record_groups) w.gradient.reserve(network.parameter_floats_);
     if (wanted.loss_images > w.losses.size()) {
       w.losses.resize(wanted.loss_images);
@@ -139,9 +140,10 @@ struct Network::Worker {
   Workspace& workspace;
   Interrupt& interrupt;
   const Member& member;
-  int bundle = 1;                 // so many groups go through the network side by side, at most
-  std::size_t record_groups = 0;  // there is room for so many; without room no records are kept
-  float* output = nullptr;        // forward alone: where the output lies; null for the buffer
+  int bundle = 1;                   // so many groups go through the network side by side, at most
+  std::size_t record_groups = 0;    // there is room for so many; without room no records are kept
+  float* output = nullptr;          // forward alone: where the output lies; null for the buffer
+  float* common_records = nullptr;  // in memory in common with others; null for the workspace's
 
   float* buffer = workspace.threads[member.thread].data.get();
   float* const prepared = workspace.prepared[member.thread].data.get();
@@ -149,20 +151,18 @@ struct Network::Worker {
 
   // Calls f(group, its images) for each group of the images [begin, end), all threads together,
   // before each of which there are `work` vector operations to be done.
-  // exchange: null, or who says which of the groups are done here.
   template <class F>
   void for_each_group(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
-                      F f, const Exchange* exchange = nullptr) const {
-    const int lanes = plan.kernels.lanes, groups = plan.groups_of(end - begin);
-    const Range own = exchange ? exchange->share(groups) : Range{0, std::size_t(groups)};
-    member.for_each(int(own.end - own.begin), [&](int i) {
+                      F f) const {
+    const int lanes = plan.kernels.lanes;
+    member.for_each(plan.groups_of(end - begin), [&](int group) {
       if (interrupted(work)) return;
-      const int group = int(own.begin) + i;
       f(group, GroupImages(begin + std::int64_t(group) * lanes, end, lanes, order));
     });
   }
 
-  // The same for each bundle of groups, as f(bundle). training: null, or seed and epoch.
+  // The same for each bundle of groups, as f(bundle). training: null, or seed and epoch. exchange:
+  // null, or who says which of the groups are done here.
   template <class F>
   void for_each_bundle(std::int64_t begin, std::int64_t end, const std::int64_t* order, double work,
                        F f, const TrainingImages* training = nullptr,
@@ -179,7 +179,10 @@ struct Network::Worker {
             training,
             training ? plan.shared(workspace.shared.data.get(), layer) : nullptr};
   }
-  float* records() const { return record_groups ? workspace.records.data.get() : nullptr; }
+  float* records() const {
+    if (common_records) return common_records;
+    return record_groups ? workspace.records.data.get() : nullptr;
+  }
   // What layer `layer` is given; the network's output where there is no such layer.
   float* input(int layer) const {
     const auto& places = plan.places;
@@ -286,8 +289,8 @@ struct Network::Worker {
   // Part `part` of the gradient, summed over `images` images' records.
   void sum_part(float* gradient, int part, int images, bool add) const {
     const auto& [layer, own] = network.parts_[part];
-    network.layers_[layer]->sum_part(
-        plan.kernels, plan.records(records(), record_groups, layer), gradient, own, images, add);
+    network.layers_[layer]->sum_part(plan.kernels, plan.records(records(), record_groups, layer),
+                                     gradient, own, images, add);
   }
 };
 
@@ -420,7 +423,7 @@ void Network::Worker::for_each_bundle(std::int64_t begin, std::int64_t end,
                                       const TrainingImages* training,
                                       const Exchange* exchange) const {
   const int groups = plan.groups_of(end - begin);
-  const Range own = exchange ? exchange->share(groups) : Range{0, std::size_t(groups)};
+  const Range own = exchange ? exchange->groups(groups) : Range{0, std::size_t(groups)};
   const int count = int(own.end - own.begin);
   member.for_each((count + bundle - 1) / bundle, [&](int i) {
     const int first = i * bundle, size = std::min(bundle, count - first);

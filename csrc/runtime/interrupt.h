@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <utility>
 
 namespace pylenet {
@@ -26,6 +27,10 @@ class Interrupt {
     if (thread == 0 && (work_ += work) >= kWork) look();
     return came();
   }
+
+  // On the calling thread: do not ask before any work from now on, until it is let ask again.
+  void hold() { work_ = -std::numeric_limits<double>::infinity(); }
+  void let_ask() { work_ = 0.0; }
 
   void give_up() { came_.store(true, std::memory_order_relaxed); }
 

@@ -749,9 +749,8 @@ class Sequential(LayerStack):
         network, (_, optimizer) = self.network, self._compiled()
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
-        outputs, exchange = meters.room(len(order)), None
-        if distribute is not None:  # a few images are computed one by one
-            exchange = distribute.exchange(1 if 2 * batch_size <= network.lanes else network.lanes)
+        outputs = meters.room(len(order))
+        exchange = None if distribute is None else distribute.exchange()
         results = network.train(
             self.parameters,
             data.x,

@@ -1,6 +1,10 @@
 """A step that several compute together: each its share of the groups, all the same bits."""
 
+import os
+import signal
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -55,34 +59,69 @@ def train(
 
 
 class Others:
-    """Ranks that are threads of this process, and exchange through a list.
+    """Ranks that are threads of this process, `a_node` of which have their memory in common."""
 
-    lanes: images of a group.
-    """
-
-    def __init__(self, ranks, lanes):
-        self.ranks, self.lanes = ranks, lanes
-        self.barrier, self.given = threading.Barrier(ranks), [[]] * ranks
-
-    def exchange(self, rank):
-        def run(records, losses, correct):
-            images = [] if losses is None else [losses, correct]
-            arrays = [(a, 1) for a in records] + [(a, self.lanes) for a in images]
-            self.given[rank] = [a.copy() for a, _ in arrays]
-            self.barrier.wait(60)
-            for other, given in enumerate(self.given):
-                begin, end = (len(records[0]) * (other + k) // self.ranks for k in (0, 1))
-                for (to, width), found in zip(arrays, given, strict=True):
-                    to[begin * width : end * width] = found[begin * width : end * width]
-            self.barrier.wait(60)
-
-        return rank, self.ranks, run
+    def __init__(self, ranks, a_node):
+        self.ranks, self.a_node = ranks, a_node
+        self.barrier = threading.Barrier(ranks)
+        self.memories = [_core.zeros(1 << 20) for _ in range(-(-ranks // a_node))]
+        for memory in self.memories:
+            memory[:] = np.nan
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3])
+class Exchange:
+    def __init__(self, others, rank):
+        self.others, self.node = others, rank // others.a_node
+        self.groups = rank, others.ranks
+        first = self.node * others.a_node
+        self.parts = rank - first, min(others.a_node, others.ranks - first)
+
+    def memory(self, floats):
+        return self.others.memories[self.node]
+
+    def gather(self, arrays, groups):
+        self.others.barrier.wait(60)
+        memories = self.others.memories
+        if len(memories) > 1:
+            (rank, ranks), own = self.groups, memories[self.node]
+            begin, end = (groups * (rank + k) // ranks for k in (0, 1))
+            for place, floats in arrays:
+                part = slice(place + begin * floats, place + end * floats)
+                for memory in memories:
+                    memory[part] = own[part]
+            self.others.barrier.wait(60)
+
+    def wait(self):
+        self.others.barrier.wait(60)
+
+
+def train_together(build, ranks, a_node, x, y, **options):
+    """What train() gives on each of so many ranks, on 1 and 2 threads by turns."""
+    others, found = Others(ranks, a_node), [None] * ranks
+    models = [compiled(build) for _ in range(ranks)]  # one thread at a time trains a model
+
+    def work(rank):
+        found[rank] = train(models[rank], x, y, Exchange(others, rank), 1 + rank % 2, **options)
+
+    workers = [threading.Thread(target=work, args=[rank]) for rank in range(ranks)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return found
+
+
+def assert_all_have(expected, found):
+    for parameters, losses, correct in found:
+        assert_same_bits(parameters, expected[0])
+        np.testing.assert_array_equal(losses, expected[1])
+        np.testing.assert_array_equal(correct, expected[2])
+
+
+@pytest.mark.parametrize(("ranks", "a_node"), [(1, 1), (2, 2), (3, 3), (3, 1), (3, 2)])
 @pytest.mark.parametrize("batch_size", [80, 37, 5])
 @pytest.mark.parametrize("build", [lenet5_classic, small, normalized])
-def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, isa):
+def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, a_node, isa):
     model = compiled(build)
     shape = model.input_shape[1:]
     if build is lenet5_classic:
@@ -92,25 +131,15 @@ def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, 
         x, y = rng.normal(size=(80, *shape)).astype(np.float32), np.arange(80) % 4
     x = x.reshape(80, *shape)
     alone = train(model, x, y, batch_size=batch_size)
-    lanes = model.network.lanes
-    others = Others(ranks, 1 if batch_size * 2 <= lanes else lanes)
-    found = [None] * ranks
+    assert_all_have(alone, train_together(build, ranks, a_node, x, y, batch_size=batch_size))
 
-    models = [compiled(build) for _ in range(ranks)]  # one thread at a time trains a model
 
-    def work(rank):
-        exchange = others.exchange(rank)
-        found[rank] = train(models[rank], x, y, exchange, 1 + rank % 2, batch_size)
-
-    workers = [threading.Thread(target=work, args=[rank]) for rank in range(ranks)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for parameters, losses, correct in found:
-        assert_same_bits(parameters, alone[0])
-        np.testing.assert_array_equal(losses, alone[1])
-        np.testing.assert_array_equal(correct, alone[2])
+@pytest.mark.parametrize("a_node", [1, 2])
+def test_ranks_that_share_a_step_larger_than_a_slab_have_the_bits_of_one(a_node):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2500, 8, 7, 2)).astype(np.float32), np.arange(2500) % 4
+    alone = train(compiled(small), x, y, batch_size=2100)
+    assert_all_have(alone, train_together(small, 2, a_node, x, y, batch_size=2100))
 
 
 def test_ranks_clip_average_penalise_and_constrain_alike(isa):
@@ -125,21 +154,7 @@ def test_ranks_clip_average_penalise_and_constrain_alike(isa):
     }
     alone = train(model, x, y, **options)
     assert np.any(alone[0] != train(model, x, y)[0])
-    others, found = Others(2, model.network.lanes), [None] * 2
-    models = [compiled(small) for _ in range(2)]
-
-    def work(rank):
-        found[rank] = train(models[rank], x, y, others.exchange(rank), 1 + rank, **options)
-
-    workers = [threading.Thread(target=work, args=[rank]) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for parameters, losses, correct in found:
-        assert_same_bits(parameters, alone[0])
-        np.testing.assert_array_equal(losses, alone[1])
-        np.testing.assert_array_equal(correct, alone[2])
+    assert_all_have(alone, train_together(small, 2, 2, x, y, **options))
 
 
 def test_ranks_refuse_to_tell_outputs_of_which_each_has_a_share():
@@ -147,17 +162,67 @@ def test_ranks_refuse_to_tell_outputs_of_which_each_has_a_share():
     x, y = np.zeros((32, 8, 7, 2), np.float32), np.arange(32) % 4
     outputs = np.zeros((32, 4), np.float32)
     with pytest.raises(ValueError, match="outputs must be None with an exchange"):
-        train(model, x, y, (0, 1, lambda *records: None), outputs=outputs)
+        train(model, x, y, Exchange(Others(1, 1), 0), outputs=outputs)
 
 
-def test_an_exchange_that_fails_ends_the_step_before_any_weight_has_changed(threads):
-    model = compiled(small)
-    x, y = np.zeros((64, 8, 7, 2), np.float32), np.arange(64) % 4
+@pytest.mark.parametrize(
+    ("memory", "text"),
+    [
+        (np.zeros(100, np.float32), "memory must have [0-9]+ floats"),
+        (_core.zeros(1 << 20)[1:], "memory must begin at a multiple of 64 bytes"),
+    ],
+)
+def test_memory_that_does_not_fit_is_refused(memory, text):
+    exchange = Exchange(Others(1, 1), 0)
+    exchange.memory = lambda floats: memory
+    x, y = np.zeros((32, 8, 7, 2), np.float32), np.arange(32) % 4
+    with pytest.raises(ValueError, match=text):
+        train(compiled(small), x, y, exchange)
+
+
+@pytest.mark.parametrize("waits_for", ["gather", "wait"])
+def test_an_exchange_that_fails_ends_the_step_before_any_weight_has_changed(waits_for, threads):
+    model = compiled(normalized)
+    x, y = np.ones((64, 8, 7, 2), np.float32), np.arange(64) % 4
     before = model.parameters.copy()
+    exchange = Exchange(Others(1, 1), 0)
 
-    def fail(records, losses, correct):
+    def fail(*given):
         raise OSError("a rank is gone")
 
+    setattr(exchange, waits_for, fail)
     with pytest.raises(OSError, match="a rank is gone"):
-        train(model, x, y, (0, 1, fail), threads, 64, model.parameters)
+        train(model, x, y, exchange, threads, 64, model.parameters)
     assert_same_bits(model.parameters, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal to one's own process")
+def test_a_step_of_which_others_have_a_part_is_not_begun_anew_by_a_handler_of_ctrl_c():
+    """Only what comes before the first exchange of a step is."""
+    x, y = np.zeros((2048, 28, 28, 3), np.uint8), np.arange(2048) % 4
+    model = Sequential([layers.Conv2D(32, 5, input_shape=(28, 28, 3)), layers.Flatten()])
+    model.add(layers.Dense(4, "softmax"))
+    exchange, gathered, heard = Exchange(Others(1, 1), 0), [], []
+    second_half = threading.Event()
+    exchange.memory = _core.zeros
+
+    def gather(arrays, groups):
+        gathered.append(groups)
+        second_half.set()
+
+    def press():
+        second_half.wait(60)
+        time.sleep(0.005)  # in the midst of the next groups, which take ten times as long
+        os.kill(os.getpid(), signal.SIGINT)
+
+    exchange.gather = gather
+    thread = threading.Thread(target=press)
+    former = signal.signal(signal.SIGINT, lambda *_: heard.append(len(gathered)))
+    try:
+        thread.start()
+        train(model, x, y, exchange, 1, len(x))
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, former)
+    assert len(gathered) == 2
+    assert len(heard) == 1
