@@ -41,7 +41,7 @@ def measure(name: str, batch_size: int, repeats: int, world: Any) -> dict[str, f
         times.append((perf_counter() - started) / STEPS * 1e3)
     found = {"median": statistics.median(times[1:]), "least": min(times[1:])}
     if world is not None:
-        found |= {"bytes": world.bytes_exchanged / world.exchanges}
+        found |= {"bytes": world.bytes_exchanged / world.exchanges}  # of records
     return found
 
 
@@ -84,7 +84,7 @@ def main() -> None:
                     f"{kind}: 1 x 2 threads {single:.3f} ms, 2 x 1 {ranks:.3f} ms, "
                     f"efficiency {single / ranks:.2f}"
                 )
-            parts.append(f"{two[0]['bytes']:,.0f} bytes a step")
+            parts.append(f"{two[0]['bytes']:,.0f} bytes of records a step")
             print("; ".join(parts), flush=True)
 
 
