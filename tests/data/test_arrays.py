@@ -230,12 +230,13 @@ OTHER_DTYPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", OTHER_DTYPES, ids=lambda d: np.dtype(d).str)
 @pytest.mark.parametrize(("call", "name"), NAMES)
-def test_any_other_dtype_is_an_error_that_names_the_argument(call, name, dtype):
+def test_any_other_dtype_is_an_error_that_names_the_argument(call, name):
     arrays = call.inputs(BATCH)
-    with pytest.raises(TypeError, match=rf"\b{name}\b"):
-        call(arrays | {name: np.zeros(arrays[name].shape, dtype)})
+    for dtype in OTHER_DTYPES:
+        array = np.zeros(arrays[name].shape, dtype)
+        with pytest.raises(TypeError, match=rf"\b{name}\b"):
+            call(arrays | {name: array})
 
 
 @pytest.mark.parametrize(("call", "name"), WEIGHTS)
@@ -265,12 +266,13 @@ NOT_ARRAYS = {
 }
 
 
-@pytest.mark.parametrize("kind", NOT_ARRAYS)
 @pytest.mark.parametrize(("call", "name"), NAMES)
-def test_what_is_no_array_is_an_error_that_names_the_argument(call, name, kind):
+def test_what_is_no_array_is_an_error_that_names_the_argument(call, name):
     arrays = call.inputs(BATCH)
-    with pytest.raises(TypeError, match=rf"\b{name}\b"):
-        call(arrays | {name: NOT_ARRAYS[kind](arrays[name])})
+    for make in NOT_ARRAYS.values():
+        value = make(arrays[name])
+        with pytest.raises(TypeError, match=rf"\b{name}\b"):
+            call(arrays | {name: value})
 
 
 @pytest.mark.parametrize(("call", "name"), NAMES)

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import effort
 import numpy as np
 import pytest
 from core import on_each_isa
@@ -17,7 +18,7 @@ from kinds._random import batches, examples
 # Cook-Toom's convolutions have bounds of their own: tests/kernels/test_cook_toom.py.
 pytestmark = pytest.mark.usefixtures("direct_convolutions")
 
-SIZES = [case for kind in KINDS.values() for case in kind.sizes]
+SIZES = [case for kind in KINDS.values() for case in effort.some(kind.sizes)]
 BOTH_WAYS = [Call(case, by_layer=by_layer) for case in CASES for by_layer in (False, True)]
 # By a function of pylenet.ops, and by the layer where that is not the same.
 CALLS = [call for call in BOTH_WAYS if call.op or call.by_layer]
@@ -76,7 +77,7 @@ def test_small_integers_give_exact_results(case):
     ("kind", "sweep"), SWEEPS, ids=lambda v: v if isinstance(v, str) else v.layer.__name__
 )
 def test_every_size_about_a_register_tile_is_exact(kind, sweep):
-    for case in kind.sweeps[sweep]:
+    for case in effort.some(kind.sweeps[sweep]):
         try:
             on_each_isa(lambda: check(Call(case), integers))  # noqa: B023 - called at once
         except AssertionError as error:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import core
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "reliability" / "guard_pages.py"
@@ -12,6 +13,8 @@ SCRIPT = Path(__file__).parents[1] / "reliability" / "guard_pages.py"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs mprotect")
 
 
+@pytest.mark.isas
+@pytest.mark.parametrize("isa", core.ISAS)
 def test_arrays_may_end_and_begin_at_pages_that_nobody_may_touch(isa):
     command = [sys.executable, str(SCRIPT), "--isa", isa]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/")
