@@ -101,6 +101,7 @@ def test_a_middle_output_is_that_of_the_first_layers_and_the_rest_makes_the_whol
 
 def test_what_an_activation_layer_gets_is_seen_before_it():
     model = Sequential([Dense(3, input_shape=(4,)), Activation("tanh")])
+    model.set_weights([np.full((4, 3), 10.0), np.zeros(3)])
     x, _ = samples(5, (4,), 3)
     before, after = every_output(model)(x)
     assert np.abs(before).max() > 1 >= np.abs(after).max()
