@@ -122,9 +122,9 @@ std::unique_ptr<Int8Network> make_network(const py::tuple& input, std::int32_t l
   node["kind"] = "activation";
   node["activation"] = function;
   const Activation activation = settings_of(node).any_activation("activation");
-  return std::make_unique<Int8Network>(int8_shape(input), low, own, scale, activation,
-                                       isa ? int8_isa_named(*isa) : active_int8_isa(),
-                                       active_isa());
+  const Int8InstructionSet& integers = isa ? int8_isa_named(*isa) : active_int8_isa();
+  return std::make_unique<Int8Network>(int8_shape(input), low, own, scale, activation, integers,
+                                       isa ? floats_of(integers) : active_isa());
 }
 
 // In multiply-adds: some 15 microseconds; a shorter call keeps the GIL.

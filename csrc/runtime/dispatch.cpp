@@ -162,6 +162,12 @@ const Int8InstructionSet& active_int8_isa() {
   return *best;
 }
 
+const InstructionSet& floats_of(const Int8InstructionSet& isa) {
+  for (const Int8Candidate& c : int8_candidates())
+    if (c.isa == &isa) return isa_named(c.wanted_by);
+  return active_isa();
+}
+
 const Int8InstructionSet& int8_isa_named(const std::string& name) {
   std::string known;
   for (const Int8Candidate& c : int8_candidates()) {

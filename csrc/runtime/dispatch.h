@@ -33,6 +33,8 @@ const Int8InstructionSet& active_int8_isa();
 
 // The available one of this name. Throws std::invalid_argument where there is none.
 const Int8InstructionSet& int8_isa_named(const std::string& name);
+// That of the floats that goes with it.
+const InstructionSet& floats_of(const Int8InstructionSet& isa);
 
 // kCookToom: where it is faster (layers/cook_toom.h). kDirect: never.
 enum class Convolution { kDirect, kCookToom };

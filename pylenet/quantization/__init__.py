@@ -24,8 +24,9 @@ def quantize(
     """A model on whole numbers that gives nearly the answers of a trained one, by docs/int8.md.
 
     images: training images as the model takes them, (N, ...), some hundred or more; never test
-    images. Of many, 2,000 evenly spread ones are looked at. uint8 images are pixels, which come in
-    as they are; other numbers come in as 255 steps from 0, or 127 to both sides of 0.
+    images. Of many, 2,000 evenly spread ones are looked at. Pixels come in as they are: uint8, or
+    whole numbers from 0 to 255 of another dtype, some above 127. Other numbers come in as 255 steps
+    from 0, or 127 to both sides of 0.
     dense_bits: of the weights of Dense layers, 8 or 4. ranges: how the range of each layer's
     integers is found on one half of the images: "max", the largest value; "99.99" or "99.9", that
     percentile; "error", the range with the least squared error; "best": whichever of these comes

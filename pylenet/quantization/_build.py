@@ -112,8 +112,16 @@ def equalized(
 
 
 def input_of(images: NDArray[Any]) -> Input:
-    """Pixels as they are; of real numbers 255 steps from 0 to the largest, or 127 to both sides."""
-    if images.dtype == np.uint8:
+    """Pixels as they are; of real numbers 255 steps from 0 to the largest, or 127 to both sides.
+
+    Pixels are uint8, or whole numbers from 0 to 255 of another dtype, some of them above 127.
+    """
+    pixels = images.dtype == np.uint8 or (
+        images.min() >= 0
+        and _steps.TOP < images.max() <= _steps.PIXEL_TOP
+        and bool((images == np.floor(images)).all())
+    )
+    if pixels:
         return Input(0, _steps.PIXEL_TOP, 1.0)
     largest = float(np.abs(images).max()) or 1.0
     if images.min() < 0:

@@ -212,6 +212,24 @@ def test_the_instruction_set_goes_with_that_of_the_floats(run_python):
         assert done.stdout.strip() == expected, done.stderr
 
 
+def test_the_last_function_has_the_floats_of_the_instruction_set_asked_for(run_python, tmp_path):
+    """As if all were computed with it, whatever is in force."""
+    images = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
+    model = random_weights(pylenet.models.lenet5_small(), 1)
+    pylenet.quantize(model, images[:4], ranges="max").save(tmp_path / "q.safetensors")
+    np.save(tmp_path / "x.npy", images)
+    code = (
+        "import numpy as np, pylenet; from pylenet.quantization import _model;"
+        f"q = pylenet.models.load_model({str(tmp_path / 'q.safetensors')!r});"
+        f"x = np.load({str(tmp_path / 'x.npy')!r});"
+        "y = np.empty((20, 10), np.float32);"
+        "_model.planned(q, 'baseline').predict(y, q._bytes(x), 1); print(y.tobytes().hex())"
+    )
+    found = {run_python(code, PYLENET_ISA=isa).stdout for isa in _core.available_isas()}
+    assert len(found) == 1
+    assert len(found.pop()) > 1000
+
+
 def test_an_instruction_set_that_is_not_there_is_a_value_error():
     images = np.ones((2, 28, 28), np.uint8)
     quantized = pylenet.quantize(pylenet.models.lenet5_modern(), images, ranges="max")

@@ -140,6 +140,19 @@ def test_images_of_zeros_and_weights_of_zeros_give_a_model(trained):
     np.testing.assert_array_equal(pylenet.quantize(still, x).scores(x), 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_whole_numbers_up_to_255_are_pixels_whatever_their_dtype(dtype):
+    """Also where none of the images happens to have a 255."""
+    pixels = np.random.default_rng(0).integers(0, 250, (4, 28, 28), np.uint8)
+    model = pylenet.models.lenet5_small()
+    expected = pylenet.quantize(model, pixels, ranges="max")
+    quantized = pylenet.quantize(model, pixels.astype(dtype), ranges="max")
+    assert quantized.takes_pixels
+    np.testing.assert_array_equal(quantized.scores(pixels), expected.scores(pixels))
+    assert not pylenet.quantize(model, pixels / 255, ranges="max").takes_pixels
+    assert not pylenet.quantize(model, (pixels > 99) * 1.0, ranges="max").takes_pixels
+
+
 def test_pixels_that_look_scaled_are_warned_of():
     model = pylenet.models.lenet5_modern()
     pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
