@@ -283,6 +283,18 @@ inline float lane_sum(vec v) { return lane_sums<1>(&v)[0]; }
 inline vec select(ivec condition, vec yes, vec no) { return condition ? yes : no; }
 inline ivec select(ivec condition, ivec yes, ivec no) { return condition ? yes : no; }
 
+// Calls f(k) for k = 0 .. count - 1, unrolled where the compiler knows the count: N, else 0. A loop
+// to an end that it does not know it would unroll to sixteen rounds, which only takes room.
+template <int N, class F>
+inline void repeat(int count, F f) {
+  if constexpr (N > 0) {
+    PYLENET_UNROLL
+    for (int k = 0; k < N; k++) f(k);
+  } else {
+    for (int k = 0; k < count; k++) f(k);
+  }
+}
+
 // How many of `size` values the vector that begins at `first` has.
 inline int lanes_left(int size, int first) { return size - first < kLanes ? size - first : kLanes; }
 

@@ -15,13 +15,13 @@ namespace pylenet {
 namespace {
 namespace lanes {
 
-// TO output channels x TX neighbouring columns of one output row. KW is the kernel's width and SW
-// the column stride where the compiler should know them, else 0. Sums below `floor` become it.
-template <int TO, int TX, int KW, int SW>
+// TO output channels x TX neighbouring columns of one output row. KW is the kernel's width where
+// the compiler should know it, and the column stride is 1, else 0. Sums below `floor` become it.
+template <int TO, int TX, int KW>
 inline void conv2d_tile(float* y, const float* x, const float* kernel, const float* bias,
                         const ConvShape& s, vec floor, int oc, int oh, int ow) {
   const int kernel_width = KW ? KW : s.kernel_width;
-  const std::size_t column = std::size_t(SW ? SW : s.stride_width) * kLanes;
+  const std::size_t column = std::size_t(KW ? 1 : s.stride_width) * kLanes;
   const std::size_t tap = std::size_t(s.in_channels) * s.out_channels;
   vec acc[TO][TX];
   PYLENET_UNROLL
@@ -36,8 +36,7 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
           x + (std::size_t(ic) * s.in_height + ih) * s.in_width * kLanes + ow * column;
       const float* w =
           kernel + (std::size_t(kh) * kernel_width * s.in_channels + ic) * s.out_channels + oc;
-      PYLENET_UNROLL
-      for (int kw = 0; kw < kernel_width; kw++, row += kLanes, w += tap) {
+      repeat<KW>(kernel_width, [&](int) {
         if constexpr (TX < TO) {  // hold the columns, one weight at a time
           vec xv[TX];
           PYLENET_UNROLL
@@ -59,7 +58,9 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
             for (int t = 0; t < TO; t++) acc[t][u] = fma(xv, wv[t], acc[t][u]);
           }
         }
-      }
+        row += kLanes;
+        w += tap;
+      });
     }
   PYLENET_UNROLL
   for (int t = 0; t < TO; t++) {
@@ -71,30 +72,30 @@ inline void conv2d_tile(float* y, const float* x, const float* kernel, const flo
 }
 
 // One output row of TO channels: tiles of TX columns, then ever narrower ones for the rest.
-template <int TO, int TX, int KW, int SW>
+template <int TO, int TX, int KW>
 inline void conv2d_row(float* y, const float* x, const float* kernel, const float* bias,
                        const ConvShape& s, vec floor, int oc, int oh, int ow = 0) {
   for (; ow + TX <= s.out_width; ow += TX)
-    conv2d_tile<TO, TX, KW, SW>(y, x, kernel, bias, s, floor, oc, oh, ow);
+    conv2d_tile<TO, TX, KW>(y, x, kernel, bias, s, floor, oc, oh, ow);
   if constexpr (TX > 1) {
-    if (ow < s.out_width) conv2d_row<TO, TX - 1, KW, SW>(y, x, kernel, bias, s, floor, oc, oh, ow);
+    constexpr int kNarrower = TX > 4 ? TX / 2 : TX - 1;
+    if (ow < s.out_width) conv2d_row<TO, kNarrower, KW>(y, x, kernel, bias, s, floor, oc, oh, ow);
   }
 }
 
 // Output row oh of all channels.
-template <int KW, int SW>
+template <int KW>
 inline void conv2d_rows(float* y, const float* x, const float* kernel, const float* bias,
                         const ConvShape& s, vec floor, int oh) {
   int oc = 0;
   if (s.out_channels % 6 == 0 && kRegisters == 32)
-    for (; oc < s.out_channels; oc += 6)
-      conv2d_row<6, 4, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+    for (; oc < s.out_channels; oc += 6) conv2d_row<6, 4, KW>(y, x, kernel, bias, s, floor, oc, oh);
   if (s.out_channels % 4 != 0)
     for (; oc + 3 <= s.out_channels; oc += 3)
-      conv2d_row<3, 4, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+      conv2d_row<3, 4, KW>(y, x, kernel, bias, s, floor, oc, oh);
   for (; oc + 4 <= s.out_channels; oc += 4)
-    conv2d_row<4, kRegisters == 32 ? 4 : 3, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
-  for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW, SW>(y, x, kernel, bias, s, floor, oc, oh);
+    conv2d_row<4, kRegisters == 32 ? 4 : 3, KW>(y, x, kernel, bias, s, floor, oc, oh);
+  for (; oc < s.out_channels; oc++) conv2d_row<1, 8, KW>(y, x, kernel, bias, s, floor, oc, oh);
 }
 
 // What follows the sums of a row of one channel.
@@ -109,12 +110,12 @@ inline void conv2d_finish(float* row, int channel, int width, const ChannelAffin
 
 // Rows outermost: the few input rows that a row needs stay in the first-level cache, and so does
 // the row itself for its activation.
-template <int KW, int SW>
+template <int KW>
 void conv2d_forward_sized(float* y, const float* x, const float* kernel, const float* bias,
                           const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   for (int oh = 0; oh < s.out_height; oh++) {
-    conv2d_rows<KW, SW>(y, x, kernel, bias, s, floor, oh);
+    conv2d_rows<KW>(y, x, kernel, bias, s, floor, oh);
     if (!affine.scale && is_floor_of_sums(activation)) continue;
     for (int oc = 0; oc < s.out_channels; oc++)
       conv2d_finish(y + (std::size_t(oc) * s.out_height + oh) * s.out_width * kLanes, oc,
@@ -124,14 +125,12 @@ void conv2d_forward_sized(float* y, const float* x, const float* kernel, const f
 
 void conv2d_forward(float* y, const float* x, const float* kernel, const float* bias,
                     const ConvShape& s, const ChannelAffine& affine, Activation activation) {
-  if (s.stride_width != 1)
-    conv2d_forward_sized<0, 0>(y, x, kernel, bias, s, affine, activation);
-  else if (s.kernel_width == 5)
-    conv2d_forward_sized<5, 1>(y, x, kernel, bias, s, affine, activation);
-  else if (s.kernel_width == 3)
-    conv2d_forward_sized<3, 1>(y, x, kernel, bias, s, affine, activation);
+  if (s.stride_width == 1 && s.kernel_width == 5)
+    conv2d_forward_sized<5>(y, x, kernel, bias, s, affine, activation);
+  else if (s.stride_width == 1 && s.kernel_width == 3)
+    conv2d_forward_sized<3>(y, x, kernel, bias, s, affine, activation);
   else
-    conv2d_forward_sized<0, 1>(y, x, kernel, bias, s, affine, activation);
+    conv2d_forward_sized<0>(y, x, kernel, bias, s, affine, activation);
 }
 
 }  // namespace lanes

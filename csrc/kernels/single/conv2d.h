@@ -84,8 +84,7 @@ inline void conv2d_pair_tile(float* y, const float* x, const vec* weights, vec s
   }
   for (int kh = 0; kh < s.kernel_height; kh++) {
     const float* from = x + oh * down + std::size_t(kh) * s.in_width + ow;
-    PYLENET_UNROLL
-    for (int kw = 0; kw < (KW ? KW : s.kernel_width); kw++, from++) {
+    repeat<KW>(s.kernel_width, [&](int) {
       const vec wv = *weights++;
       PYLENET_UNROLL
       for (int v = 0; v < TY; v++) {
@@ -93,7 +92,8 @@ inline void conv2d_pair_tile(float* y, const float* x, const vec* weights, vec s
         for (int u = 0; u < TX; u++)
           acc[v][u] = fma(splat_pair(from + v * down + 2 * u), wv, acc[v][u]);
       }
-    }
+      from++;
+    });
   }
   PYLENET_UNROLL
   for (int v = 0; v < TY; v++) {

@@ -72,8 +72,7 @@ inline void conv2d_input_tile(float* const (&dx)[TY], const float* spread, const
         g[v] = spread + oc * map + (ih[v] - kh) / s.stride_height * width + s.kernel_width - 1;
         w[v] = weights + (std::size_t(kh) * s.kernel_width * s.out_channels + oc) * stride;
       }
-      PYLENET_UNROLL
-      for (int kw = 0; kw < (KW ? KW : s.kernel_width); kw++) {
+      repeat<KW>(s.kernel_width, [&](int kw) {
         PYLENET_UNROLL
         for (int v = 0; v < TY; v++) {
           const vec wv = load_unaligned(w[v] + std::size_t(kw) * s.out_channels * stride);
@@ -83,7 +82,7 @@ inline void conv2d_input_tile(float* const (&dx)[TY], const float* spread, const
             acc[v][u] = fma(PAIR ? splat_pair(from) : splat(*from), wv, acc[v][u]);
           }
         }
-      }
+      });
     }
   PYLENET_UNROLL
   for (int v = 0; v < TY; v++) {
