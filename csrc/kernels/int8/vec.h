@@ -178,7 +178,7 @@ struct End {
   explicit End(const Int8End& end)
       : e(end),
         floats(end.floats),
-        half(upairs{} + (std::uint64_t(1) << (end.shift - 1))),
+        half(upairs{} + (std::uint64_t(1) << end.shift >> 1)),  // an end not used has a shift of 0
         low(splat(end.table ? -kTableSize / 2 : end.low)),
         high(splat(end.table ? kTableSize / 2 - 1 : end.high)) {}
 
