@@ -175,7 +175,7 @@ Int8Conv Int8Network::weighted(Place& place, const Int8Step& step, const Int8Ker
   rows.rows = std::max(rows.top + conv.in.height, (read_rows - 1) * conv.stride_rows + window[0]);
   rows.kept = many ? std::min(rows.rows, conv.stride_rows + window[0]) : rows.rows;
   int read_columns = width;
-  if (many)
+  if (many && !place.dense)
     read_columns = rounded_up(width, kernels.columns);
   else if (!place.dense && !conv.columns_in_lanes)
     read_columns = std::max(width, kernels.columns);

@@ -66,6 +66,22 @@ def test_random_chains_are_exact(chain, seed):
     assert_exact(quantized, more, counts=(1, 17, 35))
 
 
+@pytest.mark.parametrize("width", [17, 20, 33, 35])
+@pytest.mark.parametrize("filters", [1, 2, 3])
+def test_few_filters_over_wide_rows_are_exact(filters, width):
+    """Rows of some register tiles, the last of which has only a few bytes."""
+    images = np.random.default_rng(width).integers(0, 256, (17, 6, width, 1), np.uint8)
+    model = pylenet.Sequential(
+        [
+            layers.Conv2D(filters, 3, padding="same", activation="relu", input_shape=(6, width, 1)),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+    quantized = pylenet.quantize(random_weights(model, filters), images, ranges="max")
+    assert_exact(quantized, images, counts=(1, 2, 17))
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 6, 8, 17])
 @pytest.mark.parametrize("place", [(1, "valid"), (1, "same"), (2, "same"), (3, "valid")])
 def test_convolutions_of_many_shapes_are_exact(channels, place):

@@ -175,11 +175,12 @@ struct Packed {
   }
 };
 
-// A row of n pixels, each in the lowest bytes of eight; they end where the image's row does, or
-// more pixels are written behind them later.
+// n pixels of a row, each in the lowest bytes of eight. left: bytes up to the row's end; what is
+// behind the pixels there is written later.
 inline void put_pixels(std::uint8_t* y, const std::uint64_t* pixels, int n, int channels,
-                       bool last) {
-  const int whole = last ? n - (7 + channels) / channels + 1 : n;
+                       int left) {
+  const int within = left < 8 ? 0 : (left - 8) / channels + 1;  // are eight bytes within the row
+  const int whole = within < n ? within : n;
   int k = 0;
   PYLENET_INT8_ROLLED
   for (; k < whole; k++) std::memcpy(y + k * channels, pixels + k, 8);
@@ -233,7 +234,7 @@ void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv&
           }
         }
         put_pixels(y + (std::size_t(row + r) * width + first) * channels, turned, n, channels,
-                   first + n == width);
+                   (width - first) * channels);
       }
     }
 }
