@@ -30,7 +30,9 @@ class Interrupt {
 
   // On the calling thread: do not ask before any work from now on, until it is let ask again.
   void hold() { work_ = -std::numeric_limits<double>::infinity(); }
-  void let_ask() { work_ = 0.0; }
+  void let_ask() {
+    if (work_ < 0.0) work_ = 0.0;
+  }
 
   void give_up() { came_.store(true, std::memory_order_relaxed); }
 

@@ -274,6 +274,21 @@ def test_losses_are_those_of_an_undisturbed_fit_where_handlers_do_not_raise(
     assert_same_bits(weights, expected[2])
 
 
+def test_a_call_of_many_small_steps_is_left_before_its_end(monkeypatch):
+    """The second half of the epoch is one call into C++, of steps of some 50 microseconds."""
+    monkeypatch.setattr(_sequential, "CALL_SECONDS", 1000.0)
+
+    def train(n):
+        x, y = images(n, (28, 28, 1))
+        compiled(pylenet.models.lenet5_modern).fit(x, y, 1, 1, 0, shuffle=False)
+
+    n, _ = long_enough(train)
+    n = 2 ** math.ceil(math.log2(n)) - 1  # each call has twice as many steps as the one before
+    seconds = seconds_of(train, n)
+    waited = [interrupted(lambda: train(n), 0.55 * seconds) for _ in range(5)]
+    assert np.median(waited) < 0.1 * seconds
+
+
 def test_what_a_handler_raises_ends_the_call(on_interrupt):
     n, seconds = long_enough(OTHERS["predict"])
 
