@@ -422,7 +422,7 @@ class MPI:
             {
                 "version of pylenet": _core.__version__,
                 "instruction set (PYLENET_ISA)": _core.active_isa(),
-                "PYLENET_CONVOLUTION": os.environ.get("PYLENET_CONVOLUTION", ""),
+                "convolution algorithm (PYLENET_CONVOLUTION)": _core.active_convolution(),
             }
         )
 

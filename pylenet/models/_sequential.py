@@ -832,6 +832,7 @@ class Sequential(LayerStack):
                 "validation data": None if validation is None else validation.x.shape,
                 "batch_size": batch_size,
                 "epochs": epochs,
+                "convolution algorithm": _core.active_convolution(),
                 "model": config,
             }
         )

@@ -279,7 +279,7 @@ def press_at(place):
         for between in (False, True):
             calls += 1
             if calls == place:
-                signal.raise_signal(signal.SIGTERM if place % 2 else signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM if place // 2 % 2 else signal.SIGINT)
             if not between:
                 wait(request)
     return pressed
