@@ -157,8 +157,8 @@ struct Network::Trainer {
   }
 
   // Waits for those who compute the step together with this one: thread 0, while the others wait
-  // for it. From then on thread 0 does not ask for Ctrl-C until the step is done: a step that others
-  // have a part of must not be begun anew.
+  // for it. From then on thread 0 does not ask for Ctrl-C until the step is done: a step that
+  // others have a part of must not be begun anew.
   template <class F>
   void meet(F f) const {
     Interrupt& interrupt = worker.interrupt;
