@@ -5,9 +5,13 @@
 // (A. L. Toom 1963, S. A. Cook 1966; for convolutions S. Winograd 1980). With A, B and G the
 // matrices of these transforms, d a tile's inputs and g a kernel row:
 //
-//   y  = A^T [(G g) * (B^T d)]     forward: sums over channels and kernel rows are taken at the
-//   points dd = B   [(G g) * (A dy)]      gradient of the input: its transpose dg = G^T [(B^T d) *
-//   (A dy)]    gradient of the kernel
+//   y  = A^T [(G g) * (B^T d)]     forward
+//
+//   dd = B [(G g) * (A dy)]        gradient of the input: its transpose
+//
+//   dg = G^T [(B^T d) * (A dy)]    gradient of the kernel
+//
+// Sums over channels and kernel rows are taken at the points.
 //
 // Points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity (without the halves for three taps) have the least
 // error of those tried, and make the constants of A and B exact. What comes at p and at -p is an

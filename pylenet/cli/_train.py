@@ -142,6 +142,7 @@ def _train(recipes: Mapping[str, Recipe], options: argparse.Namespace, world: MP
         "seed": options.seed,
         "threads": _threads.counted(),
         "isa": _core.active_isa(),
+        "convolution": _core.active_convolution(),
         "cpu": processor(),
         "version": _core.__version__,
     }

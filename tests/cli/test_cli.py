@@ -93,7 +93,8 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
     assert [result["model"] for result in results] == ["classic", "modern"]
     for result in results:
         assert list(result) == [
-            *("model", "data", "classes", "recipe", "distort", "seed", "threads", "isa", "cpu"),
+            *("model", "data", "classes", "recipe", "distort", "seed", "threads", "isa"),
+            *("convolution", "cpu"),
             *("version", "date", "epochs", "seconds", "test_loss", "test_accuracy", "history"),
         ]
         assert re.fullmatch(r"folder tiny \(sha256 [0-9a-f]{8}\)", result["data"])
@@ -103,6 +104,7 @@ def test_results_json_holds_the_documented_fields_of_each_model(trained):
         assert (result["recipe"], result["distort"]) == (None, False)
         assert (result["epochs"], result["seed"], result["threads"]) == (2, 1, 1)
         assert result["isa"] == _core.active_isa()
+        assert result["convolution"] == pylenet.get_convolution()
         assert 0 < result["seconds"] < 60
         assert 0 < result["test_loss"] < 5
         assert 0 <= result["test_accuracy"] <= 1

@@ -39,7 +39,8 @@ class Copy:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, self.folder / name)
         path = self.folder / "csrc" / "CMakeLists.txt"
-        path.write_text(path.read_text().replace("-O3", "-O1"))  # quicker, and changes no bit
+        text = re.sub("-O[23]", "-O1", path.read_text())  # quicker, and changes no bit
+        path.write_text(text)
         launcher = shutil.which("ccache")
         self._run(
             *("cmake", "-G", "Ninja", "-S", self.folder, "-B", self._build),
