@@ -70,6 +70,16 @@ def weights(form: str, x: NDArray[Any], y: NDArray[Any]) -> tuple[Arrays, Arrays
     return trained if form == "1998" else initial, trained
 
 
+def noisy(x: NDArray[Any]) -> NDArray[Any]:
+    """The images, darker, with noise on each pixel, for all processes the same.
+
+    Strokes have equal patches without it: which of two equal values max pooling takes then depends
+    on how each library's convolutions round.
+    """
+    noise = np.random.default_rng(0).integers(0, 51, x.shape)
+    return (x * (205 / 255) + noise).astype(x.dtype)
+
+
 def save(path: Path, arrays: Arrays) -> None:
     np.savez(path, *arrays)
 

@@ -57,20 +57,21 @@ class Worker:
         """Writes some steps, called one by one and at once, to `out`; then times a short run."""
         import numpy as np
 
-        from _data import save
+        from _data import noisy, save
 
         steps = STEPS_OF_1998 if form == "1998" else PARITY_STEPS
         x, y, count = self._images("x", form), self._array("y"), steps * batch_size
+        checked = x[:count] if form == "1998" else noisy(x[:count])
         started = perf_counter()
         trainer = self.peer.trainer(way, form, batch_size)
         trainer.set_weights(self._weights(form, "initial"))
         losses = []
         for start in range(0, count, batch_size):
             part = slice(start, start + batch_size)
-            losses.append(trainer.train(trainer.prepare(x[part], y[part])))
+            losses.append(trainer.train(trainer.prepare(checked[part], y[part])))
         one_by_one = trainer.weights()
         trainer.set_weights(self._weights(form, "initial"))
-        mean = trainer.train(trainer.prepare(x[:count], y[:count]))
+        mean = trainer.train(trainer.prepare(checked, y[:count]))
         warm_up = perf_counter() - started
         results = [np.array(losses), np.array(mean), *one_by_one, *trainer.weights()]
         save(self.folder / out, results)
