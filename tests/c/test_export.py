@@ -137,6 +137,17 @@ def test_names_begin_with_the_file_s(tmp_path):
         assert built(tmp_path, "-std=c99", "-c", source=name).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["net_small.c", "net.NET_a.net_b.c"])
+def test_a_file_may_be_called_as_names_are_inside(tmp_path, name):
+    model = model_of("int8")
+    model.name = "net_NET_"
+    model.export(tmp_path / name)
+    assert built(tmp_path, "-std=c99", "-c", source=name).returncode == 0
+    for end in (".c", ".h"):
+        first = (tmp_path / name).with_suffix(end).read_text().splitlines()[0]
+        assert "'net_NET_'" in first
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -209,8 +209,7 @@ def sources(
     largest = largest.replace("$word", sign[0]).replace("$sign", sign[1])
     body = "".join(
         [
-            f"/* {_about(model)} See {header_name}. */\n",
-            f'#include "{header_name}"\n\n#include <string.h>\n',
+            "\n#include <string.h>\n",
             COMMON,
             head,
             *program.helpers.values(),
@@ -230,7 +229,11 @@ def sources(
     )
     if "HUGE_VALF" in body:
         body = body.replace("#include <string.h>", "#include <math.h>\n#include <string.h>", 1)
-    return Sources(named(body, prefix), named(_header(model, program), prefix))
+    about = _about(model)
+    return Sources(
+        f'/* {about} See {header_name}. */\n#include "{header_name}"\n{named(body, prefix)}',
+        f"/* {about}{named(_header(model, program), prefix)}",
+    )
 
 
 def _input(model: Sequential | QuantizedModel, program: Program) -> str:
@@ -286,7 +289,7 @@ def _header(model: Sequential | QuantizedModel, program: Program) -> str:
  * multiply-add that the compiler may use (-march=native, a Cortex-M4 with its FPU), else those of
  * its baseline."""
     )
-    return f"""/* {_about(model)}
+    return f"""
  *
  * Input: {shape}, channels last; {meaning}.
  *
