@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from int8_files import file_of_sums
 from int8_models import chains, random_weights
 from kinds._random import examples
 from kinds.test_networks import make, networks
@@ -186,6 +187,30 @@ int main(void) {
         [*command, "-fno-sanitize-recover=all", "main.c", "-o", "main"], cwd=folder, check=True
     )
     subprocess.run([folder / "main"], check=True)
+
+
+@pytest.mark.parametrize("beyond", [600, 40000])  # biases of 16 bits, and of more
+def test_tables_give_python_s_integers_at_every_place(folder, beyond):
+    """Those of odd functions are halved, whatever their ends are; and no others."""
+    places = np.arange(-512, 512)
+    odd = np.rint(127 * np.tanh(places / 200)).astype(np.int8)
+    tables = [(odd, True)]
+    changed_at = {-512: True, -511: True, 511: True, -510: False, 510: False, 0: False, 7: False}
+    for place, halved in changed_at.items():
+        other = odd.copy()
+        other[place + 512] -= 3 if place > 0 else -3
+        tables.append((other, halved))
+    tables.append((np.abs(odd), False))
+    sums = np.concatenate([np.arange(-520, 520), [-beyond, beyond]])
+    models = []
+    for number, (table, halved) in enumerate(tables):
+        path = folder / f"table{number}.int8.safetensors"
+        path.write_bytes(file_of_sums(sums, np.full(len(sums), 16384), 14, table))
+        models.append((pylenet.models.load_model(path), np.zeros((1, 1), np.uint8)))
+        assert any("table_0[514]" in c for c in _file.program_of(models[-1][0]).constants) == halved
+    programs = Programs(folder, models)
+    for flags in ((), (PLAIN,)):
+        programs.assert_python_s_bits("-O1", *flags)
 
 
 @pytest.mark.parametrize("fused", [False, True])

@@ -49,6 +49,39 @@ def random_file(rng):
         return data, _images(rng, model["input_shape"], source)
 
 
+def file_of_sums(sums, multipliers, shift, table=None):
+    """A network's bytes: a dense step on one pixel, whose sums are these for any image."""
+    high = 32767 if table is None else 127
+    step = {
+        "kind": "dense",
+        "layers": ["dense"],
+        "input_shape": [1, 1, 1],
+        "output_shape": [1, 1, len(sums)],
+        "low": -high,
+        "high": high,
+        "shift": shift,
+    }
+    model = {
+        "format": "pylenet-int8-1",
+        "name": "sums",
+        "input_shape": [1],
+        "output_shape": [len(sums)],
+        "input": {"low": 0, "high": 255, "scale": 1.0},
+        "steps": [step],
+        "output": {"scale": 1.0, "function": ["linear", 0.0, 0.0, 0.0]},
+        **dict.fromkeys(("compile", "data_name", "class_names")),
+        "light_border": False,
+    }
+    tensors = {
+        "0.kernel": np.zeros((len(sums), 1), np.int8),
+        "0.bias": np.asarray(sums, np.int32),
+        "0.multiplier": np.asarray(multipliers, np.int16),
+    }
+    if table is not None:
+        tensors["0.table"] = np.asarray(table, np.int8)
+    return file_of(model, tensors)
+
+
 def _one_of(rng, *choices):
     return choices[int(rng.integers(len(choices)))]
 

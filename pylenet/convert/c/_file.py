@@ -26,6 +26,11 @@ COMMON = r"""
 #else
 #define NET_INLINE inline
 #endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE_SIZE__)
+#define NET_UNROLL _Pragma("GCC unroll 16") /* of loops whose length is a constant */
+#else
+#define NET_UNROLL
+#endif
 #if defined(__GNUC__) /* so that the stack is that of one step, not of all */
 #define NET_STEP static __attribute__((noinline)) void
 #else

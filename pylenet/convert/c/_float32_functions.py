@@ -171,7 +171,7 @@ POLYNOMIAL = r"""
 static NET_INLINE float net_polynomial(const float *p, int count, float x) {
   float y = p[0];
   int i;
-  for (i = 1; i < count; i++) y = NET_FMA(y, x, p[i]);
+  NET_UNROLL for (i = 1; i < count; i++) y = NET_FMA(y, x, p[i]);
   return y;
 }
 """

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...quantization import QuantizedModel
 from ...quantization._steps import Step
@@ -89,7 +90,7 @@ $end        y[(i * $columns + j) * $filters + f] = ($out)v;
 STORE_MEAN = """        {
           int32_t sum = 0;
           int place;
-          for (place = 0; place < 4; place++) {
+          NET_UNROLL for (place = 0; place < 4; place++) {
             v = sums[place] + $bias[f];
 $end            sum += v;
           }
@@ -187,11 +188,21 @@ class _Writer:
         self.need("bounded")
         table = step.tensors.get("table")
         if table is not None:
-            name = self.program.constant("table", "int8_t", table)
-            self.need("looked_up")
-            return f"v = net_looked_up({name}, {rounding});\n"
+            half = _half(table)
+            function = "looked_up" if half is None else "looked_up_odd"
+            name = self.program.constant("table", "int8_t", table if half is None else half)
+            self.need(function)
+            return f"v = net_{function}({name}, {rounding});\n"
         lines = f"v = net_bounded({rounding}, {step.low}, {step.high});\n"
         return f"if (v <= 0) v = 0;\nelse {lines}" if no_negatives else lines
+
+    def bias(self, step: Step) -> str:
+        """The name of a step's biases, which have 16 bits where these are enough."""
+        values = step.tensors["bias"]
+        narrow = values.astype(np.int16)
+        if (narrow == values).all():
+            return self.program.constant("bias", "int16_t", narrow)
+        return self.program.constant("bias", "int32_t", values)
 
     def multipliers(self, step: Step) -> str:
         """The multiplier of channel f, in C; one number where all are the same."""
@@ -225,6 +236,18 @@ class _Writer:
         table = below.tensors.get("table")
         falls = table is not None and bool((np.diff(table.astype(np.int16)) < 0).any())
         return None if step.kind == "max_pool2d" and falls else step
+
+
+def _half(table: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """An odd function's table without what the sign tells: as net_looked_up_odd reads it.
+
+    None where the function is not odd. The ends need not be: they stand for all beyond them.
+    """
+    middle = len(table) // 2
+    below = -table[middle::-1]  # the sign turned: of 0 to -512
+    if (below[: middle - 1] != table[middle:-1]).any():
+        return None
+    return np.append(below, table[-1])
 
 
 def _title(step: Step) -> str:
@@ -342,7 +365,7 @@ def _conv2d(writer: _Writer, step: Step) -> None:
     writer.need("conv2d_pairs")
     writer.need(f"conv2d_{letter}")
     name = _fours(program, kernel)
-    bias = program.constant("bias", "int32_t", step.tensors["bias"])
+    bias = writer.bias(step)
     end = writer.ended(step, writer.multipliers(step))
     after = ""
     if pool is not None and pool.kind == "average_pool2d":
@@ -400,7 +423,7 @@ def _dense(writer: _Writer, step: Step) -> None:
     writer.need(f"dense_{letter}")
     units, inputs = kernel.shape
     name = program.constant("kernel", "int8_t", kernel)
-    bias = program.constant("bias", "int32_t", step.tensors["bias"])
+    bias = writer.bias(step)
     end = writer.ended(step, writer.multipliers(step))
     writer.add(
         *(_title(step), DENSE, step, writer.out(step)),
@@ -415,7 +438,7 @@ def _dense(writer: _Writer, step: Step) -> None:
 
 def _affine(writer: _Writer, step: Step) -> None:
     height, width, channels = step.output_shape
-    bias = writer.program.constant("bias", "int32_t", step.tensors["bias"])
+    bias = writer.bias(step)
     product = f"(int64_t)x[i * {channels} + f] * {writer.multipliers(step)} + {bias}[f]"
     rounding = f"(int32_t)(({product} + ((int64_t)1 << {step.shift - 1})) >> {step.shift})"
     end = writer.finished(step, rounding, no_negatives=False)

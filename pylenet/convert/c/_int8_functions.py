@@ -64,6 +64,14 @@ typedef struct {
 ROUNDED = r"""
 /* (a m + 2^(s - 1)) >> s */
 static NET_INLINE int32_t net_rounded(int32_t a, int32_t m, int s) {
+#if NET_PAIRS && !NET_ROWS
+  /* the upper half of a product, rounded; s is a constant */
+  if (s > 15) {
+    int32_t y;
+    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"((int32_t)((uint32_t)m << (32 - s))));
+    return y;
+  }
+#endif
 #if NET_HALVES
   const int32_t high = (a >> 16) * m;
   const uint32_t low = (uint32_t)(a & 0xFFFF) * (uint32_t)m;
@@ -133,6 +141,14 @@ static NET_INLINE int32_t net_integer(int8_t v) { return v; }
 LOOKED_UP = r"""
 static NET_INLINE int32_t net_looked_up(const int8_t *table, int32_t r) {
   return table[net_bounded(r, -512, 511) + 512];
+}
+"""
+LOOKED_UP_ODD = r"""
+/* In a table of what 0 to -512 become, with the sign turned, and at its end of what 511 does. */
+static NET_INLINE int32_t net_looked_up_odd(const int8_t *table, int32_t r) {
+  const int32_t sign = r >> 31, size = (r ^ sign) - sign;
+  const int32_t place = r > 510 ? 513 : size > 512 ? 512 : size;
+  return (table[place] ^ sign) - sign;
 }
 """
 CONV2D_PAIRS = r"""
@@ -333,6 +349,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "bounded": (BOUNDED, ()),
     "integer": (INTEGER, ()),
     "looked_up": (LOOKED_UP, ("bounded",)),
+    "looked_up_odd": (LOOKED_UP_ODD, ()),
     "thumb_u": (thumb("u", "ldrb", "ldrsb"), ()),
     "thumb_i": (thumb("i", "ldrsb", "ldrsb"), ()),
     "thumb_dense": (thumb("dense", "ldrsb", "ldrb"), ()),
