@@ -81,6 +81,27 @@ class _Exchange(Protocol):
     def wait(self) -> object:
         """Return when all have summed their parts, and read the groups' arrays no more."""
 
+class Meeting:
+    """Where processes wait for each other: in memory that they share.
+
+    seats: int64 (processes, 8), each row a cache line of zeros that one of them writes to, which
+    is row `own` for this one. Meetings have numbers, which grow.
+    """
+
+    def __init__(self, seats: NDArray[np.int64], own: int) -> None: ...
+    def come(self, number: int, purpose: int) -> None:
+        """Tell the others that this one is there; what it wrote before is theirs to read."""
+
+    def come_elsewhere(self, number: int) -> None:
+        """Tell them that this one waits for this meeting by other means, as those by messages."""
+
+    def wait(self, spin: bool) -> bool | None:
+        """Whether all came to the meeting that this one came to last, for the same purpose.
+
+        False where one is elsewhere, or came for another purpose; None where a millisecond or so
+        did not show. spin: keep the processor at first, for the others have their own.
+        """
+
 class Network:
     def __init__(
         self,

@@ -45,7 +45,7 @@ ALARM = 1  # the tag of a message that says no more
 PIECE = 1 << 30  # bytes in one message, which counts in 32 bits
 
 # What a meeting is for.
-EXCHANGE, SUMS, BROADCAST, GATHER, WAIT = range(5)
+EXCHANGE, SUMS, BROADCAST, GATHER, WAIT = KINDS = range(5)
 
 
 class RankError(RuntimeError):
@@ -93,7 +93,7 @@ class MPI:
         self._leads = leads
         self._header = bytearray(HEADER.size)
         self._headers = bytearray(self.ranks * HEADER.size)
-        self._meetings = 0
+        self._meetings = 0  # so many there were
         self._inside = 0  # `together` blocks
         self.told: BaseException | None = None  # the error that all ranks know of
         self._whole = _Whole()
@@ -102,6 +102,11 @@ class MPI:
         self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._plans: dict[Any, list[Any]] = {}
         self.exchanges = self.bytes_exchanged = 0
+        self._seats: Any = None  # memory in which they meet
+        self._roomy = False  # whether each thread of the node's ranks has a processor
+        self._meeting: _core.Meeting | None = None
+        if self.ranks > 1:
+            self._meeting = self._take_seats()
 
     def __repr__(self) -> str:
         return f"MPI()  # rank {self.rank} of {self.ranks}"
@@ -183,8 +188,6 @@ class MPI:
         The others get a RankError that tells of it, or KeyboardInterrupt. They are told when they
         next wait for the ranks in such a block.
         """
-        if not self._inside:
-            self._meetings = 0
         self._inside += 1
         left = False
         try:
@@ -291,28 +294,23 @@ class MPI:
         size = 4 * groups * sum(floats for _, floats in arrays)
         self.exchanges += 1
         self.bytes_exchanged += size
+        if self.nodes == 1:
+            self._meet_in_node(EXCHANGE, size)
+            return
         with self._whole:
-            self._window.Sync()
             self._meet(EXCHANGE, size)
-            if self.nodes > 1:
-                if self._leaders is not None and self._leads:
-                    requests = [
-                        self._leaders.Iallgatherv(self._mpi.IN_PLACE, whole)
-                        for whole in self._of_nodes(arrays, groups)
-                    ]
-                    for request in requests:
-                        self._wait(request)
-                self._window.Sync()
-                self._meet(WAIT, size)
-            self._window.Sync()
+            if self._leaders is not None and self._leads:
+                requests = [
+                    self._leaders.Iallgatherv(self._mpi.IN_PLACE, whole)
+                    for whole in self._of_nodes(arrays, groups)
+                ]
+                for request in requests:
+                    self._wait(request)
+            self._meet_in_node(WAIT, size)
 
     def wait_for_sums(self) -> None:
-        """Wait for the ranks of the node, unless each is one by itself."""
-        if self.nodes == self.ranks:
-            return
-        self._window.Sync()
-        self._meet(SUMS, 0)
-        self._window.Sync()
+        """Wait for the ranks of the node."""
+        self._meet_in_node(SUMS, 0)
 
     def _of_nodes(self, arrays: Arrays, groups: int) -> list[Any]:
         """As MPI is told to gather them from the nodes, in place."""
@@ -330,11 +328,21 @@ class MPI:
         return plan
 
     def _grow(self, size: int) -> None:
+        window, memory = self._allocate(size)
+        self._meet(WAIT, size)  # all have it, or none
         self._plans.clear()
-        former, self._memory = self._window, np.zeros(0, np.uint8)
-        self._window, self._memory = self._allocate(size)
+        former, self._window, self._memory = self._window, window, memory
         if former is not None:
             former.Free()
+
+    def _take_seats(self) -> _core.Meeting:
+        """Where the ranks of the node wait for each other."""
+        size = LINE * max(end - begin for begin, end in self._nodes)
+        self._seats, memory = self._allocate(size)
+        seats = memory.view(np.int64).reshape(-1, LINE // 8)[: self._node.size]
+        seats[self._node.rank] = 0
+        self._meet(WAIT, size)  # no seat is found as it was before
+        return _core.Meeting(seats, self._node.rank)
 
     def _allocate(self, size: int) -> tuple[Any, NDArray[np.uint8]]:
         """Memory of the node, the same for its ranks, from a cache line on."""
@@ -347,6 +355,16 @@ class MPI:
         start = -memory.ctypes.data % LINE  # pages are mapped: the same on all ranks
         return window, memory[start : start + size]
 
+    def _meet_in_node(self, kind: int, size: int) -> None:
+        """Wait for the ranks of this node, as `_meet` for all, in the memory that they share."""
+        assert self._meeting is not None
+        with self._whole:
+            self._meetings += 1
+            self._meeting.come(self._meetings, size * len(KINDS) + kind)
+            if not self._wait_in_node():
+                self._meetings -= 1
+                self._meet(kind, size)  # where it shows who has failed, or is where
+
     def _meet(self, kind: int, size: int, *, alike: bool = True) -> None:
         """Wait for all ranks, each of which tells a size.
 
@@ -357,12 +375,9 @@ class MPI:
             HEADER.pack_into(self._headers, 0, 0, 0, kind, size)
             return
         with self._whole:
-            self._meetings += 1
-            HEADER.pack_into(self._header, 0, 0, self._meetings, kind, size)
-            self._wait(self._comm.Iallgather(self._header, self._headers))
+            told = self._tell_all(0, kind, size)
             if self._headers == self._header * self.ranks:
-                return  # as nearly always, in the midst of a step
-            told = self._told()
+                return  # as nearly always
             if told[:, 0].any():
                 self._raise_from_others()
         places, sizes = told[:, 1:3], told[:, 3]
@@ -373,8 +388,19 @@ class MPI:
             )
             raise self.told
 
+    def _tell_all(self, failed: int, kind: int, size: int) -> NDArray[np.int64]:
+        """Meet all ranks by messages; returns `_told`."""
+        self._meetings += 1
+        if self._meeting is not None:
+            self._meeting.come_elsewhere(self._meetings)
+        HEADER.pack_into(self._header, 0, failed, self._meetings, kind, size)
+        self._wait(self._comm.Iallgather(self._header, self._headers))
+        told = self._told()
+        self._meetings = int(told[:, 1].max())  # where one has failed, others may be further
+        return told
+
     def _told(self) -> NDArray[np.int64]:
-        """What each rank told at the last meeting, [rank][whether it failed, place, kind, size]."""
+        """What each rank told at the last such, [rank][whether it failed, number, kind, size]."""
         return np.frombuffer(bytes(self._headers), np.int64).reshape(self.ranks, -1)
 
     def _sizes(self) -> NDArray[np.int64]:
@@ -389,13 +415,21 @@ class MPI:
             elif looks > SPINS:
                 _let_others_run()
 
+    def _wait_in_node(self) -> bool:
+        """Whether the node's ranks have come together; else one is elsewhere."""
+        assert self._meeting is not None
+        found = self._meeting.wait(self._roomy)
+        while found is None:
+            self._comm.Iprobe()  # so that MPI sends on what other ranks may wait for
+            found = self._meeting.wait(spin=False)
+        return found
+
     def _tell(self, error: BaseException) -> None:
         """Meet the others once more, wherever they are, to say that this rank has failed."""
         if self.ranks == 1:
             return
         with self._whole:
-            HEADER.pack_into(self._header, 0, 1, self._meetings, WAIT, 0)
-            self._wait(self._comm.Iallgather(self._header, self._headers))
+            self._tell_all(1, WAIT, 0)
             self._hear(error)
             self.told = error
 
@@ -428,13 +462,13 @@ class MPI:
 
     def _share_processors(self) -> None:
         """Each rank its share of a node's processors, unless the threads were chosen."""
-        if _threads.chosen():
-            return
         mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
         masks = self._node.allgather(sorted(mine))
         sharing = sum(bool(mine & set(mask)) for mask in masks)
-        if sharing > 1:
-            _threads.set_num_threads(max(1, _threads.available_processors() // sharing))
+        share = _threads.available_processors() // sharing
+        if sharing > 1 and not _threads.chosen():
+            _threads.set_num_threads(max(1, share))
+        self._roomy = _threads.asked_for() <= share
 
 
 class _Exchange:

@@ -7,6 +7,7 @@ namespace pylenet {
 
 void bind_instruction_sets(pybind11::module_& m);
 void bind_int8_network(pybind11::module_& m);
+void bind_meeting(pybind11::module_& m);
 void bind_network(pybind11::module_& m);
 
 }  // namespace pylenet

@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   pylenet::bind_instruction_sets(m);
   pylenet::bind_network(m);
   pylenet::bind_int8_network(m);
+  pylenet::bind_meeting(m);
 }

@@ -10,6 +10,8 @@
 #include <pthread.h>
 #endif
 
+#include "runtime/pause.h"
+
 namespace pylenet {
 
 namespace {
@@ -32,14 +34,6 @@ void in_child() {
 #ifdef _OPENMP
 const int openmp_default = omp_get_max_threads();
 #endif
-
-inline void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 }  // namespace
 

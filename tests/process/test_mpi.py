@@ -195,6 +195,27 @@ tell([found, small().fit(x, y, distribute=world).history["loss"]])
         assert no_mpi.startswith("TypeError: distribute must be a distributed.MPI")
 
 
+def test_ranks_go_on_after_one_of_them_alone_got_no_memory(tmp_path):
+    code = f"""{SMALL}
+allocate = world._allocate
+def refuse(size):
+    allocate(size)
+    raise MemoryError("no room")
+if world.rank == 1:
+    world._allocate = refuse
+try:
+    small().fit(x, y, distribute=world)
+except Exception as error:
+    found = f"{{type(error).__name__}}: {{error}}"
+world._allocate = allocate
+tell([found, small().fit(x, y, distribute=world).history["loss"]])
+"""
+    first, second, third = ranks.told(3, code, tmp_path)
+    assert first[0] == third[0] == "RankError: rank 1 has failed: MemoryError: no room"
+    assert second[0] == "MemoryError: no room"
+    assert first[1] == second[1] == third[1]
+
+
 @pytest.mark.parametrize("where", ["in fit", "outside"])
 def test_an_error_that_ends_one_rank_ends_all(where, tmp_path):
     code = f"""{SMALL}
@@ -267,27 +288,29 @@ def test_ctrl_c_on_one_rank_is_heard_by_all_wherever_it_comes(a_node, tmp_path):
     """Before and after each of the messages of a training, and of evaluation. By turns it is
     SIGTERM, which `pylenet train --mpi` takes for Ctrl-C."""
     code = f"""{SMALL}
-import signal
+import functools, signal
 world._connect(world._comm, {a_node})
-wait = world._wait
+waits = world._wait, world._wait_in_node
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 def press_at(place):
     calls = 0
-    def pressed(request):
+    def pressed(wait, *request):
         nonlocal calls
         for between in (False, True):
             calls += 1
             if calls == place:
                 signal.raise_signal(signal.SIGTERM if place // 2 % 2 else signal.SIGINT)
             if not between:
-                wait(request)
-    return pressed
+                found = wait(*request)
+        return found
+    return [functools.partial(pressed, wait) for wait in waits]
 
 ends = []
 while True:
     model = small()
-    world._wait = press_at(len(ends) + 1) if world.rank == 1 else wait
+    if world.rank == 1:
+        world._wait, world._wait_in_node = press_at(len(ends) + 1)
     try:
         with world.together():
             model.fit(x, y, 32, 1, verbose=0, distribute=world)
@@ -295,7 +318,7 @@ while True:
         ends.append("none")
     except KeyboardInterrupt:
         ends.append("heard")
-    world._wait = wait
+    world._wait, world._wait_in_node = waits
     with world.together():
         if "none" in sum(world.gather(ends[-1:]), []):
             break
