@@ -35,8 +35,7 @@ __all__ = ["MPI", "RankError"]
 Shared = TypeVar("Shared")
 Arrays = Sequence[tuple[int, int]]  # in the node's memory: where one begins, floats of a group
 
-SPINS = 200  # looks at a request before others get the processor
-YIELDS = 2000  # of those, before it is looked at only now and then
+SPINS = 500  # looks at a request, a millisecond or so, before it is looked at only now and then
 NAP_SECONDS = 50e-6
 LINE = 64  # bytes of a cache line: no two ranks write to one of an array
 HEADER = struct.Struct("=4q")  # of a meeting: whether this rank failed, which, what for, a size
@@ -407,13 +406,11 @@ class MPI:
         return self._told()[:, 3]
 
     def _wait(self, request: Any) -> None:
-        looks = 0
+        looks = 0 if self._roomy else SPINS
         while not request.Test():  # and not Wait, which would keep the processor from others
             looks += 1
-            if looks > SPINS + YIELDS:
+            if looks > SPINS:
                 time.sleep(NAP_SECONDS)
-            elif looks > SPINS:
-                _let_others_run()
 
     def _wait_in_node(self) -> bool:
         """Whether the node's ranks have come together; else one is elsewhere."""
@@ -597,13 +594,6 @@ def _follow(hook: str) -> Callable[..., None]:
 for _hook in [name for name in vars(CallbackList) if name.startswith("on_")]:
     if _hook != "on_not_finite":
         setattr(_SharedCallbacks, _hook, _follow(_hook))
-
-
-def _let_others_run() -> None:
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
-    else:
-        time.sleep(0)
 
 
 def _mpi4py() -> Any:
