@@ -62,13 +62,18 @@ class _Exchange(Protocol):
     """Those who compute each step together: their memory, and waiting for them.
 
     groups, parts: which of how many this is, of those who share a step's groups, and of those who
-    have the memory in common, who share the parts of its gradient.
+    have the memory in common, who share the parts of its gradient. common_parameters: whether the
+    parameters, and the optimizer's state, are one for these, each of whom updates a part. Not where
+    it is clipped by norms, or with regularizers or constraints. Where the call raises an error, a
+    part of a step may be in them.
     """
 
     @property
     def groups(self) -> tuple[int, int]: ...
     @property
     def parts(self) -> tuple[int, int]: ...
+    @property
+    def common_parameters(self) -> bool: ...
     def memory(self, floats: int) -> NDArray[np.float32]:
         """At least so many floats, at a multiple of 64 bytes. Asked for before each call."""
 

@@ -97,8 +97,7 @@ class MPI:
         self.told: BaseException | None = None  # the error that all ranks know of
         self._whole = _Whole()
         self._windows: list[Any] = []  # memory that arrays lie in
-        self._window: Any = None  # for exchanging
-        self._memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self._records, self._state = _NodeMemory(), _NodeMemory()  # of steps; of what is trained
         self._plans: dict[Any, list[Any]] = {}
         self.exchanges = self.bytes_exchanged = 0
         self._seats: Any = None  # memory in which they meet
@@ -277,16 +276,43 @@ class MPI:
         """Those of fit: rank 0 runs them, and all ranks have the model that they leave."""
         return _SharedCallbacks(self, own, model)
 
-    def exchange(self) -> _Exchange | None:
-        """What `Network.train` is to be given."""
-        return _Exchange(self) if self.ranks > 1 else None
+    @contextmanager
+    def exchange(
+        self, state: list[NDArray[Any]], *, by_parts: bool
+    ) -> Iterator[tuple[_Exchange | None, list[NDArray[Any]]]]:
+        """What `Network.train` is to be given, and where it is to train.
+
+        state: parameters and slots of the optimizer, all of one length, then the count of steps.
+        by_parts: whether a parameter's update needs no more than its own gradient. Then the ranks
+        of a node train in memory that they share, and each has what came of it at the end of the
+        block; what it had before, if the block is left by an exception.
+        """
+        if self.ranks == 1 or not by_parts or self._node.size == 1:
+            yield _Exchange(self) if self.ranks > 1 else None, state
+            return
+        *own, count = state
+        common = self._state_memory(own)
+        if self._leads:
+            for ours, theirs in zip(common, own, strict=True):
+                ours[...] = theirs
+        self._meet_in_node(WAIT, 0)
+        counted = count.copy()
+        yield _Exchange(self, common_parameters=True), [*common, counted]
+        for array, result in zip(state, [*common, counted], strict=True):
+            array[...] = result
+        self._meet_in_node(WAIT, 0)  # nobody writes to it before all have read it
 
     def step_memory(self, size: int) -> NDArray[np.uint8]:
         """So many bytes for the ranks of a node to compute steps in."""
-        if size > len(self._memory):
-            with self._whole:
-                self._grow(size)
-        return self._memory[:size]
+        if size > len(self._records.bytes):
+            self._plans.clear()
+        return self._grown(self._records, size)
+
+    def _state_memory(self, like: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Arrays like these in the memory of the node."""
+        row = -(-like[0].nbytes // LINE) * LINE + LINE  # for kernels may read a little beyond
+        memory = self._grown(self._state, row * len(like)).view(np.float32).reshape(len(like), -1)
+        return [memory[i, : array.size] for i, array in enumerate(like)]
 
     def gather_records(self, arrays: Arrays, groups: int) -> None:
         """Wait for all ranks' records in the node's memory, and bring in the other nodes'."""
@@ -322,17 +348,20 @@ class MPI:
                 row = 4 * floats
                 sizes = [(ends[end] - ends[begin]) * row for begin, end in self._nodes]
                 places = [ends[begin] * row for begin, _ in self._nodes]
-                memory = self._memory[4 * place : 4 * place + groups * row]
+                memory = self._records.bytes[4 * place : 4 * place + groups * row]
                 plan.append([memory, sizes, places, self._mpi.BYTE])
         return plan
 
-    def _grow(self, size: int) -> None:
-        window, memory = self._allocate(size)
-        self._meet(WAIT, size)  # all have it, or none
-        self._plans.clear()
-        former, self._window, self._memory = self._window, window, memory
-        if former is not None:
-            former.Free()
+    def _grown(self, memory: _NodeMemory, size: int) -> NDArray[np.uint8]:
+        """So many bytes of it; what was in it is gone where there were fewer."""
+        if size > len(memory.bytes):
+            with self._whole:
+                window, grown = self._allocate(size)
+                self._meet(WAIT, size)  # all have it, or none
+                former, memory.window, memory.bytes = memory.window, window, grown
+                if former is not None:
+                    former.Free()
+        return memory.bytes[:size]
 
     def _take_seats(self) -> _core.Meeting:
         """Where the ranks of the node wait for each other."""
@@ -468,11 +497,19 @@ class MPI:
         self._roomy = _threads.asked_for() <= share
 
 
+class _NodeMemory:
+    """Memory that a node's ranks share."""
+
+    def __init__(self) -> None:
+        self.window: Any = None
+        self.bytes: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+
 class _Exchange:
     """How `Network.train` computes steps together with other ranks: _core.pyi has the protocol."""
 
-    def __init__(self, world: MPI) -> None:
-        self._world = world
+    def __init__(self, world: MPI, *, common_parameters: bool = False) -> None:
+        self._world, self.common_parameters = world, common_parameters
         self.groups, self.parts = (world.rank, world.ranks), world.place_in_node
 
     def memory(self, floats: int) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ class PythonExchange final : public Exchange {
       : others_(std::move(others)),
         groups_(share_of("groups")),
         parts_(share_of("parts")),
+        common_parameters_(others_.attr("common_parameters").cast<bool>()),
         gather_(others_.attr("gather")),
         wait_(others_.attr("wait")),
         memory_(exactly<FloatVector>("memory", others_.attr("memory")(floats))) {
@@ -42,6 +43,7 @@ class PythonExchange final : public Exchange {
   float* memory() const override { return data_; }
   Range groups(std::size_t count) const override { return groups_.of(count); }
   Range parts(std::size_t count) const override { return parts_.of(count); }
+  bool common_parameters() const override { return common_parameters_; }
 
   bool gather(const std::vector<RecordArray>& arrays, std::size_t groups) override {
     return call([&] {
@@ -88,6 +90,7 @@ class PythonExchange final : public Exchange {
 
   const py::object others_;
   const Share groups_, parts_;
+  const bool common_parameters_;
   const py::object gather_, wait_;
   FloatVector memory_;
   float* data_;

@@ -432,6 +432,9 @@ std::pair<py::array, py::array> train(
   std::optional<PythonExchange> others;
   if (exchange && steps > 0)
     call.exchange = &others.emplace(*exchange, network.exchange_floats(call));
+  if (others && others->common_parameters() && !call.updates_by_parts())
+    throw py::value_error(
+        "parameters must not be common with clipping by norms, regularizers or constraints");
   call.losses = losses.mutable_data();
   call.correct = correct.mutable_data();
   if (steps > 0)

@@ -43,6 +43,12 @@ struct TrainCall {
   std::int64_t* correct;  // [step]
 
   std::int64_t steps() const { return (count + batch_size - 1) / batch_size; }
+  // Whether a parameter's update needs no more than its own gradient.
+  bool updates_by_parts() const {
+    const bool norms = optimizer.clipping.kind == Clipping::kNorm ||
+                       optimizer.clipping.kind == Clipping::kGlobalNorm;
+    return !norms && regularizers.empty() && constraints.empty();
+  }
   void skip(std::int64_t steps);  // the first so many, which are done
 };
 

@@ -5,7 +5,7 @@
 //   for their records.
 // - parts: threads take parts of the flat gradient, sum each over all records, and update the
 //   parameters that it covers; where the gradient is clipped by a norm, or is summed together with
-//   others, all parts are summed first.
+//   others who have parameters of their own, all parts are summed first.
 //
 // A layer that needs all images of the step splits the network into segments: all groups go through
 // one segment, threads wait for each other, then all go through the next. Every group has a buffer
@@ -233,18 +233,23 @@ struct Network::Trainer {
     if (slab.last) finish_update(slab, step);
   }
 
-  // Every part is summed by one; then each takes all and updates its own parameters.
+  // Every part is summed by one, who updates the parameters if they are common; else each takes
+  // all parts then and updates its own parameters.
   void run_parts_together(const Slab& slab) const {
     const int parts = int(network().parts_.size());
+    const bool common = call.exchange->common_parameters();
+    const OptimizerStep step = optimizer_step(slab);
     worker.member.for_each(parts + 1, [&](int part) {
-      if (part == parts)
+      if (part == parts) {
         add_results(slab);
-      else if (sums_here(part))
+        if (common && slab.last && has_one(call.exchange->parts(1))) end_step();
+      } else if (sums_here(part)) {
         worker.sum_part(sums.gradient, part, slab.images(), !slab.first);
+        if (common && slab.last) update_part(slab, part, step);
+      }
     });
     meet([&] { return call.exchange->wait(); });
-    if (!slab.last || worker.interrupt.came()) return;
-    const OptimizerStep step = optimizer_step(slab);
+    if (common || !slab.last || worker.interrupt.came()) return;
     worker.member.for_each(parts + 1, [&](int part) {
       if (part == parts) return end_step();
       const auto [begin, end] = network().part_range(part);
@@ -255,6 +260,7 @@ struct Network::Trainer {
     finish_update(slab, step);
   }
 
+  static bool has_one(Range range) { return range.begin < range.end; }
   // What each sums of a layer's parts are neighbours, for neighbours read the same cache lines.
   bool sums_here(int part) const {
     const auto& [layer, own] = network().parts_[part];
@@ -313,8 +319,10 @@ std::int64_t Network::train(const TrainCall& call, int threads, Interrupt& inter
   wanted.segments = !barriers_.empty();
   wanted.common_records = bool(call.exchange);
   const Lease workspace(*this, plan, wanted);
-  float* const gradient = workspace->gradient.data.get();
   float* const common = call.exchange ? call.exchange->memory() : nullptr;
+  float* const gradient = common && call.exchange->common_parameters()
+                              ? common + sizes.gradient
+                              : workspace->gradient.data.get();
   const Trainer::Sums sums =
       common ? Trainer::Sums{common + sizes.losses,
                              reinterpret_cast<std::int32_t*>(common + sizes.correct),

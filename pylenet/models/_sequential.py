@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -750,28 +751,34 @@ class Sequential(LayerStack):
         batch_size = min(batch_size, len(order))
         steps = -(-len(order) // batch_size)
         outputs = meters.room(len(order))
-        exchange = None if distribute is None else distribute.exchange()
-        results = network.train(
-            self.parameters,
-            data.x,
-            data.y,
-            order,
-            batch_size=batch_size,
-            loss=data.loss,
-            optimizer=optimizer.hyperparameters(),
-            slots=optimizer.slots,
-            iterations=optimizer.step_count,
-            learning_rates=optimizer.learning_rates(steps),
-            augmentation=augmentation,
-            seed=seed,
-            epoch=epoch,
-            exchange=exchange,
-            threads=_threads.asked_for(),
-            weights=data.weights,
-            outputs=outputs,
-            regularizers=self._regularizers(),
-            constraints=self._constraints(),
-        )
+        regularizers, constraints = self._regularizers(), self._constraints()
+        state: list[NDArray[Any]] = [self.parameters, *optimizer.slots, optimizer.step_count]
+        together: AbstractContextManager[Any] = nullcontext((None, state))
+        if distribute is not None:
+            by_parts = not (optimizer.clips_norms or regularizers or constraints)
+            together = distribute.exchange(state, by_parts=by_parts)
+        with together as (exchange, (parameters, *slots, iterations)):
+            results = network.train(
+                parameters,
+                data.x,
+                data.y,
+                order,
+                batch_size=batch_size,
+                loss=data.loss,
+                optimizer=optimizer.hyperparameters(),
+                slots=slots,
+                iterations=iterations,
+                learning_rates=optimizer.learning_rates(steps),
+                augmentation=augmentation,
+                seed=seed,
+                epoch=epoch,
+                exchange=exchange,
+                threads=_threads.asked_for(),
+                weights=data.weights,
+                outputs=outputs,
+                regularizers=regularizers,
+                constraints=constraints,
+            )
         if outputs is not None:  # step by step, so that sums do not depend on the time steps took
             for start in range(0, len(order), batch_size):
                 part = slice(start, start + batch_size)

@@ -267,6 +267,11 @@ class Optimizer(
             config["learning_rate"] = schedules.deserialize(config["learning_rate"])
         return cls(**config)
 
+    @property
+    def clips_norms(self) -> bool:
+        """Whether an update needs the norms of whole gradients."""
+        return self.clipnorm is not None or self.global_clipnorm is not None
+
     def _clipping(self) -> dict[str, float]:
         """The one of the three arguments that is given, by name."""
         values = ((name, getattr(self, name)) for name in CLIPPING)

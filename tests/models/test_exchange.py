@@ -32,8 +32,21 @@ def normalized():
 SGD = {"kind": "sgd", "weight_decay": 0.0, "momentum": 0.9, "nesterov": False}
 
 
+def slots_of(optimizer, parameters):
+    return [_core.zeros(parameters.size) for _ in range(1 + ("ema_momentum" in optimizer))]
+
+
 def train(
-    model, x, y, exchange=None, threads=1, batch_size=32, parameters=None, optimizer=SGD, **rules
+    model,
+    x,
+    y,
+    exchange=None,
+    threads=1,
+    batch_size=32,
+    parameters=None,
+    optimizer=SGD,
+    slots=None,
+    **rules,
 ):
     """An epoch of SGD with momentum on a copy of the parameters or on these; and metrics."""
     parameters = model.parameters.copy() if parameters is None else parameters
@@ -45,7 +58,7 @@ def train(
         batch_size=batch_size,
         loss=_core.LossKind.CROSS_ENTROPY_FROM_LOGITS,
         optimizer=optimizer,
-        slots=[_core.zeros(parameters.size) for _ in range(1 + ("ema_momentum" in optimizer))],
+        slots=slots_of(optimizer, parameters) if slots is None else slots,
         iterations=np.zeros(1, np.int64),
         learning_rates=np.full(-(-len(x) // batch_size), 0.1, np.float32),
         augmentation=None,
@@ -70,6 +83,8 @@ class Others:
 
 
 class Exchange:
+    common_parameters = False
+
     def __init__(self, others, rank):
         self.others, self.node = others, rank // others.a_node
         self.groups = rank, others.ranks
@@ -95,13 +110,23 @@ class Exchange:
         self.others.barrier.wait(60)
 
 
-def train_together(build, ranks, a_node, x, y, **options):
-    """What train() gives on each of so many ranks, on 1 and 2 threads by turns."""
+def train_together(build, ranks, a_node, x, y, *, common=False, **options):
+    """What train() gives on each of so many ranks, on 1 and 2 threads by turns.
+
+    common: whether the ranks of a node have one copy of the parameters and of the slots.
+    """
     others, found = Others(ranks, a_node), [None] * ranks
     models = [compiled(build) for _ in range(ranks)]  # one thread at a time trains a model
+    copies = [models[0].parameters.copy() for _ in others.memories]
+    slots = [slots_of(options.get("optimizer", SGD), copy) for copy in copies]
 
     def work(rank):
-        found[rank] = train(models[rank], x, y, Exchange(others, rank), 1 + rank % 2, **options)
+        exchange = Exchange(others, rank)
+        exchange.common_parameters = common
+        own = dict(options)
+        if common:
+            own |= {"parameters": copies[exchange.node], "slots": slots[exchange.node]}
+        found[rank] = train(models[rank], x, y, exchange, 1 + rank % 2, **own)
 
     workers = [threading.Thread(target=work, args=[rank]) for rank in range(ranks)]
     for worker in workers:
@@ -118,10 +143,13 @@ def assert_all_have(expected, found):
         np.testing.assert_array_equal(correct, expected[2])
 
 
+@pytest.mark.parametrize("common", [False, True])
 @pytest.mark.parametrize(("ranks", "a_node"), [(1, 1), (2, 2), (3, 3), (3, 1), (3, 2)])
 @pytest.mark.parametrize("batch_size", [80, 37, 5])
 @pytest.mark.parametrize("build", [lenet5_classic, small, normalized])
-def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, a_node, isa):
+def test_ranks_that_share_a_step_have_the_bits_of_one(
+    build, batch_size, ranks, a_node, common, isa
+):
     model = compiled(build)
     shape = model.input_shape[1:]
     if build is lenet5_classic:
@@ -131,15 +159,49 @@ def test_ranks_that_share_a_step_have_the_bits_of_one(build, batch_size, ranks, 
         x, y = rng.normal(size=(80, *shape)).astype(np.float32), np.arange(80) % 4
     x = x.reshape(80, *shape)
     alone = train(model, x, y, batch_size=batch_size)
-    assert_all_have(alone, train_together(build, ranks, a_node, x, y, batch_size=batch_size))
+    found = train_together(build, ranks, a_node, x, y, common=common, batch_size=batch_size)
+    assert_all_have(alone, found)
 
 
+@pytest.mark.parametrize("common", [False, True])
 @pytest.mark.parametrize("a_node", [1, 2])
-def test_ranks_that_share_a_step_larger_than_a_slab_have_the_bits_of_one(a_node):
+def test_ranks_that_share_a_step_larger_than_a_slab_have_the_bits_of_one(a_node, common):
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2500, 8, 7, 2)).astype(np.float32), np.arange(2500) % 4
     alone = train(compiled(small), x, y, batch_size=2100)
-    assert_all_have(alone, train_together(small, 2, a_node, x, y, batch_size=2100))
+    found = train_together(small, 2, a_node, x, y, common=common, batch_size=2100)
+    assert_all_have(alone, found)
+
+
+def test_ranks_with_common_parameters_clip_values_and_average_alike(isa):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(80, 8, 7, 2)).astype(np.float32), np.arange(80) % 4
+    model = compiled(normalized)
+    average = {"ema_momentum": 0.9, "ema_overwrite_frequency": 2}
+    optimizer = SGD | {"clipvalue": 0.001} | average
+    alone = train(model, x, y, optimizer=optimizer)
+    for left_out in ("clipvalue", "ema_momentum"):
+        other = {name: value for name, value in optimizer.items() if name != left_out}
+        assert np.any(alone[0] != train(model, x, y, optimizer=other)[0])
+    found = train_together(normalized, 3, 3, x, y, common=True, optimizer=optimizer)
+    assert_all_have(alone, found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": SGD | {"clipnorm": 0.5}},
+        {"optimizer": SGD | {"global_clipnorm": 0.5}},
+        {"regularizers": [(0, 54, 0.01, 0.02)]},
+        {"constraints": [((0, 1, 18, 3), (0.0, 0.5, 1.0))]},
+    ],
+)
+def test_common_parameters_are_refused_where_a_part_s_update_needs_the_others(options):
+    exchange = Exchange(Others(1, 1), 0)
+    exchange.common_parameters = True
+    x, y = np.zeros((32, 8, 7, 2), np.float32), np.arange(32) % 4
+    with pytest.raises(ValueError, match="parameters must not be common"):
+        train(compiled(small), x, y, exchange, **options)
 
 
 def test_ranks_clip_average_penalise_and_constrain_alike(isa):

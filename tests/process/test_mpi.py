@@ -216,6 +216,44 @@ tell([found, small().fit(x, y, distribute=world).history["loss"]])
     assert first[1] == second[1] == third[1]
 
 
+@pytest.mark.parametrize("clipnorm", [None, 0.5])
+def test_an_error_among_the_updates_of_a_step_leaves_all_ranks_with_whole_steps(clipnorm, tmp_path):
+    """Those of the last call into C++ are given up where ranks share what they update."""
+    code = f"""{SMALL}
+class Stop(callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = self.model.optimizer.iterations == steps
+def new():
+    pylenet.utils.set_random_seed(1)
+    model = small()
+    model.compile(pylenet.optimizers.Adam(clipnorm={clipnorm}), "sparse_categorical_crossentropy")
+    return model
+wait, calls = world.wait_for_sums, 0
+def fail():
+    global calls
+    calls += 1
+    if calls == 7:
+        raise OSError("no more")
+    wait()
+if world.rank == 1:
+    world.wait_for_sums = fail
+model = new()
+try:
+    model.fit(x, y, 8, 3, distribute=world)
+except Exception as error:
+    found = type(error).__name__
+steps, single = int(model.optimizer.iterations), new()
+single.fit(x, y, 8, 3, callbacks=[Stop()])
+tell([found, steps, model.parameters.tobytes() == single.parameters.tobytes()])
+"""
+    first, second = ranks.told(2, code, tmp_path)
+    assert second == ["OSError", *first[1:]]
+    kind, steps, whole = first
+    assert kind == "RankError"
+    assert whole
+    assert steps in (range(1, 7) if clipnorm is None else [6])
+
+
 @pytest.mark.parametrize("where", ["in fit", "outside"])
 def test_an_error_that_ends_one_rank_ends_all(where, tmp_path):
     code = f"""{SMALL}
