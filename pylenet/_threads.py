@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from . import _check, _core
 
@@ -21,6 +23,17 @@ def set_num_threads(n: int) -> None:
     if n > MOST:
         raise ValueError(f"n must be at most {MOST}, got {n}")
     _chosen = n
+
+
+@contextmanager
+def on_threads(n: int) -> Iterator[None]:
+    """Run on n threads inside the block, and on as many as before after it."""
+    before = asked_for()
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
 
 
 def get_num_threads() -> int:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .. import _core, _threads
 from ..models import Sequential
 from . import reference
-from .subjects import LENETS, PLANS, Images, digits, in_shape, model_of, on_threads
+from .subjects import LENETS, PLANS, Images, digits, in_shape, model_of
 
 __all__ = ["WrongResultError", "check"]
 
@@ -42,13 +42,13 @@ def check(threads: int, forms: Sequence[str] = LENETS) -> str:
 def _check_form(form: str, counts: list[int]) -> tuple[float, float]:
     x, y = digits(IMAGES)
     images, model = (in_shape(x, PLANS[form].image), y), model_of(form)
-    with on_threads(1):
+    with _threads.on_threads(1):
         errors = [_check_values(form, model, (x, y)) for x, y in _alone_and_together(images)]
         predicted = model.predict(images[0])
         _check_alone(form, model, images[0], predicted)
         trained = _trained(form, images)
     for count in counts[1:]:
-        with on_threads(count):
+        with _threads.on_threads(count):
             same = np.array_equal(model.predict(images[0]), predicted)
             _require(same, f"{form}: predictions change with {count} threads")
             same = all(map(np.array_equal, _trained(form, images), trained))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from time import perf_counter
 
+from .. import _threads
 from .measurement import Effort, Measurement, rounds
-from .subjects import EPOCH, LENETS, PLANS, Images, in_shape, model_of, on_threads
+from .subjects import EPOCH, LENETS, PLANS, Images, in_shape, model_of
 
 __all__ = ["THREADS_BATCH", "calls", "epochs_by_batch", "epochs_by_threads", "thread_counts"]
 
@@ -48,7 +49,7 @@ def calls(
 ) -> list[Measurement]:
     """predict_on_batch of each form at each batch size."""
     found = [Measurement(form, batch, threads) for form in forms for batch in PREDICT_BATCHES]
-    with on_threads(threads):
+    with _threads.on_threads(threads):
         for _ in rounds(effort):
             for entry in found:
                 seconds = _time_calls(entry, images, effort)
@@ -80,7 +81,7 @@ def _seconds(entry: Measurement, images: Images, count: int) -> float:
     """fit on `count` images, from the same weights each time, once all it needs is there."""
     x, y = in_shape(images[0][:count], PLANS[entry.form].image), images[1]
     model = model_of(entry.form)
-    with on_threads(entry.threads):
+    with _threads.on_threads(entry.threads):
         model.fit(x[:PART], y[:PART], entry.batch_size, verbose=0)
         started = perf_counter()
         model.fit(x, y[:count], entry.batch_size, verbose=0)

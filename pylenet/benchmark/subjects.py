@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _threads, utils
+from .. import utils
 from ..datasets._idx import Bytes
 from ..datasets._known import MNIST
 from ..datasets._load import Arrays, Search
@@ -33,7 +32,6 @@ __all__ = [
     "in_shape",
     "mnist_on_disk",
     "model_of",
-    "on_threads",
 ]
 
 
@@ -97,14 +95,3 @@ def in_shape(x: Bytes, image: tuple[int, int, int]) -> Bytes:
     around = [(size - 28, (size - 28) // 2) for size in (rows, columns)]
     padded = np.pad(x, [(0, 0), *((before, more - before) for more, before in around)])
     return np.repeat(padded[..., np.newaxis], channels, axis=3)
-
-
-@contextmanager
-def on_threads(count: int) -> Iterator[None]:
-    """Run on `count` threads inside, on as many as before afterwards."""
-    before = _threads.asked_for()
-    _threads.set_num_threads(count)
-    try:
-        yield
-    finally:
-        _threads.set_num_threads(before)

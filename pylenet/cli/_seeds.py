@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -88,7 +87,7 @@ def train(
         progress.draw()
         look()
 
-    with _threads_each(threads // at_once), ThreadPoolExecutor(at_once) as pool:
+    with _threads.on_threads(threads // at_once), ThreadPoolExecutor(at_once) as pool:
         try:
             running = {pool.submit(_figures, training, stop): training for training in trainings}
             for future in _as_they_end(list(running), between):
@@ -133,16 +132,6 @@ def _as_they_end(
         yield from (future for future in pending if future in ended)
         pending = [future for future in pending if future not in ended]
         between()
-
-
-@contextmanager
-def _threads_each(threads: int) -> Iterator[None]:
-    former = _threads.asked_for()
-    _threads.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        _threads.set_num_threads(former)
 
 
 class _Progress:

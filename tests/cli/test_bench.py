@@ -413,7 +413,7 @@ def test_the_number_of_threads_is_restored(threads_restored):
     pylenet.set_num_threads(2)
 
     def interrupted():
-        with subjects.on_threads(5):
+        with _threads.on_threads(5):
             assert _threads.asked_for() == 5
             raise KeyboardInterrupt
 
