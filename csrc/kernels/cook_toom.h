@@ -19,11 +19,13 @@
 //
 // In two dimensions a tile is four rows high too, and each transform is done twice: columns first
 // on the way to the points, rows first on the way back. A pair of points has one product for each
-// channel then, and kernel rows are no longer summed.
+// channel then, and kernel rows are no longer summed. The kernel's gradient stays there until it
+// is summed over all images.
 //
 // Sums at a point: forward kernel rows, in each the input channels; backward kernel rows from the
 // last to the first, in each the output channels; of the kernel's gradient output rows, in each the
-// tiles. Each value of a transform is computed by itself, with the same operations in any layout.
+// tiles, or row after row of tiles. Each value of a transform is computed by itself, with the same
+// operations in any layout.
 #pragma once
 
 #include <utility>
@@ -258,8 +260,8 @@ inline void transpose_channels(float* to, const float* from, int rows, int colum
 // In two dimensions: columns of an image at the points. `size` neighbouring values of each row, a
 // row `stride` floats after the other; points `point` floats apart. Op: T::Input or T::Spread.
 template <class T, class Op>
-inline void columns(float* r, std::size_t point, const float* image, std::size_t stride,
-                    std::size_t size) {
+__attribute__((noinline)) void columns(float* r, std::size_t point, const float* image,
+                                       std::size_t stride, std::size_t size) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     vec values[Op::kFrom], points[T::kPoints];
     PYLENET_UNROLL
@@ -272,8 +274,8 @@ inline void columns(float* r, std::size_t point, const float* image, std::size_t
 
 // The rows of outputs that come of such points.
 template <class T>
-inline void output_columns(float* y, std::size_t stride, const float* r, std::size_t point,
-                           std::size_t size, vec floor) {
+__attribute__((noinline)) void output_columns(float* y, std::size_t stride, const float* r,
+                                              std::size_t point, std::size_t size, vec floor) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     const std::size_t n = lanes_left(int(size), int(i));
     vec points[T::kPoints], outputs[kOutputs];
@@ -288,8 +290,9 @@ inline void output_columns(float* y, std::size_t stride, const float* r, std::si
 // Of the gradient of an image with `height` rows those that such points of a row of tiles give to,
 // `first` the uppermost, which may be above the image. What the tiles above have given stays.
 template <class T>
-inline void collect_columns(float* dx, std::size_t stride, int height, int first, bool add,
-                            const float* r, std::size_t point, std::size_t size) {
+__attribute__((noinline)) void collect_columns(float* dx, std::size_t stride, int height, int first,
+                                               bool add, const float* r, std::size_t point,
+                                               std::size_t size) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     const std::size_t n = lanes_left(int(size), int(i));
     vec points[T::kPoints], parts[T::kPoints];
@@ -340,6 +343,37 @@ inline void weights(float* u, float* scratch, const float* kernel, const ConvSha
                            s.out_channels);
     transform_rows<T>(u + kernel_floats(s), scratch, rows, size);
   });
+}
+
+// The gradient of kernel rows g [tap] from r [point], `size` values each, which lie `tap` and
+// `point` floats apart. g may be r.
+template <class T>
+__attribute__((noinline)) void gradient_rows(float* g, std::size_t tap, const float* r,
+                                             std::size_t point, std::size_t size, bool add) {
+  for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
+    vec points[T::kPoints], taps[T::kTaps];
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kPoints; k++) points[k] = load_some(r + k * point + i, n);
+    T::kernel_gradient(taps, points);
+    PYLENET_UNROLL
+    for (int k = 0; k < T::kTaps; k++) {
+      if (add) taps[k] = load_some(g + k * tap + i, n) + taps[k];
+      store_some(g + k * tap + i, taps[k], n);
+    }
+  });
+}
+
+// The gradient of the kernel from its sums at pairs of points, which it uses up.
+inline void kernel_from_points(float* dkernel, float* sums, const ConvShape& s, bool add) {
+  using T = Transform<5>;
+  const std::size_t size = std::size_t(s.in_channels) * s.out_channels;
+  for (int i = 0; i < T::kPoints; i++) {
+    float* row = sums + i * T::kPoints * size;
+    gradient_rows<T>(row, size, row, size, size, false);
+  }
+  for (int kw = 0; kw < T::kTaps; kw++)
+    gradient_rows<T>(dkernel + kw * size, T::kTaps * size, sums + kw * size, T::kPoints * size,
+                     size, add);
 }
 
 }  // namespace cook_toom

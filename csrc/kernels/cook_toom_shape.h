@@ -18,12 +18,25 @@ inline int tiles(const ConvShape& s) { return (s.out_width + kOutputs - 1) / kOu
 
 // Whether a tile is as many rows high, so that it is transformed in both directions: where all
 // tiles are whole, and products many enough to pay for the transforms (layers/cook_toom.cpp has
-// figures). The gradient of the kernel does without.
+// figures).
 inline bool two_dimensional(const ConvShape& s) {
   constexpr int kFewestProducts = 96;  // at a point
-  return s.kernel_width == 5 && s.in_channels > 1 &&
-         s.in_channels * s.out_channels >= kFewestProducts && s.out_height % kOutputs == 0 &&
-         s.out_width % kOutputs == 0;
+  return s.kernel_width == 5 && s.in_channels * s.out_channels >= kFewestProducts &&
+         s.out_height % kOutputs == 0 && s.out_width % kOutputs == 0;
+}
+
+// Whether the gradient of its kernel is computed so, too. Its sums are then left at the pairs of
+// points and transformed back once for all images: records are larger. Many tiles do not stay in
+// the second-level cache (6 -> 16 channels, 24 x 24: 1.4 times as long as along rows), few channels
+// do not fill a vector.
+inline bool two_dimensional_kernel(const ConvShape& s) {
+  constexpr int kMostTiles = 16, kFewestOutputs = 8, kMostProducts = 2048;
+  return two_dimensional(s) && tiles(s) * (s.out_height / kOutputs) <= kMostTiles &&
+         s.out_channels >= kFewestOutputs && s.in_channels * s.out_channels <= kMostProducts;
+}
+// Such sums, [row's point][point][in][out].
+inline std::size_t kernel_points(const ConvShape& s) {
+  return std::size_t(points(s)) * points(s) * s.in_channels * s.out_channels;
 }
 
 // In lanes the points of some rows are kept, [point][row][channel][tile], a vector each. From one
@@ -41,13 +54,6 @@ inline int rows_at_once(const ConvShape& s, int channels) {
   int rows = fit - (s.kernel_height - 1);
   if (rows < kFewest) rows = kFewest;
   return rows < s.in_height ? rows : s.in_height;
-}
-// In two dimensions a row of tiles is computed at a time: columns at the points, all points of one
-// of these, the sums there, and what comes back from them.
-inline std::size_t tile_row_scratch(const ConvShape& s, int from, int width, int to,
-                                    int width_there) {
-  return points(s) * (point_vectors(1, from, width) + point_vectors(1, from, tiles(s)) +
-                      point_vectors(1, to, tiles(s)) + point_vectors(1, to, width_there));
 }
 inline std::size_t product_scratch(const ConvShape& s, int in, int out) {
   const std::size_t rows = rows_at_once(s, in) + s.kernel_height - 1;
@@ -80,12 +86,18 @@ inline std::size_t output_point(const ConvShape& s, int rows) {
   return std::size_t(rows) * tiles(s) * s.out_channels + kSlack;
 }
 
-// The same for one image: floats at one point, of so many columns of each row of tiles.
+// In two dimensions, one image alone: floats at one point, of so many columns of each row of tiles.
 inline std::size_t tile_row_point(const ConvShape& s, int columns, int channels) {
   return std::size_t(s.out_height / kOutputs) * columns * channels + kSlack;
 }
-inline std::size_t single_tile_row_scratch(const ConvShape& s, int from, int width, int to,
-                                           int width_there) {
+// What both layouts need: columns at the points, all points of one of these, the sums there, and
+// what comes back from them. In lanes a row of tiles is computed at a time.
+inline std::size_t tile_row_scratch(const ConvShape& s, int lanes, int from, int width, int to,
+                                    int width_there) {
+  if (lanes > 1)
+    return lanes * points(s) *
+           (point_vectors(1, from, width) + point_vectors(1, from, tiles(s)) +
+            point_vectors(1, to, tiles(s)) + point_vectors(1, to, width_there));
   return points(s) * (tile_row_point(s, width, from) + tile_row_point(s, tiles(s), from) +
                       tile_row_point(s, width_there, to));
 }
@@ -104,18 +116,14 @@ inline std::size_t weights_scratch(const ConvShape& s) {
 }
 
 inline std::size_t forward_scratch(const ConvShape& s, int lanes) {
-  if (two_dimensional(s)) {
-    const auto scratch = lanes > 1 ? tile_row_scratch : single_tile_row_scratch;
-    return scratch(s, s.in_channels, s.in_width, s.out_channels, s.out_width) * lanes;
-  }
+  if (two_dimensional(s))
+    return tile_row_scratch(s, lanes, s.in_channels, s.in_width, s.out_channels, s.out_width);
   if (lanes > 1) return product_scratch(s, s.in_channels, s.out_channels) * lanes;
   return input_scratch(s);
 }
 inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
-  if (two_dimensional(s)) {
-    const auto scratch = lanes > 1 ? tile_row_scratch : single_tile_row_scratch;
-    return scratch(s, s.out_channels, s.out_width, s.in_channels, s.in_width) * lanes;
-  }
+  if (two_dimensional(s))
+    return tile_row_scratch(s, lanes, s.out_channels, s.out_width, s.in_channels, s.in_width);
   const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
   if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
   const int rows = s.out_height + 2 * (s.kernel_height - 1);
@@ -130,6 +138,17 @@ inline std::size_t backward_kernel_scratch(const ConvShape& s, int lanes) {
             point_vectors(gradient_rows(s), kGradientChannels, tiles(s)) +
             std::size_t(s.kernel_height) * s.in_channels * kGradientChannels);
   return input_scratch(s) + n * output_point(s, s.out_height);
+}
+// The same in two dimensions: columns at the points, and all points of one of these; in lanes, of
+// dy for as many channels as a vector has floats at most.
+inline std::size_t kernel_points_scratch(const ConvShape& s, int lanes) {
+  const int rows = s.out_height / kOutputs, in = s.in_channels, out = s.out_channels;
+  if (lanes > 1)
+    return lanes * points(s) *
+           (point_vectors(rows, in, s.in_width) + point_vectors(rows, out, s.out_width) +
+            point_vectors(rows, in, tiles(s)) + point_vectors(rows, lanes, tiles(s)));
+  return points(s) * (tile_row_point(s, s.in_width, in) + tile_row_point(s, s.out_width, out) +
+                      tile_row_point(s, tiles(s), in) + tile_row_point(s, tiles(s), out));
 }
 
 }  // namespace cook_toom

@@ -57,6 +57,12 @@ PYLENET_KERNEL(cook_toom_backward_input,
                 int height, int width, int top, int left))
 PYLENET_KERNEL(cook_toom_backward_kernel, (float* dkernel, float* dbias, float* scratch,
                                            const float* x, const float* dy, const ConvShape& s))
+// The kernel's gradient in two dimensions: its sums at the pairs of points; and back from there,
+// adding if `add`, which uses the sums up.
+PYLENET_KERNEL(cook_toom_kernel_points, (float* sums, float* dbias, float* scratch, const float* x,
+                                         const float* dy, const ConvShape& s))
+PYLENET_KERNEL(cook_toom_kernel_from_points,
+               (float* dkernel, float* sums, const ConvShape& s, bool add))
 
 // Pooling. Backward, `below` is the activation whose output x is: dx is the gradient of what
 // went into it. Linear stands for none.

@@ -64,7 +64,10 @@ class Conv2D final : public SummedLayer {
     return activation_;
   }
 
-  void allow_fast_algorithms() override { fast_ = cook_toom_pays(shape_); }
+  void allow_fast_algorithms() override {
+    fast_ = cook_toom_pays(shape_);
+    if (!links_.empty()) fast_.kernel_points = false;
+  }
   std::size_t prepared_floats(bool both_ways) const override {
     if (!fast_.forward && !(both_ways && fast_.backward_input)) return 0;
     return cook_toom::kernel_floats(shape_) * (both_ways ? 2 : 1);
@@ -83,9 +86,44 @@ class Conv2D final : public SummedLayer {
     return fast_offset(lanes) +
            std::max({fast_.forward ? forward_scratch(lanes) - fast_offset(lanes) : 0,
                      fast_.backward_input ? cook_toom::backward_input_scratch(shape_, lanes) : 0,
-                     fast_.backward_kernel ? cook_toom::backward_kernel_scratch(shape_, lanes) : 0,
+                     fast_.kernel_points     ? cook_toom::fast_.kernel_pointsscratch(shape_, lanes)
+                     : fast_.backward_kernel ? cook_toom::backward_kernel_scratch(shape_, lanes)
+                                             : 0,
                      fast_.backward_input ? cook_toom::weights_scratch(shape_) : 0});
   }
+
+  // Where the kernel's gradient is summed at the points, these take its place in a record, and all
+  // of it is one part: each of its values depends on all points.
+  RecordFloats record_floats(int lanes) const override {
+    if (!fast_.kernel_points) return SummedLayer::record_floats(lanes);
+    return {points_floats() + span() - kernel_span(), 0};
+  }
+  int parts() const override { return fast_.kernel_points ? 1 : SummedLayer::parts(); }
+  Range part_range(int part) const override {
+    if (!fast_.kernel_points) return SummedLayer::part_range(part);
+    return {tensors[0].offset, tensors[0].offset + span()};
+  }
+  void sum_part(const Kernels& kernels, const Records& records, float* gradient, int part,
+                int images, bool add) const override {
+    if (!fast_.kernel_points)
+      return SummedLayer::sum_part(kernels, records, gradient, part, images, add);
+    float* dkernel = gradient + tensors[0].offset;
+    const int groups = groups_of(images, kernels);
+    const std::size_t stride = record_floats(kernels.lanes)[0];
+    if (tensors.size() > 1)
+      kernels.sum_records(dkernel + kernel_span(), records.first + points_floats(), groups, stride,
+                          0, tensors[1].size(), add);
+    float* sums = records.first;  // in place of the first group's, which nobody else reads
+    if (groups > 1)
+      kernels.sum_records(sums, sums, groups, stride, 0, cook_toom::kernel_points(shape_), false);
+    kernels.cook_toom_kernel_from_points(dkernel, sums, shape_, add);
+    clear_gaps(dkernel);
+  }
+  void sum_hessian_part(const Kernels& kernels, const Records& records, float* hessian, int part,
+                        int images, bool add) const override {
+    SummedLayer::sum_part(kernels, records, hessian, part, images, add);
+  }
+
   double cost() const override {
     return double(size_of(out)) * in.channels * shape_.kernel_height * shape_.kernel_width;
   }
@@ -93,7 +131,9 @@ class Conv2D final : public SummedLayer {
     const bool fast = pass == Pass::kForward         ? fast_.forward
                       : pass == Pass::kInputGradient ? fast_.backward_input
                                                      : fast_.backward_kernel;
-    return fast ? cook_toom_products(shape_, pass) : cost();
+    const bool two_dimensional =
+        pass == Pass::kWeightGradient ? fast_.kernel_points : cook_toom::two_dimensional(shape_);
+    return fast ? cook_toom_products(shape_, two_dimensional) : cost();
   }
 
  private:
@@ -131,17 +171,11 @@ class Conv2D final : public SummedLayer {
   void contract(const Call& call, float* dx, const float* dy, const float* x,
                 FastConvolution fast) const {
     if (call.records.first) {
-      float* own = record(call);
-      float* dbias = tensors.size() > 1 ? own + tensors[1].offset - tensors[0].offset : nullptr;
-      float* dkernel = links_.empty() ? own : full_kernel(call);
       x = padded_input(call, x);
-      if (fast.backward_kernel)
-        call.kernels.cook_toom_backward_kernel(dkernel, dbias, fast_scratch(call), x, dy, shape_);
+      if (fast.kernel_points)
+        backward_kernel_points(call, dy, x);
       else
-        call.kernels.conv2d_backward_kernel(dkernel, dbias, x, dy, shape_);
-      clear_gaps(own);
-      if (!links_.empty())
-        for_each_link([&](std::size_t full, std::size_t stored) { own[stored] = dkernel[full]; });
+        backward_kernel(call, dy, x, fast.backward_kernel);
     }
     if (dx && fast.backward_input)
       call.kernels.cook_toom_backward_input(dx, fast_scratch(call), dy, call.prepared, shape_,
@@ -150,6 +184,26 @@ class Conv2D final : public SummedLayer {
       call.kernels.conv2d_backward_input(dx, call.scratch, dy, kernel(call), shape_, in.height,
                                          in.width, top_, left_);
   }
+
+  void backward_kernel(const Call& call, const float* dy, const float* x, bool fast) const {
+    float* own = record(call);
+    float* dbias = tensors.size() > 1 ? own + kernel_span() : nullptr;
+    float* dkernel = links_.empty() ? own : full_kernel(call);
+    if (fast)
+      call.kernels.cook_toom_backward_kernel(dkernel, dbias, fast_scratch(call), x, dy, shape_);
+    else
+      call.kernels.conv2d_backward_kernel(dkernel, dbias, x, dy, shape_);
+    clear_gaps(own);
+    if (!links_.empty())
+      for_each_link([&](std::size_t full, std::size_t stored) { own[stored] = dkernel[full]; });
+  }
+  void backward_kernel_points(const Call& call, const float* dy, const float* x) const {
+    float* own = record(call);
+    float* dbias = tensors.size() > 1 ? own + points_floats() : nullptr;
+    call.kernels.cook_toom_kernel_points(own, dbias, fast_scratch(call), x, dy, shape_);
+  }
+  std::size_t kernel_span() const { return aligned_floats(tensors[0].size()); }
+  std::size_t points_floats() const { return aligned_floats(cook_toom::kernel_points(shape_)); }
 
   // Calls f(position in the full kernel, position among the stored weights) for each weight.
   template <class F>

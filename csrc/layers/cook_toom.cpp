@@ -6,23 +6,24 @@ namespace pylenet {
 
 // How many times as long the direct kernels take, on one core of a Xeon with AVX-512 and with its
 // AVX2: forward; gradient of the input; of the kernel; and of one image alone, forward and both
-// gradients. A star: forward and the input's gradient are computed in two dimensions
-// (cook_toom::two_dimensional).
+// gradients. A star: they are computed in two dimensions, the kernel's gradient of 16 tiles at most
+// (cook_toom::two_dimensional, two_dimensional_kernel).
 //
 //   in -> out channels, rows of outputs   forward   input      kernel     one: forward  back
 //   5 x 5    1 ->  6, 24 (LeNet's C1)     1.2  1.6             1.1  1.4   0.8  1.7   1.0  1.4
-//   5 x 5    6 -> 16,  8 (LeNet's C3) *   1.8  2.6  2.3  3.5   1.3  1.5   1.8  5.1   2.1  4.2
+//   5 x 5    6 -> 16,  8 (LeNet's C3) *   1.8  2.6  2.3  3.5   1.6  2.3   1.8  5.1   2.1  4.2
 //   5 x 5    3 ->  6, 28                  1.3  1.9  1.0  2.0   1.3  1.5   1.6  2.7   1.2  3.2
 //   5 x 5    6 -> 16, 10                  1.5  1.9  1.8  2.1   1.0  1.4   1.9  4.2   1.0  2.8
 //   5 x 5    6 -> 16, 26                  1.6  1.7  1.8  2.3   1.3  1.6   2.0  4.5   1.3  2.6
-//   5 x 5    6 -> 16, 12 *                1.6  2.5  1.8  3.4
-//   5 x 5   16 -> 16, 32 *                1.9  2.8  2.4  2.7
-//   5 x 5   20 -> 50,  8 *                3.8  3.0  4.0  4.6   1.1  1.7   1.4  5.3   3.5  5.8
+//   5 x 5    6 -> 16, 12 *                1.6  2.5  1.8  3.4   1.6  2.4
+//   5 x 5   16 -> 16, 32 *                1.9  2.8  2.4  2.7   1.3  1.5
+//   5 x 5   20 -> 50,  8 *                3.8  3.0  4.0  4.6   2.2  3.2   1.4  5.3   3.5  5.8
 //   3 x 3   32 -> 64, 11                  1.9  2.3  2.4  2.6   1.3  1.5   2.5  5.4   2.1  2.1
 //   3 x 3   32 -> 64, 24                  1.9  2.3  1.8  2.9   1.6  1.9   1.9  4.5   2.3  1.9
 //
 // Along rows 5 x 5 of 3 -> 6 channels takes less time than in two dimensions: 0.7 of it on 28 x 28,
-// forward. 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.7 to 2.2 times.
+// forward. 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.7 to 2.2 times; the kernel's
+// gradient 1.2 to 1.4 and 1.4 to 1.7 times.
 //
 // It does not pay where a sum has few terms or few outputs share what was transformed:
 //
@@ -39,14 +40,13 @@ FastConvolution cook_toom_pays(const ConvShape& s) {
   const bool first = s.kernel_width == 5 && in == 1 && out <= 8 && s.out_width <= 28;
   const bool many = (s.kernel_width == 5 && in >= 3) ||
                     (s.kernel_width == 3 && in >= kFewChannels && out >= kFewChannels);
-  return {first || many, many, first || many};
+  return {first || many, many, first || many, many && cook_toom::two_dimensional_kernel(s)};
 }
 
-double cook_toom_products(const ConvShape& s, Pass pass) {
+double cook_toom_products(const ConvShape& s, bool two_dimensional) {
   const double row =
       double(cook_toom::points(s)) * cook_toom::tiles(s) * s.in_channels * s.out_channels;
-  if (pass != Pass::kWeightGradient && cook_toom::two_dimensional(s))
-    return row * cook_toom::points(s) * (s.out_height / cook_toom::kOutputs);
+  if (two_dimensional) return row * cook_toom::points(s) * (s.out_height / cook_toom::kOutputs);
   return row * s.out_height * s.kernel_height;
 }
 

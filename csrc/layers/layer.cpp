@@ -48,8 +48,8 @@ void SummedLayer::sum_part(const Kernels& kernels, const Records& records, float
                            int part, int images, bool add) const {
   const std::size_t offset = tensors[0].offset;
   const auto [begin, end] = part_range(part);
-  kernels.sum_records(gradient + offset, records.first, groups_of(images, kernels), span(),
-                      begin - offset, end - offset, add);
+  kernels.sum_records(gradient + offset, records.first, groups_of(images, kernels),
+                      record_floats(kernels.lanes)[0], begin - offset, end - offset, add);
 }
 
 std::size_t SummedLayer::span() const {

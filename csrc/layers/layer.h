@@ -164,6 +164,11 @@ class Layer {
   virtual Range part_range(int /*part*/) const { return {0, 0}; }
   virtual void sum_part(const Kernels&, const Records&, float* /*gradient*/, int /*part*/,
                         int /*images*/, bool /*add*/) const {}
+  // The same of the records that `hessian` leaves.
+  virtual void sum_hessian_part(const Kernels& kernels, const Records& records, float* hessian,
+                                int part, int images, bool add) const {
+    sum_part(kernels, records, hessian, part, images, add);
+  }
 
  protected:
   void add_tensor(const char* name, const std::vector<int>& shape, bool trainable = true);
@@ -201,7 +206,7 @@ class ActivatedLayer : public Layer {
 };
 
 // A layer whose backward passes leave the gradient of a group, to be summed over the groups: its
-// record is like its tensors in the flat buffer.
+// record begins like its tensors in the flat buffer.
 class SummedLayer : public ActivatedLayer {
  public:
   using ActivatedLayer::ActivatedLayer;
@@ -212,13 +217,16 @@ class SummedLayer : public ActivatedLayer {
                 int images, bool add) const override;
 
  protected:
-  float* record(const Call& call) const { return call.records.first + call.group * span(); }
+  float* record(const Call& call) const {
+    return call.records.first + call.group * record_floats(call.kernels.lanes)[0];
+  }
   // Zeroes what lies between a record's tensors: it is summed and updated with them.
   void clear_gaps(float* record) const;
 
+  std::size_t span() const;  // of the trainable tensors, which come first
+
  private:
   static constexpr std::size_t kPartFloats = 512;  // a few microseconds of work for one thread
-  std::size_t span() const;                        // of the trainable tensors, which come first
 };
 
 // One image's values in one place: with 16 lanes of float32, at most 4 GiB for one layer's.

@@ -101,7 +101,7 @@ void Network::hessian(float* hessian, const float* parameters, const ImageView& 
                                     });
       if (interrupt.came()) return;
       member.for_each(parts, [&](int part) {
-        worker.forward.sum_part(hessian, part, int(end - slab), slab > 0);
+        worker.forward.sum_hessian_part(hessian, part, int(end - slab), slab > 0);
       });
     }
   });

@@ -292,6 +292,11 @@ struct Network::Worker {
     network.layers_[layer]->sum_part(plan.kernels, plan.records(records(), record_groups, layer),
                                      gradient, own, images, add);
   }
+  void sum_hessian_part(float* hessian, int part, int images, bool add) const {
+    const auto& [layer, own] = network.parts_[part];
+    network.layers_[layer]->sum_hessian_part(
+        plan.kernels, plan.records(records(), record_groups, layer), hessian, own, images, add);
+  }
 };
 
 // A group with all that it goes through the network with.

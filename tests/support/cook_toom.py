@@ -52,7 +52,14 @@ def tiles(x, step, size, count):
 def two_dimensional(image, filters, size):
     """Whether a convolution's outputs and its input's gradient are computed in two dimensions."""
     whole = all((length - size + 1) % OUTPUTS == 0 for length in image[:2])
-    return size == 5 and whole and image[2] > 1 and image[2] * filters >= 96
+    return size == 5 and whole and image[2] * filters >= 96
+
+
+def two_dimensional_kernel(image, filters, size):
+    """Whether the gradient of its kernel is computed so, too."""
+    tiles = (image[0] - size + 1) * (image[1] - size + 1) / OUTPUTS**2
+    few = tiles <= 16 and image[2] * filters <= 2048
+    return two_dimensional(image, filters, size) and few and filters >= 8
 
 
 def square_tiles(x, step, size):
@@ -63,7 +70,7 @@ def square_tiles(x, step, size):
 
 
 def two_dimensional_bounds(dy, x, kernel, bias=None):
-    """As `bounds`, of y and dx."""
+    """As `bounds`."""
     taps, out, n = kernel.shape[0], dy.shape[3], OUTPUTS + kernel.shape[0] - 1
     a, b, g = (np.abs(m) for m in matrices(taps))
     both = "ki,lj,nrcijm->nrcklm"
@@ -79,8 +86,15 @@ def two_dimensional_bounds(dy, x, kernel, bias=None):
     for r, c in np.ndindex(parts.shape[1:3]):
         rows, columns = (slice(OUTPUTS * t, OUTPUTS * t + n) for t in (r, c))
         dx_error[:, rows, columns] += parts[:, r, c]
+    points = np.einsum("nrcklm,nrcklo->klmo", values, spread)
+    dkernel_error = np.einsum("ki,lj,klmo->ijmo", g, g, points)
     transforms = 8 * n  # roundings of three transforms and of G's constants, in both directions
-    return EPS * (transforms + x.shape[3]) * y_error, EPS * (transforms + out) * dx_error
+    places = parts.shape[1] * parts.shape[2]
+    return (
+        EPS * (transforms + x.shape[3]) * y_error,
+        EPS * (transforms + out) * dx_error,
+        EPS * (transforms + places + len(x)) * dkernel_error,
+    )
 
 
 def bounds(dy, x, kernel, bias=None):
@@ -115,6 +129,9 @@ def bounds(dy, x, kernel, bias=None):
     transforms = 4 * n  # roundings of three transforms and of G's constants
     y_bound = EPS * (transforms + taps * x.shape[3]) * y_error
     dx_bound = EPS * (transforms + taps * out) * dx_error[:, :, : x.shape[2]]
-    if two_dimensional(x.shape[1:], out, taps):
-        y_bound, dx_bound = two_dimensional_bounds(dy, x, kernel, bias)
-    return y_bound, dx_bound, EPS * (transforms + rows * count + len(x)) * dkernel_error
+    dkernel_bound = EPS * (transforms + rows * count + len(x)) * dkernel_error
+    shape = x.shape[1:], out, taps
+    if two_dimensional(*shape):
+        y_bound, dx_bound, in_both = two_dimensional_bounds(dy, x, kernel, bias)
+        dkernel_bound = in_both if two_dimensional_kernel(*shape) else dkernel_bound
+    return y_bound, dx_bound, dkernel_bound

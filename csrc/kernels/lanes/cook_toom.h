@@ -19,15 +19,16 @@ namespace {
 namespace lanes {
 
 // One row of an image [channel][row][column] at the points; columns past its end are zero. Op:
-// T::Input or T::Spread. point, channel: floats from one to the next in r.
+// T::Input or T::Spread. point, channel, tile: floats from one to the next in r.
 template <class T, class Op>
-inline void cook_toom_row(float* points_of_row, std::size_t point, std::size_t channel,
-                          const float* image, int channels, int height, int width, int tiles,
-                          int row) {
+__attribute__((noinline)) void cook_toom_row(float* points_of_row, std::size_t point,
+                                             std::size_t channel, const float* image, int channels,
+                                             int height, int width, int tiles, int row,
+                                             std::size_t tile = kLanes) {
   for (int c = 0; c < channels; c++) {
     const float* from = image + (std::size_t(c) * height + row) * width * kLanes;
     float* r = points_of_row + c * channel;
-    for (int t = 0; t < tiles; t++, from += cook_toom::kOutputs * kLanes, r += kLanes) {
+    for (int t = 0; t < tiles; t++, from += cook_toom::kOutputs * kLanes, r += tile) {
       const int left = width - t * cook_toom::kOutputs;
       vec values[Op::kFrom], points[T::kPoints];
       if (left >= Op::kFrom) {
@@ -141,8 +142,8 @@ void cook_toom_weights(float* u, float* scratch, const float* kernel, const Conv
 
 // One channel of a row of outputs from its sums [tile]; points `point` floats apart.
 template <class T>
-inline void cook_toom_output_row(float* y, const float* sums, std::size_t point, int width,
-                                 int tiles, vec floor) {
+__attribute__((noinline)) void cook_toom_output_row(float* y, const float* sums, std::size_t point,
+                                                    int width, int tiles, vec floor) {
   constexpr int kTile = cook_toom::kOutputs;
   for (int t = 0; t < tiles; t++, sums += kLanes, y += kTile * kLanes) {
     vec points[T::kPoints], outputs[kTile];
@@ -163,7 +164,8 @@ inline void cook_toom_output_row(float* y, const float* sums, std::size_t point,
 
 // The same for a row of the input's gradient, of all columns that the tiles read.
 template <class T>
-inline void cook_toom_collect_row(float* dx, const float* sums, std::size_t point, int tiles) {
+__attribute__((noinline)) void cook_toom_collect_row(float* dx, const float* sums,
+                                                     std::size_t point, int tiles) {
   constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
   for (int t = 0; t < tiles; t++, sums += kLanes, dx += kTile * kLanes) {
     vec points[kPoints], parts[kPoints];
@@ -455,6 +457,102 @@ void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, con
   });
   if (dbias)
     conv2d_bias_gradient(dbias, dy, s.out_channels, std::size_t(s.out_height) * s.out_width);
+}
+
+template <int D>
+struct Turned {
+  constexpr int operator()(int j) const { return (j + D) % kLanes; }
+};
+
+// Sums at a pair of points, [channel of x][channel of dy], each of all places in its lanes. values,
+// gradients: [place][channel], at the first of TI and of TO channels. The sums of one channel of x
+// are `row` floats after those of the one before.
+template <int TI, int TO>
+inline void cook_toom_point_tile(float* sums, std::size_t row, const float* values,
+                                 std::size_t in_place, const float* gradients,
+                                 std::size_t out_place, int places) {
+  vec acc[TI * TO];
+  PYLENET_UNROLL
+  for (int i = 0; i < TI * TO; i++) acc[i] = vec{};
+  PYLENET_ROLLED
+  for (int place = 0; place < places; place++, values += in_place, gradients += out_place) {
+    vec held[TI];
+    PYLENET_UNROLL
+    for (int i = 0; i < TI; i++) held[i] = load(values + i * kLanes);
+    PYLENET_UNROLL
+    for (int o = 0; o < TO; o++) {
+      const vec g = load(gradients + o * kLanes);
+      PYLENET_UNROLL
+      for (int i = 0; i < TI; i++) acc[i * TO + o] = fma(held[i], g, acc[i * TO + o]);
+    }
+  }
+  vec all = lane_sums<TI * TO>(acc) + vec{};
+  PYLENET_UNROLL
+  for (int i = 0; i < TI; i++) {
+    store_some(sums + i * row, all, TO);
+    all = shuffle<Turned<TO>>(all, all, EachLane());
+  }
+}
+
+// Columns of all rows of tiles at the points, [point][channel][tile row][column]; then for each of
+// these points the rows, [point][tile][channel], of the output's gradient for a few channels at a
+// time, so that they stay in the first-level cache.
+template <class T>
+inline void cook_toom_kernel_planes(float* sums, float* scratch, const float* x, const float* dy,
+                                    const ConvShape& s) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+  constexpr int TI = kRegisters == 32 ? 2 : 1, TO = kLanes / TI;
+  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const int in = s.in_channels, out = s.out_channels;
+  const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
+  const std::size_t in_columns = cook_toom::point_vectors(tile_rows, in, s.in_width) * kLanes;
+  const std::size_t columns = cook_toom::point_vectors(tile_rows, out, s.out_width) * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(tile_rows, in, tiles) * kLanes;
+  const std::size_t out_point = cook_toom::point_vectors(tile_rows, TO, tiles) * kLanes;
+  float* spread = scratch + kPoints * in_columns;
+  float* values = spread + kPoints * columns;
+  float* gradients = values + kPoints * in_point;
+  for (int r = 0; r < tile_rows; r++) {
+    for (int ic = 0; ic < in; ic++)
+      cook_toom::columns<T, typename T::Input>(
+          scratch + (ic * tile_rows + r) * in_row, in_columns,
+          x + (std::size_t(ic) * s.in_height + r * kTile) * in_row, in_row, in_row);
+    for (int oc = 0; oc < out; oc++)
+      cook_toom::columns<T, typename T::Spread>(
+          spread + (oc * tile_rows + r) * row, columns,
+          dy + (std::size_t(oc) * s.out_height + r * kTile) * row, row, row);
+  }
+  const std::size_t in_place = in * kLanes, out_place = TO * kLanes;
+  for (int i = 0; i < kPoints; i++) {
+    for (int r = 0; r < tile_rows; r++)
+      cook_toom_row<T, typename T::Input>(values + r * tiles * in_place, in_point, kLanes,
+                                          scratch + i * in_columns, in, tile_rows, s.in_width,
+                                          tiles, r, in_place);
+    for (int end = TO; end < out + TO; end += TO) {
+      const int oc = (end < out ? end : out) - TO;  // the last ones may be computed twice
+      for (int r = 0; r < tile_rows; r++)
+        cook_toom_row<T, typename T::Spread>(gradients + r * tiles * out_place, out_point, kLanes,
+                                             spread + i * columns + oc * tile_rows * row, TO,
+                                             tile_rows, s.out_width, tiles, r, out_place);
+      for (int k = 0; k < kPoints; k++)
+        for (int last = TI; last < in + TI; last += TI) {
+          const int ic = (last < in ? last : in) - TI;
+          cook_toom_point_tile<TI, TO>(sums + ((std::size_t(i) * kPoints + k) * in + ic) * out + oc,
+                                       out, values + k * in_point + ic * kLanes, in_place,
+                                       gradients + k * out_point, out_place, tiles * tile_rows);
+        }
+    }
+  }
+}
+
+void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
+                             const float* dy, const ConvShape& s) {
+  cook_toom_kernel_planes<cook_toom::Transform<5>>(sums, scratch, x, dy, s);
+  if (dbias)
+    conv2d_bias_gradient(dbias, dy, s.out_channels, std::size_t(s.out_height) * s.out_width);
+}
+void cook_toom_kernel_from_points(float* dkernel, float* sums, const ConvShape& s, bool add) {
+  cook_toom::kernel_from_points(dkernel, sums, s, add);
 }
 
 }  // namespace lanes

@@ -21,8 +21,9 @@ namespace single {
 // Rows of an image [row][column][channel] at the points; columns past a row's end are zero. Op:
 // T::Input or T::Spread. point: floats from one to the next. see(values): called with each tile.
 template <class T, class Op, class See>
-inline void cook_toom_rows(float* r, std::size_t point, const float* image, int channels, int rows,
-                           int width, int tiles, See see) {
+__attribute__((noinline)) void cook_toom_rows(float* r, std::size_t point, const float* image,
+                                              int channels, int rows, int width, int tiles,
+                                              See see) {
   for (int row = 0; row < rows; row++, image += std::size_t(width) * channels)
     for (int t = 0; t < tiles; t++, r += channels) {
       const int column = t * cook_toom::kOutputs, left = width - column;
@@ -552,14 +553,7 @@ inline void cook_toom_backward_kernel_taps(float* dkernel, float* dbias, float* 
   }
 }
 
-void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, const float* x,
-                               const float* dy, const ConvShape& s) {
-  const bool with_kernel = s.out_channels <= kLanes;  // the bias's gradient, which waits for itself
-  cook_toom::with_transform(s, [&](auto transform) {
-    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, with_kernel ? dbias : nullptr,
-                                                        scratch, x, dy, s);
-  });
-  if (!dbias || with_kernel) return;
+inline void cook_toom_bias_gradient(float* dbias, const float* dy, const ConvShape& s) {
   for (int oc = 0; oc < s.out_channels; oc += kLanes) {
     vec sum{};
     const float* g = dy + oc;
@@ -568,6 +562,81 @@ void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, con
     store_some(dbias + oc, sum, lanes_left(s.out_channels, oc));
   }
 }
+
+void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, const float* x,
+                               const float* dy, const ConvShape& s) {
+  const bool with_kernel = s.out_channels <= kLanes;  // the bias's gradient, which waits for itself
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom_backward_kernel_taps<decltype(transform)>(dkernel, with_kernel ? dbias : nullptr,
+                                                        scratch, x, dy, s);
+  });
+  if (dbias && !with_kernel) cook_toom_bias_gradient(dbias, dy, s);
+}
+
+// Sums at one pair of points of TI input channels and `n` output channels over all tiles. values
+// [tile][in], dy [tile][out], at the first of these channels.
+template <int TI>
+inline void cook_toom_point_sums(float* sums, const float* values, const float* dy, int places,
+                                 int in, int out, int n) {
+  vec acc[TI];
+  PYLENET_UNROLL
+  for (int i = 0; i < TI; i++) acc[i] = vec{};
+  for (int place = 0; place < places; place++, values += in, dy += out) {
+    const vec g = load_unaligned(dy);
+    PYLENET_UNROLL
+    for (int i = 0; i < TI; i++) acc[i] = fma(splat(values[i]), g, acc[i]);
+  }
+  PYLENET_UNROLL
+  for (int i = 0; i < TI; i++) store_some(sums + i * out, acc[i] + vec{}, n);
+}
+
+// As cook_toom_planes, of input and output gradient.
+template <class T>
+inline void cook_toom_kernel_planes(float* sums, float* scratch, const float* x, const float* dy,
+                                    const ConvShape& s) {
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kChannels = 6;
+  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const int in = s.in_channels, out = s.out_channels;
+  const std::size_t in_row = std::size_t(s.in_width) * in, row = std::size_t(s.out_width) * out;
+  const std::size_t in_columns = cook_toom::tile_row_point(s, s.in_width, in);
+  const std::size_t columns = cook_toom::tile_row_point(s, s.out_width, out);
+  const std::size_t in_point = cook_toom::tile_row_point(s, tiles, in);
+  const std::size_t out_point = cook_toom::tile_row_point(s, tiles, out);
+  float* spread = scratch + kPoints * in_columns;
+  float* values = spread + kPoints * columns;
+  float* gradients = values + kPoints * in_point;
+  for (int r = 0; r < tile_rows; r++) {
+    cook_toom::columns<T, typename T::Input>(scratch + r * in_row, in_columns,
+                                             x + r * kTile * in_row, in_row, in_row);
+    cook_toom::columns<T, typename T::Spread>(spread + r * row, columns, dy + r * kTile * row, row,
+                                              row);
+  }
+  for (int i = 0; i < kPoints; i++) {
+    cook_toom_rows<T, typename T::Input>(values, in_point, scratch + i * in_columns, in, tile_rows,
+                                         s.in_width, tiles);
+    cook_toom_rows<T, typename T::Spread>(gradients, out_point, spread + i * columns, out,
+                                          tile_rows, s.out_width, tiles);
+    for (int k = 0; k < kPoints; k++, sums += std::size_t(in) * out)
+      for (int oc = 0; oc < out; oc += kLanes) {
+        const auto channels = [&](auto size, int ic) __attribute__((always_inline)) {
+          cook_toom_point_sums<size>(sums + std::size_t(ic) * out + oc, values + k * in_point + ic,
+                                     gradients + k * out_point + oc, tiles * tile_rows, in, out,
+                                     lanes_left(out, oc));
+        };
+        int ic = 0;
+        for (; ic + kChannels <= in; ic += kChannels)
+          channels(cook_toom::Constant<kChannels>(), ic);
+        for (; ic < in; ic++) channels(cook_toom::Constant<1>(), ic);
+      }
+  }
+}
+
+void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
+                             const float* dy, const ConvShape& s) {
+  cook_toom_kernel_planes<cook_toom::Transform<5>>(sums, scratch, x, dy, s);
+  if (dbias) cook_toom_bias_gradient(dbias, dy, s);
+}
+using lanes::cook_toom_kernel_from_points;
 
 }  // namespace single
 }  // namespace
