@@ -84,9 +84,10 @@ class Layer {
   // From now on it may use algorithms that need fewer multiplications and round otherwise.
   virtual void allow_fast_algorithms() {}
   // What is made of the parameters whenever they have changed: by each thread, before a step or a
-  // call. both_ways: for a way back, too.
+  // call. both_ways: for a way back, too. kept: whether `prepared` is as the call
+  // before has left it.
   virtual std::size_t prepared_floats(bool /*both_ways*/) const { return 0; }
-  virtual void prepare(const Call&, float* /*prepared*/, bool /*both_ways*/) const {}
+  virtual void prepare(const Call&, float* /*prepared*/, bool /*both_ways*/, bool /*kept*/) const {}
 
   virtual void forward(const Call& call, float* y, const float* x) const = 0;
   // dx is null where nobody wants it. dy may be used up.

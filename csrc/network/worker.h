@@ -25,12 +25,14 @@ struct Network::Workspace {
   struct Buffer {
     AlignedArray<float> data;
     std::size_t floats = 0;
+    const Plan* plan = nullptr;  // of what was prepared in it
 
     // Makes it at least so large; new memory is zero, and what was there is lost.
     void reserve(std::size_t wanted) {
       if (wanted <= floats) return;
       data = aligned_zeros<float>(wanted);
       floats = wanted;
+      plan = nullptr;
     }
   };
 
@@ -146,7 +148,7 @@ struct Network::Worker {
   float* common_records = nullptr;  // in memory in common with others; null for the workspace's
 
   float* buffer = workspace.threads[member.thread].data.get();
-  float* const prepared = workspace.prepared[member.thread].data.get();
+  Workspace::Buffer& prepared = workspace.prepared[member.thread];
   const TrainingImages* training = nullptr;  // the buffer's, in a step of training
 
   // Calls f(group, its images) for each group of the images [begin, end), all threads together,
@@ -175,10 +177,11 @@ struct Network::Worker {
             plan.records(records(), record_groups, layer),
             layer,
             group,
-            prepared + plan.prepared(layer),
+            prepared_by(layer),
             training,
             training ? plan.shared(workspace.shared.data.get(), layer) : nullptr};
   }
+  float* prepared_by(std::size_t layer) const { return prepared.data.get() + plan.prepared(layer); }
   float* records() const {
     if (common_records) return common_records;
     return record_groups ? workspace.records.data.get() : nullptr;
@@ -199,9 +202,11 @@ struct Network::Worker {
 
   // To be called whenever parameters have changed, before anything is computed with them.
   void prepare() const {
+    const bool kept = prepared.plan == &plan;
+    prepared.plan = &plan;
     for (std::size_t i = 0; i < network.layers_.size(); i++)
       if (network.layers_[i]->prepared_floats(plan.both_ways) > 0)
-        network.layers_[i]->prepare(call(i, 0), prepared + plan.prepared(i), plan.both_ways);
+        network.layers_[i]->prepare(call(i, 0), prepared_by(i), plan.both_ways, kept);
   }
 
   // Whether to give the call up, before `work` more vector operations. What an interrupted pass

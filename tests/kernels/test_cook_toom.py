@@ -3,15 +3,18 @@
 import cook_toom
 import numpy as np
 import pytest
-from core import convolutions_by
-from kinds.conv2d import conv2d, conv2d_backward
+from core import convolutions_by, gradients, hessian
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kinds.conv2d import conv2d, conv2d_backward, full_kernel
 from nets import LENETS, compiled, digits
 from reference import float64
 from seeded import uniform
 from tolerance import FMA, assert_same_bits
 
 import pylenet
-from pylenet import _core, ops
+from pylenet import Sequential, _core, layers, ops
+from pylenet.models import _lenet1998
 
 # Image, filters, kernel: those of the networks that it was measured for, then rows that end within
 # a tile, and channels about the register tiles.
@@ -82,18 +85,71 @@ def test_the_reference_s_tiles_of_two_dimensions_make_a_convolution(length):
     np.testing.assert_allclose(y, conv2d(x, kernel), rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("batch", [1, 17])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_errors_are_within_what_the_transforms_allow(shape, batch, isa):
+def check_errors(shape, batch):
     dy, x, kernel, bias = problem(shape, batch)
     y, dx, dkernel, dbias = computed(dy, x, kernel, bias)
     bounds = cook_toom.bounds(dy, x, kernel, bias)
-    gradients = conv2d_backward(dy, x, kernel)
-    expected = (conv2d(x, kernel, bias), *gradients[:2])
+    expected = (conv2d(x, kernel, bias), *conv2d_backward(dy, x, kernel)[:2])
     for actual, right, bound in zip((y, dx, dkernel), expected, bounds, strict=True):
         assert actual.dtype == np.float32
         assert (np.abs(actual - right) <= bound).all(), np.abs((actual - right) / bound).max()
     assert_same_bits(dbias, directly(dy, x, kernel, bias)[3])
+
+
+@pytest.mark.parametrize("batch", [1, 17])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_errors_are_within_what_the_transforms_allow(shape, batch, isa):
+    check_errors(shape, batch)
+
+
+@st.composite
+def shapes(draw):
+    size = draw(st.sampled_from([3, 5]))
+    few = 16 if size == 3 else 3
+    whole = st.sampled_from([8, 12])  # tiles
+    rows, columns = draw(st.integers(1, 12) | whole), draw(st.integers(8, 20) | whole)
+    channels, filters = draw(st.integers(few, 20)), draw(st.integers(few, 36))
+    return (rows + size - 1, columns + size - 1, channels), filters, size
+
+
+@settings(max_examples=20)
+@given(shapes(), st.integers(1, 10))
+def test_errors_of_any_shape_are_within_what_the_transforms_allow(shape, batch):
+    check_errors(shape, batch)
+
+
+def test_errors_of_more_images_than_are_summed_at_a_time_are_within_the_same():
+    check_errors(((12, 12, 6), 16, 5), 1025)
+
+
+@pytest.mark.parametrize("batch", [1, 17])
+@pytest.mark.parametrize("side", [14, 12], ids=["along rows", "in two dimensions"])
+def test_errors_of_a_table_of_connections_are_within_the_same(side, batch, isa):
+    """LeNet-5 of 1998's C3, and the same on an image of whole tiles."""
+    image, table = (side, side, 6), _lenet1998.CONNECTIONS
+    model = Sequential([layers.Input(image), layers.Conv2D(16, 5, connections=table)])
+    stored, bias = model.get_weights()
+    kernel, links = full_kernel(stored, table, 6)
+    dy, x, *_ = problem((image, 16, 5), batch)
+    dx, dkernel, _ = gradients(model, x, dy)
+    expected = (conv2d(x, kernel, bias), *conv2d_backward(dy, x, kernel)[:2])
+    bounds = cook_toom.bounds(dy, x, kernel, bias)
+    for actual, right, bound in zip((model.predict(x), dx), expected, bounds, strict=False):
+        assert (np.abs(actual - right) <= bound).all()
+    assert (np.abs(dkernel - expected[2][:, :, links]) <= bounds[2][:, :, links]).all()
+
+
+@pytest.mark.parametrize("name", LENETS)
+def test_the_hessian_is_that_of_direct_convolutions(name):
+    x, _ = digits(40)
+    model = compiled(LENETS[name])
+    images = np.float32(x)[..., None] / 255
+    found = hessian(model, images)
+    pylenet.set_convolution("direct")
+    model.compile("sgd", model.loss)
+    direct = hessian(model, images)
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found, direct, rtol=1e-3, atol=1e-5 * direct.max())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -221,6 +277,32 @@ def test_a_training_has_the_same_bits_always(name, batch_size, threads_restored)
         _core.set_isa(former)
     for other in found[1:]:
         assert_same_bits(other, found[0])
+
+
+def test_predictions_follow_every_change_of_the_weights():
+    """What is made of them is kept from call to call, by each layout and between trainings."""
+    x, y = digits(64)
+    model, fresh = compiled(LENETS["modern"]), compiled(LENETS["modern"], seed=1)
+
+    def check():
+        for images in (x[:1], x, x[:1]):
+            fresh.set_weights([np.zeros_like(w) for w in model.get_weights()])
+            fresh.predict(images)
+            fresh.set_weights(model.get_weights())
+            assert_same_bits(model.predict(images), fresh.predict(images))
+
+    check()
+    kernel = next(layer for layer in model.layers if layer.name == "conv2d_1").kernel
+    kernel[4, 4, 5, 15] = np.nextafter(kernel[4, 4, 5, 15], np.float32(1))  # the last bit of one
+    check()
+    model.fit(x, y, 16, 1, verbose=0)
+    check()
+    weights = model.get_weights()
+    model.set_weights([0 * w for w in weights])
+    assert len(np.unique(model.predict(x))) == 1
+    check()
+    model.set_weights(weights)
+    check()
 
 
 # The switch
