@@ -112,7 +112,7 @@ def shapes(draw):
     return (rows + size - 1, columns + size - 1, channels), filters, size
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(shapes(), st.integers(1, 10))
 def test_errors_of_any_shape_are_within_what_the_transforms_allow(shape, batch):
     check_errors(shape, batch)
