@@ -95,7 +95,7 @@ class Conv2D final : public SummedLayer {
     return fast_offset(lanes) +
            std::max({fast_.forward ? forward_scratch(lanes) - fast_offset(lanes) : 0,
                      fast_.backward_input ? cook_toom::backward_input_scratch(shape_, lanes) : 0,
-                     fast_.kernel_points     ? cook_toom::fast_.kernel_pointsscratch(shape_, lanes)
+                     fast_.kernel_points     ? cook_toom::kernel_points_scratch(shape_, lanes)
                      : fast_.backward_kernel ? cook_toom::backward_kernel_scratch(shape_, lanes)
                                              : 0,
                      fast_.backward_input ? cook_toom::weights_scratch(shape_) : 0});
