@@ -68,11 +68,21 @@ void bytes_from_images(std::uint8_t* y, const std::uint8_t* images, std::size_t 
   }
 }
 
-inline void put(void* y, std::size_t value, vec v, bool answer) {
-  if (answer)
-    store(static_cast<std::int32_t*>(y) + value * kLanes, v);
+// The first `tile` of kTile values, where one behind the other lies.
+template <int kTile>
+inline void put(void* y, std::size_t value, const vec (&v)[4], const End& end, int tile,
+                bool answer) {
+  if (answer) {
+    auto* to = static_cast<std::int32_t*>(y) + value * kLanes;
+    for (int t = 0; t < tile; t++) store(to + t * kLanes, end.cut(v[t]));
+    return;
+  }
+  const vec all = end.bytes_of(v);
+  std::uint8_t* to = static_cast<std::uint8_t*>(y) + value * kLanes;
+  if (tile == kTile)
+    std::memcpy(to, &all, kTile * kLanes);
   else
-    store_bytes(static_cast<std::uint8_t*>(y) + value * kLanes, v);
+    std::memcpy(to, &all, tile * kLanes);
 }
 
 // Two rows of kWidth columns of kTile channels at a time.
@@ -87,27 +97,38 @@ void convolve(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv
   for (int i = 0; i < height * halving; i += 2) {
     while (made < (i + 1) * conv.stride_rows + conv.window_rows)
       make_row<kWide>(rows, x, conv, made++);
-    for (int j = 0; j < width * halving; j += kWidth)
-      for (int o = 0; o < channels; o += kTile) {
+    for (int j = 0; j < width * halving; j += kWidth) {
+      const Part part = Part::of(kWidth, pooled, i, j, height, width);
+      std::size_t first = (std::size_t(part.row) * width + part.column) * channels;
+      for (int o = 0; o < channels; o += kTile, first += kTile) {
         vec kept[kTile][2 * kWidth];
         window_sums<kWide, kTile, kWidth>(kept, rows, conv, i, j, o);
+        vec multiplier[kTile];
+        PYLENET_INT8_UNROLL
+        for (int t = 0; t < kTile; t++) multiplier[t] = splat(conv.end.multiplier[o + t]);
         const int tile = channels - o < kTile ? channels - o : kTile;
-        PYLENET_INT8_ROLLED
-        for (int t = 0; t < tile; t++) {
-          ends.each_output<kWidth>(kept[t], splat(conv.end.multiplier[o + t]), i, j, height, width,
-                                   [&](int row, int column, vec v) {
-                                     put(y, (std::size_t(row) * width + column) * channels + o + t,
-                                         v, answer);
-                                   });
+        for (int r = 0; r < part.rows; r++) {
+          PYLENET_INT8_ROLLED
+          for (int k = 0; k < part.columns; k++) {
+            vec v[4]{};
+            PYLENET_INT8_UNROLL
+            for (int t = 0; t < kTile; t++)
+              v[t] = ends.output<false, kWidth>(kept[t], multiplier[t], r, k);
+            put<kTile>(y, first + (r * width + k) * channels, v, ends.last(), tile, answer);
+          }
         }
       }
+    }
   }
 }
 
 void conv2d(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv, bool answer) {
   choose(conv.rows.wide, [&](auto wide) {
-    if (kLanes == 16 && conv.out.channels % 4 == 0)
+    const int channels = conv.out.channels;
+    if (kLanes == 16 && channels % 4 == 0)
       convolve<wide, kChannels, 2>(y, rows, x, conv, answer);
+    else if (kLanes == 16 && channels % 3 == 0)
+      convolve<wide, kLanes == 16 ? 3 : 2, kColumns>(y, rows, x, conv, answer);
     else
       convolve<wide, 2, kColumns>(y, rows, x, conv, answer);
   });
@@ -130,8 +151,16 @@ void contract(void* y, std::uint8_t* rows, const std::uint8_t* bytes, const Int8
       PYLENET_INT8_UNROLL
       for (int t = 0; t < kDenseTile; t++) sum[t] = dot<kWide>(sum[t], own, splat(w[t]));
     }
-    for (int t = 0; t < kDenseTile && o + t < conv.out.channels; t++)
-      put(y, o + t, end(sum[t], splat(conv.end.multiplier[o + t])), answer);
+    PYLENET_INT8_UNROLL
+    for (int t = 0; t < kDenseTile; t += 4) {
+      const int left = conv.out.channels - o - t;
+      if (left <= 0) break;
+      vec v[4];
+      PYLENET_INT8_UNROLL
+      for (int k = 0; k < 4; k++)
+        v[k] = end.uncut(sum[t + k], splat(conv.end.multiplier[o + t + k]));
+      put<4>(y, o + t, v, end, left < 4 ? left : 4, answer);
+    }
   }
 }
 

@@ -151,16 +151,21 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
   for (int i = 0; i < height * halving; i += 2)
     for (int tile = 0; tile < width * halving; tile += kColumns) {
       const int j = tile < last ? tile : last;
+      const Part part = Part::of(kColumns, pooled, i, j, height, width);
       for (int o = 0; o < channels; o += kLanes) {
         vec kept[2 * kColumns];
         const std::size_t first = std::size_t(j) * conv.stride_values * (kWide ? 2 : 1);
         channel_sums<kWide>(kept, rows + first, conv, i, o);
-        ends.each_output<kColumns>(kept, load(conv.end.multiplier + o), i, j, height, width,
-                                   [&](int row, int column, vec v) {
-                                     put(y, (std::size_t(row) * width + column) * channels + o, v,
-                                         answer, channels - o,
-                                         room && (width - column) * channels >= kLanes);
-                                   });
+        const vec multiplier = load(conv.end.multiplier + o);
+        for (int r = 0; r < part.rows; r++) {
+          PYLENET_INT8_ROLLED
+          for (int k = 0; k < part.columns; k++) {
+            const int row = part.row + r, column = part.column + k;
+            const vec v = ends.output<true, kColumns>(kept, multiplier, r, k);
+            put(y, (std::size_t(row) * width + column) * channels + o, v, answer, channels - o,
+                room && (width - column) * channels >= kLanes);
+          }
+        }
       }
     }
 }
@@ -213,7 +218,7 @@ void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv&
           kept[t][1] = ends.end(kept[t][1], multiplier);
           if (!pooled) continue;
           v += kept[t][1];
-          v = ends.average(v + vec(upairs(v) >> 32));
+          v = ends.average<true>(v + vec(upairs(v) >> 32));
         }
         PYLENET_INT8_UNROLL
         for (int t = 0; t < kColumnsTile; t++) {

@@ -43,6 +43,7 @@ typedef std::int32_t vec __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::uint32_t uvec __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::int64_t pairs __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::uint64_t upairs __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::int8_t bytes __attribute__((vector_size(4 * kLanes), may_alias));
 
 inline vec splat(std::int32_t s) {
 #if defined(__AVX512VNNI__)
@@ -169,6 +170,39 @@ constexpr bool kFloats = false;
 inline vec rounded_as_floats(vec v, vec) { return v; }
 #endif
 
+// Bytes [value][lane] of four values, cut off at -128 and 127.
+inline bytes narrowed(vec a, vec b, vec c, vec d) {
+#if defined(__AVX512VNNI__)
+  const auto both = [](vec x, vec y) {
+    return _mm512_maskz_packs_epi32(0xffffffff, __m512i(x), __m512i(y));
+  };
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i all = _mm512_maskz_packs_epi16(~__mmask64(0), both(a, b), both(c, d));
+  return bytes(_mm512_maskz_permutexvar_epi32(0xffff, order, all));
+#elif defined(__AVX2__)
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i all = _mm256_packs_epi16(_mm256_packs_epi32(__m256i(a), __m256i(b)),
+                                         _mm256_packs_epi32(__m256i(c), __m256i(d)));
+  return bytes(_mm256_permutevar8x32_epi32(all, order));
+#elif defined(__SSE2__)
+  return bytes(_mm_packs_epi16(_mm_packs_epi32(__m128i(a), __m128i(b)),
+                               _mm_packs_epi32(__m128i(c), __m128i(d))));
+#elif defined(__aarch64__)
+  const auto both = [](vec x, vec y) {
+    return vqmovn_high_s32(vqmovn_s32(int32x4_t(x)), int32x4_t(y));
+  };
+  return bytes(vqmovn_high_s16(vqmovn_s16(both(a, b)), both(c, d)));
+#else
+  const vec all[4] = {a, b, c, d};
+  bytes found;
+  for (int k = 0; k < 4 * kLanes; k++) {
+    const std::int32_t v = all[k / kLanes][k % kLanes];
+    found[k] = std::int8_t(v < -128 ? -128 : v > 127 ? 127 : v);
+  }
+  return found;
+#endif
+}
+
 // A step's end, its numbers in registers. sum: with the bias in it.
 struct End {
   const Int8End& e;
@@ -183,20 +217,30 @@ struct End {
         high(splat(end.table ? kTableSize / 2 - 1 : end.high)) {}
 
   // The integer, or where there is a table the output's byte.
-  vec operator()(vec sum, vec multiplier) const {
-    const vec r = kFloats && floats ? rounded_as_floats(sum, multiplier)
-                                    : rounded(sum, multiplier, half, e.shift);
-    const vec v = smaller(larger(r, low), high);
-    return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
-  }
+  vec operator()(vec sum, vec multiplier) const { return ended(integer(sum, multiplier)); }
   // The same of a sum that needs no multiplier. It may be 2^30, and so may the half: their sum
   // would not fit, so the half is added as a 1 when all but one of the bits are shifted out.
-  vec shifted(vec sum) const {
-    const vec r = ((sum >> (e.shift - 1)) + 1) >> 1;
-    const vec v = smaller(larger(r, low), high);
-    return e.table ? looked_up(v + kTableSize / 2) : v + e.zero;
+  vec shifted(vec sum) const { return ended(((sum >> (e.shift - 1)) + 1) >> 1); }
+  // What `bytes_of` or `cut` make an output of.
+  vec uncut(vec sum, vec multiplier) const {
+    const vec r = integer(sum, multiplier);
+    return e.table ? looked_up(r) - e.zero : r;
   }
-  vec looked_up(vec index) const {
+  vec cut(vec v) const { return smaller(larger(v, low), high) + e.zero; }
+  // Bytes [value][lane] of four values; no answers, so that 127 is the highest integer.
+  vec bytes_of(const vec (&v)[4]) const {
+    const bytes all = narrowed(v[0], v[1], v[2], v[3]), least = bytes{} + std::int8_t(e.low);
+    return vec((all > least ? all : least) + std::int8_t(e.zero));
+  }
+
+ private:
+  vec integer(vec sum, vec multiplier) const {
+    return kFloats && floats ? rounded_as_floats(sum, multiplier)
+                             : rounded(sum, multiplier, half, e.shift);
+  }
+  vec ended(vec r) const { return e.table ? looked_up(r) : cut(r); }
+  vec looked_up(vec r) const {
+    const vec index = smaller(larger(r, low), high) + kTableSize / 2;
 #if defined(__AVX512VNNI__)
     return vec(_mm512_mask_i32gather_epi32(__m512i{}, 0xffff, __m512i(index), e.table, 1)) & 255;
 #elif defined(__AVX2__)

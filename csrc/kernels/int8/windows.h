@@ -89,6 +89,18 @@ template <bool kWide, int kTile, int kWidth>
   for (int t = 0; t < kTile; t++) keep<kWidth>(kept[t], sum[t], largest);
 }
 
+// What comes out of a tile of two rows and kWidth columns of sums, where it begins and how much.
+struct Part {
+  int row, column, rows, columns;
+  // i, j: where the sums begin; height, width: of all that comes out.
+  static Part of(int kwidth, bool halved, int i, int j, int height, int width) {
+    const int row = halved ? i / 2 : i, column = halved ? j / 2 : j;
+    const int most = halved ? kwidth / 2 : kwidth;
+    return {row, column, halved || row + 1 == height ? 1 : 2,
+            width - column < most ? width - column : most};
+  }
+};
+
 // How the sums of a tile end.
 struct Ends {
   const End end, pooled_end;
@@ -97,34 +109,29 @@ struct Ends {
   explicit Ends(const Int8Conv& conv)
       : end(conv.end), pooled_end(conv.pooled_end), pooled(conv.pooled), zeros(4 * conv.end.zero) {}
 
-  // Of four sums: the average of what they become.
-  vec averaged(vec a, vec b, vec c, vec d, vec multiplier) const {
-    const vec sums[] = {a, b, c, d};
+  // What comes out of a tile of one channel, in a row and column of it; kCut: cut off already.
+  template <bool kCut, int kWidth>
+  vec output(const vec (&kept)[2 * kWidth], vec multiplier, int row, int column) const {
+    if (pooled != Int8Pooled::kAverage)
+      return by<kCut>(end, kept[row * kWidth + column], multiplier);
+    const vec* sums = kept + 2 * column;
     vec sum{};
     PYLENET_INT8_ROLLED
-    for (int k = 0; k < 4; k++) sum += end(sums[k], multiplier);
-    return average(sum);
+    for (int k = 0; k < 4; k++) sum += end(sums[k / 2 * kWidth + k % 2], multiplier);
+    return average<kCut>(sum);
   }
-  // Calls f(row, column, what comes out there) for each output of a tile and one channel. kept: its
-  // sums; i, j: the first one's row and column; height, width: of what comes out.
-  template <int kWidth, class F>
-  void each_output(const vec (&kept)[2 * kWidth], vec multiplier, int i, int j, int height,
-                   int width, F f) const {
-    const bool halved = pooled != Int8Pooled::kNot;
-    const int row = halved ? i / 2 : i, column = halved ? j / 2 : j;
-    const int rows = halved || row + 1 == height ? 1 : 2, most = halved ? kWidth / 2 : kWidth;
-    const int columns = width - column < most ? width - column : most;
-    for (int r = 0; r < rows; r++) {
-      PYLENET_INT8_ROLLED
-      for (int k = 0; k < columns; k++)
-        f(row + r, column + k,
-          pooled != Int8Pooled::kAverage
-              ? end(kept[r * kWidth + k], multiplier)
-              : averaged(kept[2 * k], kept[2 * k + 1], kept[kWidth + 2 * k],
-                         kept[kWidth + 2 * k + 1], multiplier));
-    }
+  // Of four bytes, by their sum.
+  template <bool kCut>
+  vec average(vec sum) const {
+    return by<kCut>(pooled_end, sum - zeros, splat(*pooled_end.e.multiplier));
   }
-  vec average(vec sum) const { return pooled_end(sum - zeros, splat(*pooled_end.e.multiplier)); }
+  const End& last() const { return pooled == Int8Pooled::kAverage ? pooled_end : end; }
+
+ private:
+  template <bool kCut>
+  static vec by(const End& end, vec sum, vec multiplier) {
+    return kCut ? end(sum, multiplier) : end.uncut(sum, multiplier);
+  }
 };
 
 }  // namespace int8
