@@ -77,7 +77,7 @@ inline void put(void* y, std::size_t value, const vec (&v)[4], const End& end, i
     for (int t = 0; t < tile; t++) store(to + t * kLanes, end.cut(v[t]));
     return;
   }
-  const vec all = end.bytes_of(v);
+  const vec all = in_rows(end.bytes_of(v));
   std::uint8_t* to = static_cast<std::uint8_t*>(y) + value * kLanes;
   if (tile == kTile)
     std::memcpy(to, &all, kTile * kLanes);
@@ -90,7 +90,8 @@ template <bool kWide, int kTile, int kWidth>
 void convolve(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv& conv,
               bool answer) {
   const Ends ends(conv);
-  const bool pooled = conv.pooled != Int8Pooled::kNot;
+  const bool pooled = conv.pooled != Int8Pooled::kNot,
+             average = conv.pooled == Int8Pooled::kAverage;
   const int halving = pooled ? 2 : 1, channels = conv.out.channels;
   const int height = conv.out.height / halving, width = conv.out.width / halving;
   int made = 0;  // rows, each when it is needed, so that it is in the first-level cache then
@@ -111,9 +112,15 @@ void convolve(void* y, std::uint8_t* rows, const std::uint8_t* x, const Int8Conv
           PYLENET_INT8_ROLLED
           for (int k = 0; k < part.columns; k++) {
             vec v[4]{};
-            PYLENET_INT8_UNROLL
-            for (int t = 0; t < kTile; t++)
-              v[t] = ends.output<false, kWidth>(kept[t], multiplier[t], r, k);
+            if (average) {
+              PYLENET_INT8_ROLLED
+              for (int t = 0; t < kTile; t++)
+                v[t] = ends.averaged<false, kWidth>(kept[t], multiplier[t], 2 * k);
+            } else {
+              PYLENET_INT8_UNROLL
+              for (int t = 0; t < kTile; t++)
+                v[t] = ends.end.uncut(kept[t][r * kWidth + k], multiplier[t]);
+            }
             put<kTile>(y, first + (r * width + k) * channels, v, ends.last(), tile, answer);
           }
         }

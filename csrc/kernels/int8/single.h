@@ -161,7 +161,9 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
           PYLENET_INT8_ROLLED
           for (int k = 0; k < part.columns; k++) {
             const int row = part.row + r, column = part.column + k;
-            const vec v = ends.output<true, kColumns>(kept, multiplier, r, k);
+            const vec v = conv.pooled == Int8Pooled::kAverage
+                              ? ends.averaged<true, kColumns>(kept, multiplier, 2 * k)
+                              : ends.end(kept[r * kColumns + k], multiplier);
             put(y, (std::size_t(row) * width + column) * channels + o, v, answer, channels - o,
                 room && (width - column) * channels >= kLanes);
           }
@@ -170,76 +172,85 @@ void convolve(void* y, const std::uint8_t* rows, const Int8Conv& conv, bool answ
     }
 }
 
-// Eight bytes of each lane's values: byte t of even lanes, or of odd ones, from channel t.
-struct Packed {
-  upairs even{}, odd{};
-  void add(vec v, int t, bool even_alone) {
-    if (t >= 8) return;
-    even |= (upairs(v) & 255) << (8 * t);
-    if (!even_alone) odd |= (upairs(v) >> 32 & 255) << (8 * t);
-  }
-};
+// Of two channels with columns in lanes: both of each even column side by side, or of each odd one.
+inline vec evens(vec a, vec b) { return vec((upairs(a) & 0xffffffff) | upairs(b) << 32); }
+inline vec odds(vec a, vec b) { return vec(upairs(a) >> 32 | upairs(b) >> 32 << 32); }
 
-// n pixels of a row, each in the lowest bytes of eight. left: bytes up to the row's end; what is
-// behind the pixels there is written later.
-inline void put_pixels(std::uint8_t* y, const std::uint64_t* pixels, int n, int channels,
-                       int left) {
-  const int within = left < 8 ? 0 : (left - 8) / channels + 1;  // are eight bytes within the row
-  const int whole = within < n ? within : n;
-  int k = 0;
-  PYLENET_INT8_ROLLED
-  for (; k < whole; k++) std::memcpy(y + k * channels, pixels + k, 8);
-  for (; k < n; k++)
-    for (int c = 0; c < channels; c++) y[k * channels + c] = pixels[k] >> (8 * c) & 255;
+// Bytes that `narrowed` made of four such pairs of channels, as eight of each column.
+inline void store_columns(std::uint64_t* to, vec v) {
+#if defined(__AVX2__)
+  const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+#if defined(__AVX512VNNI__)
+  v = vec(_mm512_shuffle_epi8(__m512i(v), _mm512_maskz_broadcast_i32x4(0xffff, order)));
+#else
+  v = vec(_mm256_shuffle_epi8(__m256i(v), _mm256_broadcastsi128_si256(order)));
+#endif
+#endif  // else never: four lanes hold channels
+  store(to, v);
 }
 
-// Columns in lanes: two rows of kLanes columns at a time, of eight channels at most. What comes
-// out of a tile is turned so that a pixel's channels are one integer.
+// n pixels of a row, each in the lowest bytes of eight. left: bytes that may be written; what is
+// behind the pixels there is written later.
+inline void put_pixels(std::uint8_t* y, const std::uint64_t* pixels, int n, int channels,
+                       std::ptrdiff_t left) {
+  int k = 0;
+  PYLENET_INT8_ROLLED
+  for (; k < n && left >= 8; k++, y += channels, left -= channels) std::memcpy(y, pixels + k, 8);
+  for (; k < n; k++, y += channels)
+    for (int c = 0; c < channels; c++) y[c] = pixels[k] >> (8 * c) & 255;
+}
+
+// Columns in lanes: two rows of kLanes columns at a time, of eight channels at most.
 template <bool kWide>
 void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv& conv) {
   const Ends ends(conv);
-  const bool pooled = conv.pooled != Int8Pooled::kNot,
-             largest = conv.pooled == Int8Pooled::kLargest;
+  const bool pooled = conv.pooled != Int8Pooled::kNot;
   const int halving = pooled ? 2 : 1, pixels = kLanes / halving, channels = conv.out.channels;
   const int height = conv.out.height / halving, width = conv.out.width / halving;
+  vec found[4][4]{};  // of a tile: [row, even columns or odd ones][pair of channels]
   for (int i = 0; i < height * halving; i += 2)
     for (int j = 0; j * pixels < width; j++) {
-      Packed packed[2];
       for (int o = 0; o < channels; o += kColumnsTile) {
         vec kept[kColumnsTile][2];
         window_sums<kWide, kColumnsTile, 1>(kept, rows, conv, i, j, o);
         PYLENET_INT8_ROLLED
-        for (int t = 0; t < kColumnsTile; t++) {
-          const vec multiplier = splat(conv.end.multiplier[o + t]);
-          vec& v = kept[t][0];
-          if (largest) v = larger(v, vec(upairs(v) >> 32));
-          v = ends.end(v, multiplier);
-          if (largest) continue;
-          kept[t][1] = ends.end(kept[t][1], multiplier);
-          if (!pooled) continue;
-          v += kept[t][1];
-          v = ends.average<true>(v + vec(upairs(v) >> 32));
-        }
-        PYLENET_INT8_UNROLL
-        for (int t = 0; t < kColumnsTile; t++) {
-          packed[0].add(kept[t][0], o + t, pooled);
-          if (!pooled) packed[1].add(kept[t][1], o + t, false);
+        for (int t = 0; t < kColumnsTile && o + t < kInt8MostInColumns; t += 2) {
+          std::uint64_t both;
+          std::memcpy(&both, conv.end.multiplier + o + t, sizeof both);
+          const vec multiplier = vec(upairs{} + both);
+          const int pair = (o + t) / 2;
+          const vec(&a)[2] = kept[t], (&b)[2] = kept[t + 1];
+          if (conv.pooled == Int8Pooled::kLargest) {  // of both rows already
+            const vec largest = larger(evens(a[0], b[0]), odds(a[0], b[0]));
+            found[0][pair] = ends.end.uncut(largest, multiplier);
+            continue;
+          }
+          const vec sums[] = {evens(a[0], b[0]), odds(a[0], b[0]),  //
+                              evens(a[1], b[1]), odds(a[1], b[1])};
+          if (pooled) {
+            found[0][pair] = ends.averaged<false>(sums[0], sums[1], sums[2], sums[3], multiplier);
+            continue;
+          }
+          PYLENET_INT8_ROLLED
+          for (int k = 0; k < 4; k++) found[k][pair] = ends.end.uncut(sums[k], multiplier);
         }
       }
       const int row = i / halving, first = j * pixels;
       const int n = width - first < pixels ? width - first : pixels;
       for (int r = 0; r < (pooled || row + 1 == height ? 1 : 2); r++) {
-        std::uint64_t turned[kLanes];
-        if (pooled) {
-          std::memcpy(turned, &packed[r].even, sizeof(vec));
-        } else {
-          for (int k = 0; k < kLanes / 2; k++) {
-            turned[2 * k] = packed[r].even[k];
-            turned[2 * k + 1] = packed[r].odd[k];
+        std::uint64_t turned[kLanes], odd[kLanes / 2];
+        store_columns(turned, ends.last().bytes_of(found[2 * r]));
+        if (!pooled) {
+          store_columns(odd, ends.last().bytes_of(found[2 * r + 1]));
+          for (int k = kLanes / 2; k-- > 0;) {
+            turned[2 * k] = turned[k];
+            turned[2 * k + 1] = odd[k];
           }
         }
-        put_pixels(y + (std::size_t(row + r) * width + first) * channels, turned, n, channels,
-                   (width - first) * channels);
+        // Two rows at a time: the lower one's first columns are there when the upper one ends.
+        const std::size_t at = (std::size_t(row + r) * width + first) * channels;
+        const std::ptrdiff_t left = pooled ? kInt8Slack : (width - first) * channels;
+        put_pixels(y + at, turned, n, channels, left);
       }
     }
 }

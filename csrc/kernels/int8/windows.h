@@ -109,29 +109,23 @@ struct Ends {
   explicit Ends(const Int8Conv& conv)
       : end(conv.end), pooled_end(conv.pooled_end), pooled(conv.pooled), zeros(4 * conv.end.zero) {}
 
-  // What comes out of a tile of one channel, in a row and column of it; kCut: cut off already.
-  template <bool kCut, int kWidth>
-  vec output(const vec (&kept)[2 * kWidth], vec multiplier, int row, int column) const {
-    if (pooled != Int8Pooled::kAverage)
-      return by<kCut>(end, kept[row * kWidth + column], multiplier);
-    const vec* sums = kept + 2 * column;
-    vec sum{};
-    PYLENET_INT8_ROLLED
-    for (int k = 0; k < 4; k++) sum += end(sums[k / 2 * kWidth + k % 2], multiplier);
-    return average<kCut>(sum);
-  }
-  // Of four bytes, by their sum.
+  // The average of what four sums become; kCut: cut off already.
   template <bool kCut>
-  vec average(vec sum) const {
-    return by<kCut>(pooled_end, sum - zeros, splat(*pooled_end.e.multiplier));
+  vec averaged(vec a, vec b, vec c, vec d, vec multiplier) const {
+    const vec sums[] = {a, b, c, d};
+    vec sum{};
+    PYLENET_INT8_GATHERS
+    for (int k = 0; k < 4; k++) sum += end(sums[k], multiplier);
+    const vec of_sums = splat(*pooled_end.e.multiplier);
+    return kCut ? pooled_end(sum - zeros, of_sums) : pooled_end.uncut(sum - zeros, of_sums);
+  }
+  // Of a tile of two rows of kWidth columns: of the two columns from `column` on.
+  template <bool kCut, int kWidth>
+  vec averaged(const vec (&kept)[2 * kWidth], vec multiplier, int column) const {
+    const vec* sums = kept + column;
+    return averaged<kCut>(sums[0], sums[1], sums[kWidth], sums[kWidth + 1], multiplier);
   }
   const End& last() const { return pooled == Int8Pooled::kAverage ? pooled_end : end; }
-
- private:
-  template <bool kCut>
-  static vec by(const End& end, vec sum, vec multiplier) {
-    return kCut ? end(sum, multiplier) : end.uncut(sum, multiplier);
-  }
 };
 
 }  // namespace int8
