@@ -35,7 +35,7 @@ __all__ = ["MPI", "RankError"]
 Shared = TypeVar("Shared")
 Arrays = Sequence[tuple[int, int]]  # in the node's memory: where one begins, floats of a group
 
-SPINS = 500  # looks at a request, a millisecond or so, before it is looked at only now and then
+SPINS = 3000  # looks at a request, some milliseconds, before it is looked at only now and then
 NAP_SECONDS = 50e-6
 LINE = 64  # bytes of a cache line: no two ranks write to one of an array
 HEADER = struct.Struct("=4q")  # of a meeting: whether this rank failed, which, what for, a size
@@ -287,7 +287,7 @@ class MPI:
         of a node train in memory that they share, and each has what came of it at the end of the
         block; what it had before, if the block is left by an exception.
         """
-        if self.ranks == 1 or not by_parts or self._node.size == 1:
+        if not by_parts or self.nodes == self.ranks:  # the same on all ranks
             yield _Exchange(self) if self.ranks > 1 else None, state
             return
         *own, count = state

@@ -33,19 +33,18 @@ def alone():
 # Bits
 
 
-@pytest.mark.parametrize(
-    ("count", "a_node"), [(1, 1), (2, 2), (3, 3), (4, 4), (7, 7), (3, 1), (4, 2)]
-)
-def test_ranks_have_the_bits_of_one_process(count, a_node, tmp_path):
-    """Weights, history, evaluation, predictions. a_node: ranks that share memory."""
+@pytest.mark.parametrize("nodes", [[1], [2], [3], [4], [7], [1, 1, 1], [2, 2], [2, 1]])
+def test_ranks_have_the_bits_of_one_process(nodes, tmp_path):
+    """Weights, history, evaluation, predictions. nodes: ranks that share memory, of each."""
+    count = sum(nodes)
     code = f"""
-world._connect(world._comm, {a_node})
+world._connect(world._comm, {[size for size in nodes for _ in range(size)]}[world.rank])
 sys.path.insert(0, {str(SUPPORT)!r})
 import shared_training
 tell([world.nodes, shared_training.hashes(world)])
 """
     found = ranks.told(count, code, tmp_path, PYLENET_NUM_THREADS=str(1 + count % 2))
-    assert found == [[count // a_node, alone()]] * count
+    assert found == [[len(nodes), alone()]] * count
 
 
 # Callbacks
