@@ -137,6 +137,14 @@ class Network:
         iterations: NDArray[np.int64],
     ) -> tuple[list[NDArray[np.float32]], int]: ...
     def assign(self, parameters: NDArray[np.float32], values: NDArray[np.float32]) -> None: ...
+    def assign_training(
+        self,
+        parameters: NDArray[np.float32],
+        slots: Sequence[NDArray[np.float32]],
+        iterations: NDArray[np.int64],
+        values: Sequence[NDArray[np.float32]],
+        steps: int,
+    ) -> None: ...
     def predict(
         self,
         y: NDArray[np.float32],

@@ -278,7 +278,7 @@ class MPI:
 
     @contextmanager
     def exchange(
-        self, state: list[NDArray[Any]], *, by_parts: bool
+        self, network: _core.Network, state: list[NDArray[Any]], *, by_parts: bool
     ) -> Iterator[tuple[_Exchange | None, list[NDArray[Any]]]]:
         """What `Network.train` is to be given, and where it is to train.
 
@@ -298,8 +298,7 @@ class MPI:
         self._meet_in_node(WAIT, 0)
         counted = count.copy()
         yield _Exchange(self, common_parameters=True), [*common, counted]
-        for array, result in zip(state, [*common, counted], strict=True):
-            array[...] = result
+        network.assign_training(own[0], own[1:], count, common, int(counted[0]))
         self._meet_in_node(WAIT, 0)  # nobody writes to it before all have read it
 
     def step_memory(self, size: int) -> NDArray[np.uint8]:

@@ -495,6 +495,32 @@ void assign(const Network& network, const py::object& parameters, const py::obje
   });
 }
 
+// The way back of snapshot_training.
+void assign_training(const Network& network, const py::object& parameters,
+                     const std::vector<py::object>& slots, const py::object& iterations,
+                     const std::vector<py::object>& values, std::int64_t steps) {
+  if (values.size() != slots.size() + 1)
+    throw py::value_error("values must be those of the parameters and of " +
+                          std::to_string(slots.size()) + " slots, got " +
+                          std::to_string(values.size()));
+  const std::size_t size = network.parameter_floats();
+  auto flat = exactly<FloatVector>("parameters", parameters);
+  std::vector<float*> to{flat_buffer("parameters", flat, size)};
+  for (const py::object& slot : slots) {
+    auto array = exactly<FloatVector>("slots", slot);
+    to.push_back(flat_buffer("slots", array, size));
+  }
+  std::vector<const float*> from;
+  for (const py::object& value : values) from.push_back(parameters_of(network, value));
+  auto counter = exactly<IndexVector>("iterations", iterations);
+  if (counter.size() != 1) throw py::value_error("iterations must hold one number");
+  std::int64_t* steps_done = counter.mutable_data();
+  interruptible(network, true, [&](Interrupt&, GilReleased&) {
+    for (std::size_t i = 0; i < to.size(); i++) std::copy_n(from[i], size, to[i]);
+    *steps_done = steps;
+  });
+}
+
 // As a dict, so that Python names what it takes.
 py::dict profile(const Network& network, const py::object& parameters, const py::array& x,
                  const py::array& y, Loss loss, int repeats) {
@@ -565,6 +591,8 @@ void bind_network(py::module_& m) {
       .def("snapshot_training", &snapshot_training, py::arg("parameters"), py::arg("slots"),
            py::arg("iterations"))
       .def("assign", &assign, py::arg("parameters"), py::arg("values"))
+      .def("assign_training", &assign_training, py::arg("parameters"), py::arg("slots"),
+           py::arg("iterations"), py::arg("values"), py::arg("steps"))
       .def("predict", &predict, py::arg("y"), py::arg("parameters"), py::arg("x"),
            py::arg("threads"))
       .def("predict_one", &predict_one, py::arg("parameters"), py::arg("x"))

@@ -756,7 +756,7 @@ class Sequential(LayerStack):
         together: AbstractContextManager[Any] = nullcontext((None, state))
         if distribute is not None:
             by_parts = not (optimizer.clips_norms or regularizers or constraints)
-            together = distribute.exchange(state, by_parts=by_parts)
+            together = distribute.exchange(network, state, by_parts=by_parts)
         with together as (exchange, (parameters, *slots, iterations)):
             results = network.train(
                 parameters,

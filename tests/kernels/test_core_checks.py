@@ -143,3 +143,36 @@ def test_images_to_be_distorted_may_be_as_large_as_positions_can_be_counted():
         _core.Network((4093, 4094, 1), []).distort(no_images, order, spec, 1)
     largest = _core.Network((4093, 4093, 1), []).distort(no_images[:, :, 1:], order, spec, 1)
     assert largest.shape == (0, 4093, 4093, 1)
+
+
+def test_what_snapshot_training_gives_is_assigned_again():
+    network, given = arguments()
+    network.train(**given)
+    state = [given[name] for name in ("parameters", "slots", "iterations")]
+    values, steps = network.snapshot_training(*state)
+    assert steps == 3
+    expected = [value.tobytes() for value in values]
+    network.train(**given)
+    assert given["parameters"].tobytes() != expected[0]
+    network.assign_training(*state, values, steps)
+    assert [array.tobytes() for array in (state[0], *state[1])] == expected
+    assert given["iterations"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "text"),
+    [
+        ({"parameters": np.zeros(16, np.float32)}, ValueError, "parameters must have shape"),
+        ({"slots": [np.zeros(32, np.float64)] * 2}, TypeError, "slots must be a C-contiguous"),
+        ({"slots": [np.zeros(16, np.float32)] * 2}, ValueError, "slots must have shape"),
+        ({"slots": []}, ValueError, "values must be those of the parameters and of 0 slots, got 3"),
+        ({"iterations": np.zeros(2, np.int64)}, ValueError, "iterations must hold one number"),
+        ({"values": [np.zeros(16, np.float32)] * 3}, ValueError, "parameters must have"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_not_assigned(changed, error, text):
+    network, given = arguments()
+    own = {name: given[name] for name in ("parameters", "slots", "iterations")}
+    values, steps = network.snapshot_training(**own)
+    with pytest.raises(error, match=text):
+        network.assign_training(**(own | {"values": values, "steps": steps} | changed))

@@ -124,6 +124,9 @@ def calls(case, batch, place):
     assigned = place(np.zeros(p.shape, np.float32))
     network.assign(assigned, p)
     yield assigned
+    slot, count = place(np.zeros(p.shape, np.float32)), place(np.zeros(1, np.int64))
+    network.assign_training(assigned, [slot], count, [p, p], 3)
+    yield assigned, slot
 
 
 def op_calls(case, batch, place):
