@@ -193,11 +193,12 @@ inline void store_columns(std::uint64_t* to, vec v) {
 // behind the pixels there is written later.
 inline void put_pixels(std::uint8_t* y, const std::uint64_t* pixels, int n, int channels,
                        std::ptrdiff_t left) {
+  int whole = n;  // of which eight bytes may be written
+  while (whole > 0 && left - (whole - 1) * channels < 8) whole--;
   int k = 0;
-  PYLENET_INT8_ROLLED
-  for (; k < n && left >= 8; k++, y += channels, left -= channels) std::memcpy(y, pixels + k, 8);
-  for (; k < n; k++, y += channels)
-    for (int c = 0; c < channels; c++) y[c] = pixels[k] >> (8 * c) & 255;
+  for (; k < whole; k++) std::memcpy(y + k * channels, pixels + k, 8);
+  for (; k < n; k++)
+    for (int c = 0; c < channels; c++) y[k * channels + c] = pixels[k] >> (8 * c) & 255;
 }
 
 // Columns in lanes: two rows of kLanes columns at a time, of eight channels at most.
@@ -213,20 +214,28 @@ void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv&
       for (int o = 0; o < channels; o += kColumnsTile) {
         vec kept[kColumnsTile][2];
         window_sums<kWide, kColumnsTile, 1>(kept, rows, conv, i, j, o);
-        PYLENET_INT8_ROLLED
-        for (int t = 0; t < kColumnsTile && o + t < kInt8MostInColumns; t += 2) {
+        const auto multiplier_of = [&](int t) {
           std::uint64_t both;
           std::memcpy(&both, conv.end.multiplier + o + t, sizeof both);
-          const vec multiplier = vec(upairs{} + both);
+          return vec(upairs{} + both);
+        };
+        if (conv.pooled == Int8Pooled::kLargest) {  // kept: of both rows already
+          PYLENET_INT8_UNROLL
+          for (int t = 0; t < kColumnsTile; t += 2) {
+            if (o + t >= channels) break;
+            const vec largest =
+                larger(evens(kept[t][0], kept[t + 1][0]), odds(kept[t][0], kept[t + 1][0]));
+            found[0][(o + t) / 2] = ends.end.uncut(largest, multiplier_of(t));
+          }
+          continue;
+        }
+        PYLENET_INT8_ROLLED
+        for (int t = 0; t < kColumnsTile && o + t < channels; t += 2) {
           const int pair = (o + t) / 2;
           const vec(&a)[2] = kept[t], (&b)[2] = kept[t + 1];
-          if (conv.pooled == Int8Pooled::kLargest) {  // of both rows already
-            const vec largest = larger(evens(a[0], b[0]), odds(a[0], b[0]));
-            found[0][pair] = ends.end.uncut(largest, multiplier);
-            continue;
-          }
           const vec sums[] = {evens(a[0], b[0]), odds(a[0], b[0]),  //
                               evens(a[1], b[1]), odds(a[1], b[1])};
+          const vec multiplier = multiplier_of(t);
           if (pooled) {
             found[0][pair] = ends.averaged<false>(sums[0], sums[1], sums[2], sums[3], multiplier);
             continue;
