@@ -4,10 +4,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#if defined(__aarch64__) && defined(__linux__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
+#include "runtime/processor.h"
 
 namespace pylenet {
 
@@ -34,17 +31,6 @@ struct Int8Candidate {
   bool available;
 };
 
-#ifdef __x86_64__
-// What this processor runs. A build may have any of them (PYLENET_ISAS).
-[[maybe_unused]] bool runs_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-[[maybe_unused]] bool runs_avx512() {
-  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-
 const std::vector<Candidate>& candidates() {
   static const std::vector<Candidate> list = [] {
     std::vector<Candidate> found{{&kernels_baseline, true}};
@@ -66,16 +52,10 @@ const std::vector<Int8Candidate>& int8_candidates() {
     found.push_back({&int8_avx2, "avx2", runs_avx2()});
 #endif
 #ifdef PYLENET_BUILT_INT8_AVX512VNNI
-    const bool vnni = runs_avx512() && __builtin_cpu_supports("avx512vnni");
-    found.push_back({&int8_avx512vnni, "avx512", vnni});
+    found.push_back({&int8_avx512vnni, "avx512", runs_avx512vnni()});
 #endif
 #ifdef PYLENET_BUILT_INT8_NEON_DOTPROD
-#if defined(__linux__)
-    const bool dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-#else
-    const bool dotprod = true;  // macOS: every processor that it runs on
-#endif
-    found.push_back({&int8_neon_dotprod, "baseline", dotprod});
+    found.push_back({&int8_neon_dotprod, "baseline", runs_neon_dotprod()});
 #endif
     return found;
   }();

@@ -1,6 +1,8 @@
 """Instruction sets and threads are those that were asked for."""
 
 import os
+import platform
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,26 @@ def test_the_baseline_is_always_there_and_what_is_available_was_built():
     assert "baseline" in _core.available_isas()
     assert set(_core.available_isas()) <= set(_core.built_isas()) <= {"baseline", "avx2", "avx512"}
     assert _core.active_isa() in _core.available_isas()
+
+
+@pytest.mark.skipif(
+    platform.system() != "Linux" or platform.machine() != "x86_64", reason="reads /proc/cpuinfo"
+)
+def test_what_is_available_is_what_linux_says_that_the_processor_runs():
+    [words, *_] = [
+        set(line.split())
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("flags")
+    ]
+    avx2 = {"avx2", "fma"}
+    avx512 = avx2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+    needed = {"baseline": set(), "avx2": avx2, "avx512": avx512}
+    needed["avx512vnni"] = avx512 | {"avx512_vnni"}
+    for built, available in (
+        (_core.built_isas(), _core.available_isas()),
+        (_core.built_int8_isas(), _core.available_int8_isas()),
+    ):
+        assert available == [isa for isa in built if needed[isa] <= words]
 
 
 def test_a_forced_instruction_set_is_the_active_one(isa):
