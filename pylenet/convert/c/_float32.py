@@ -34,7 +34,7 @@ $offsets      for (f = 0; f < $filters; f += NET_TILE) {
         float sums[4 * NET_TILE];
         net_conv2d(sums, corner, $places, $kernel + f, $bias + f, $channels, $window, $row,
                    $filters);
-$store      }
+$each$store      }
     }
 """
 STORE_LARGEST = """        {
@@ -88,7 +88,7 @@ DENSE = """  int o, k;
     const int end = $units - o < NET_WIDE ? $units : o + NET_WIDE;
     float sums[NET_WIDE];
     net_dense(sums, x, $kernel + o, $bias + o, $inputs, $units);
-    for (k = o; k < end; k++) {
+$each    for (k = o; k < end; k++) {
       float v = sums[k - o];
 $end      y[k] = v;
     }
@@ -210,12 +210,19 @@ class _Writer:
         some = arguments[: PARAMETERS.get(function.name, 0)]
         return f"v = {name}({', '.join(['v', *map(real, some)])});\n"
 
-    def ends(self, node: Node) -> str:
-        """The node's own activation, and what follows it."""
+    def ends(self, node: Node, done: bool = False) -> str:
+        """The node's own activation, unless that is done, and what follows it."""
         own = node.settings.get("activation", LINEAR)
         if own.name == "softmax":
             return ""
-        return self.activation(own) + self.each_value()
+        return ("" if done else self.activation(own)) + self.each_value()
+
+    def own_of_sums(self, node: Node, count: str) -> str:
+        """A line for the node's own activation of `count` sums in vectors; nothing but for tanh."""
+        own = node.settings.get("activation", LINEAR)
+        if own.name != "tanh":
+            return ""
+        return f"{self.program.need('tanh_each', FUNCTIONS)}(sums, {count});\n"
 
     # Steps
 
@@ -287,7 +294,8 @@ def _conv2d(writer: _Writer, node: Node, weights: Weights) -> None:
         "kernel": program.constant("kernel", "float", kernel.transpose(2, 0, 1, 3), "NET_SPARE"),
         "bias": program.constant("bias", "float", bias, "NET_SPARE"),
     }
-    end = writer.ends(node)
+    each = writer.own_of_sums(node, "4 * NET_TILE")
+    end = writer.ends(node, bool(each))
     row = padded[1] * channels
     pool = writer.halving()
     down, right = strides[0] * row, strides[1] * channels
@@ -321,6 +329,7 @@ def _conv2d(writer: _Writer, node: Node, weights: Weights) -> None:
         window=f"{window[0]}, {window[1]}",
         row=row,
         places=places,
+        each=f"        {each}" if each else "",
         end=end,
         after=after,
         **names,
@@ -339,9 +348,11 @@ def _dense(writer: _Writer, node: Node, weights: Weights) -> None:
         "kernel": program.constant("kernel", "float", weights["kernel"], "NET_SPARE"),
         "bias": program.constant("bias", "float", bias, "NET_SPARE"),
     }
-    end = writer.ends(node)
+    each = writer.own_of_sums(node, "NET_WIDE")
+    names["end"] = writer.ends(node, bool(each))
+    names["each"] = f"    {each}" if each else ""
     title = f"dense {node.layers[0]}"
-    writer.add(title, DENSE, node.output_shape, units=units, inputs=inputs, end=end, **names)
+    writer.add(title, DENSE, node.output_shape, units=units, inputs=inputs, **names)
     writer.softmax(node)
 
 

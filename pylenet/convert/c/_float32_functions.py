@@ -25,6 +25,9 @@ typedef __m512 net_vec;
 #define NET_STORE(p, v) _mm512_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define NET_LARGER(a, b) _mm512_max_ps(a, b)
+#define NET_SMALLER(a, b) _mm512_min_ps(a, b)
+#define NET_MUL(a, b) _mm512_mul_ps(a, b)
+#define NET_DIV(a, b) _mm512_div_ps(a, b)
 #define NET_NAN(a, b) (_mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q) != 0)
 #elif defined(__FMA__)
 #include <immintrin.h>
@@ -36,6 +39,9 @@ typedef __m256 net_vec;
 #define NET_STORE(p, v) _mm256_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define NET_LARGER(a, b) _mm256_max_ps(a, b)
+#define NET_SMALLER(a, b) _mm256_min_ps(a, b)
+#define NET_MUL(a, b) _mm256_mul_ps(a, b)
+#define NET_DIV(a, b) _mm256_div_ps(a, b)
 #define NET_NAN(a, b) (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0)
 #elif defined(__SSE2__)
 #include <emmintrin.h>
@@ -47,6 +53,9 @@ typedef __m128 net_vec;
 #define NET_STORE(p, v) _mm_storeu_ps(p, v)
 #define NET_VFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define NET_LARGER(a, b) _mm_max_ps(a, b)
+#define NET_SMALLER(a, b) _mm_min_ps(a, b)
+#define NET_MUL(a, b) _mm_mul_ps(a, b)
+#define NET_DIV(a, b) _mm_div_ps(a, b)
 #define NET_NAN(a, b) (_mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0)
 #else
 #if defined(__ARM_FEATURE_FMA)
@@ -60,6 +69,10 @@ typedef float net_vec;
 #define NET_LOAD(p) (*(p))
 #define NET_STORE(p, v) (*(p) = (v))
 #define NET_VFMA(a, b, c) NET_FMA(a, b, c)
+#define NET_LARGER(a, b) ((a) > (b) ? (a) : (b))
+#define NET_SMALLER(a, b) ((a) < (b) ? (a) : (b))
+#define NET_MUL(a, b) ((a) * (b))
+#define NET_DIV(a, b) ((a) / (b))
 #endif
 #if NET_FUSED
 #define NET_FMA(a, b, c) __builtin_fmaf(a, b, c)
@@ -175,16 +188,38 @@ static NET_INLINE float net_polynomial(const float *p, int count, float x) {
   return y;
 }
 """
-TANH = r"""
+TANH_OF = r"""
+/* p[0] x^4 + ... + p[4], of each x */
+static NET_INLINE net_vec net_polynomial_of(const float p[5], net_vec x) {
+  net_vec y = NET_SPLAT(p[0]);
+  int i;
+  NET_UNROLL for (i = 1; i < 5; i++) y = NET_VFMA(y, x, NET_SPLAT(p[i]));
+  return y;
+}
 /* x P(x^2) / Q(x^2) */
-static float net_tanh(float x) {
+static net_vec net_tanh_of(net_vec x) {
   static const float p[5] = {1.3177028357347353e-08f, 2.0480834791669622e-05f,
                              0.0034877897705882788f, 0.13374456763267517f, 1.0f};
   static const float q[5] = {7.703845312789781e-07f, 0.00032728855148889124f,
                              0.025847308337688446f, 0.46707770228385925f, 1.0f};
-  const float t = net_smaller(x * x, 9.1f * 9.1f);
-  const float y = x * (net_polynomial(p, 5, t) / net_polynomial(q, 5, t));
-  return net_larger(-1.0f, net_smaller(1.0f, y));
+  const net_vec square = NET_MUL(x, x), most = NET_SPLAT(9.1f * 9.1f);
+  const net_vec t = NET_SMALLER(square, most), one = NET_SPLAT(1.0f);
+  const net_vec y = NET_MUL(x, NET_DIV(net_polynomial_of(p, t), net_polynomial_of(q, t)));
+  const net_vec below = NET_SMALLER(one, y), minus_one = NET_SPLAT(-1.0f);
+  return NET_LARGER(minus_one, below);
+}
+"""
+TANH = r"""
+static NET_INLINE float net_tanh(float x) {
+  float y[NET_LANES];
+  NET_STORE(y, net_tanh_of(NET_SPLAT(x)));
+  return y[0];
+}
+"""
+TANH_EACH = r"""
+static NET_INLINE void net_tanh_each(float *v, int count) {
+  int i;
+  for (i = 0; i < count; i += NET_LANES) NET_STORE(v + i, net_tanh_of(NET_LOAD(v + i)));
 }
 """
 EXP_PARTS = r"""
@@ -308,7 +343,9 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "larger_or_nan": (LARGER_OR_NAN, ("larger",)),
     "polynomial": (POLYNOMIAL, ()),
     "exp_parts": (EXP_PARTS, ("polynomial",)),
-    "tanh": (TANH, ("polynomial", "larger", "smaller")),
+    "tanh_of": (TANH_OF, ()),
+    "tanh": (TANH, ("tanh_of",)),
+    "tanh_each": (TANH_EACH, ("tanh_of",)),
     "exp": (EXP, ("exp_parts", "larger", "smaller")),
     "exp_of_sum": (EXP_OF_SUM, ("exp_parts", "larger", "smaller")),
     "expm1": (EXPM1, ("exp_parts", "larger", "smaller")),
