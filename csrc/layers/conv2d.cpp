@@ -74,15 +74,19 @@ class Conv2D final : public SummedLayer {
            (both_ways ? cook_toom::kernel_floats(shape_) : tensors[0].size());
   }
   // Forward alone the kernel stands beside what was made of it: most calls follow one with the
-  // same, and comparing takes a fraction of the time.
+  // same, and comparing takes a fraction of the time. It is made of that copy: whoever writes to
+  // weights in the midst, against the rules, may spoil this call but no later one.
   void prepare(const Call& call, float* prepared, bool both_ways, bool kept) const override {
+    const float* stored = tensor(call, 0);
     if (!both_ways) {
       float* former = prepared + cook_toom::kernel_floats(shape_);
       const std::size_t bytes = tensors[0].size() * sizeof(float);
-      if (kept && std::memcmp(former, tensor(call, 0), bytes) == 0) return;
-      std::memcpy(former, tensor(call, 0), bytes);
+      if (kept && std::memcmp(former, stored, bytes) == 0) return;
+      std::memcpy(former, stored, bytes);
+      stored = former;
     }
-    call.kernels.cook_toom_weights(prepared, fast_scratch(call), kernel(call), shape_, both_ways);
+    call.kernels.cook_toom_weights(prepared, fast_scratch(call), full(call, stored), shape_,
+                                   both_ways);
   }
 
   std::size_t forward_scratch(int lanes) const override {
@@ -258,8 +262,8 @@ class Conv2D final : public SummedLayer {
 
   // With a table of connections the stored weights are spread out, and missing ones are zero: the
   // full kernels take two thirds more multiply-adds in LeNet's, yet less time than gathering.
-  const float* kernel(const Call& call) const {
-    const float* stored = tensor(call, 0);
+  const float* kernel(const Call& call) const { return full(call, tensor(call, 0)); }
+  const float* full(const Call& call, const float* stored) const {
     if (links_.empty()) return stored;
     float* full = full_kernel(call);
     std::memset(full, 0, full_kernel_floats() * sizeof(float));

@@ -1,5 +1,8 @@
 """Convolutions by Cook-Toom's algorithm: against float64, the same bits always, and the switch."""
 
+import threading
+import time
+
 import cook_toom
 import numpy as np
 import pytest
@@ -303,6 +306,26 @@ def test_predictions_follow_every_change_of_the_weights():
     check()
     model.set_weights(weights)
     check()
+
+
+def test_weights_written_during_a_prediction_spoil_no_later_one():
+    """Without the copy that what is kept is made of, one of 30 such would."""
+    layer = layers.Conv2D(128, 5)
+    model = Sequential([layers.Input((12, 12, 128)), layer])
+    x = uniform((1, 12, 12, 128), seed=1)
+    expected, place = model.predict(x), layer.kernel[-1, -1, -1]
+    values = place.copy()
+    for attempt in range(100):
+        place[:] = 5  # so that the next one makes it anew
+        model.predict(x)
+        place[:] = values
+        other = threading.Thread(target=model.predict, args=[x])
+        other.start()
+        time.sleep(attempt % 20 * 1e-4)
+        place[:] = 9
+        other.join()
+        place[:] = values
+        assert_same_bits(model.predict(x), expected)
 
 
 # The switch
