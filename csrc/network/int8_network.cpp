@@ -103,7 +103,7 @@ struct Int8Network::Workspace {
       for (auto& bytes : t.bytes) bytes = aligned_zeros<std::uint8_t>(wanted.bytes + kInt8Slack);
       t.rows = aligned_zeros<std::uint8_t>(wanted.rows + kInt8Slack);
       t.answer = aligned_zeros<std::int32_t>(outputs * wanted.kernels->lanes + kInt8Slack);
-      t.real = aligned_zeros<float>(outputs + kSlack);
+      t.real = aligned_zeros<float>(outputs * wanted.kernels->lanes + kSlack);
     }
   }
 };
@@ -391,16 +391,23 @@ void Int8Network::run(const Plan& plan, Thread& own, const std::uint8_t* images,
 template <class Thread>
 void Int8Network::finish(const Plan& plan, Thread& own, std::int32_t* scores, float* y,
                          int count) const {
-  const int lanes = plan.kernels->lanes;
-  for (int l = 0; l < count; l++) {
-    const std::int32_t* from = own.answer.get() + l;
-    if (scores)
-      for (std::size_t i = 0; i < outputs_; i++) scores[l * outputs_ + i] = from[i * lanes];
-    if (!y) continue;
-    for (std::size_t i = 0; i < outputs_; i++) own.real[i] = float(from[i * lanes]) * scale_;
-    if (!is_linear(function_))
-      floats_.single.activation_forward(own.real.get(), function_, outputs_);
-    std::copy_n(own.real.get(), outputs_, y + l * outputs_);
+  const std::size_t lanes = plan.kernels->lanes;
+  const std::int32_t* answer = own.answer.get();
+  for (int l = 0; scores && l < count; l++)
+    for (std::size_t i = 0; i < outputs_; i++) scores[l * outputs_ + i] = answer[i * lanes + l];
+  if (!y) return;
+  // The function of all images at once, where floats lie in as many lanes.
+  const bool together = int(lanes) == floats_.lanes.lanes;
+  const Kernels& floats = together ? floats_.lanes : floats_.single;
+  const std::size_t step = together ? lanes : 1;
+  float* real = own.real.get();
+  for (std::size_t first = 0; first < lanes && int(first) < count; first += step) {
+    for (std::size_t i = 0; i < outputs_; i++)
+      for (std::size_t l = 0; l < step; l++)
+        real[i * step + l] = float(answer[i * lanes + first + l]) * scale_;
+    if (!is_linear(function_)) floats.activation_forward(real, function_, outputs_);
+    for (std::size_t l = first; l < first + step && int(l) < count; l++)
+      for (std::size_t i = 0; i < outputs_; i++) y[l * outputs_ + i] = real[i * step + l - first];
   }
 }
 
