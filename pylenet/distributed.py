@@ -285,7 +285,7 @@ class MPI:
         state: parameters and slots of the optimizer, all of one length, then the count of steps.
         by_parts: whether a parameter's update needs no more than its own gradient. Then the ranks
         of a node train in memory that they share, and each has what came of it at the end of the
-        block; what it had before, if the block is left by an exception.
+        block; what it had before, on all ranks, if one leaves the block by an exception.
         """
         if not by_parts or self.nodes == self.ranks:  # the same on all ranks
             yield _Exchange(self) if self.ranks > 1 else None, state
@@ -298,8 +298,11 @@ class MPI:
         self._meet_in_node(WAIT, 0)
         counted = count.copy()
         yield _Exchange(self, common_parameters=True), [*common, counted]
-        network.assign_training(own[0], own[1:], count, common, int(counted[0]))
-        self._meet_in_node(WAIT, 0)  # nobody writes to it before all have read it
+        with self._whole:
+            meet = self._meet_in_node if self.nodes == 1 else self._meet
+            meet(WAIT, 0)  # nobody takes it over if one has failed
+            network.assign_training(own[0], own[1:], count, common, int(counted[0]))
+            self._meet_in_node(WAIT, 0)  # nobody writes to it before all have read it
 
     def step_memory(self, size: int) -> NDArray[np.uint8]:
         """So many bytes for the ranks of a node to compute steps in."""

@@ -253,6 +253,34 @@ tell([found, steps, model.parameters.tobytes() == single.parameters.tobytes()])
     assert steps in (range(1, 7) if clipnorm is None else [6])
 
 
+@pytest.mark.parametrize("nodes", [[2], [1, 2]])
+def test_ranks_that_share_weights_keep_the_same_if_one_fails_after_a_step(nodes, tmp_path):
+    """A step is a call into C++ here: another rank could have taken it over already."""
+    code = f"""{SMALL}
+world._connect(world._comm, {[size for size in nodes for _ in range(size)]}[world.rank])
+class EachStep(callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+wait, model = world.wait_for_sums, small()
+def fail():
+    wait()
+    if model.optimizer.iterations == 3:
+        raise OSError("no more")
+if world.rank == 1:
+    world.wait_for_sums = fail
+try:
+    model.fit(x, y, 8, callbacks=[EachStep()], distribute=world)
+except Exception as error:
+    found = type(error).__name__
+tell([found, int(model.optimizer.iterations), model.parameters.tobytes().hex()])
+"""
+    found = ranks.told(sum(nodes), code, tmp_path)
+    kinds = [kind for kind, *_ in found]
+    assert kinds == ["OSError" if rank == 1 else "RankError" for rank in range(sum(nodes))]
+    assert [steps for _, steps, _ in found] == [3] * sum(nodes)
+    assert len({weights for *_, weights in found}) == 1
+
+
 @pytest.mark.parametrize("where", ["in fit", "outside"])
 def test_an_error_that_ends_one_rank_ends_all(where, tmp_path):
     code = f"""{SMALL}
