@@ -231,7 +231,8 @@ struct Transform {
 
 // u [point][row][i], kernel [row][tap][i], `size` values i.
 template <class T>
-inline void transform_rows(float* u, const float* kernel, int rows, std::size_t size) {
+__attribute__((noinline)) void transform_rows(float* u, const float* kernel, int rows,
+                                              std::size_t size) {
   for (int row = 0; row < rows; row++, kernel += T::kTaps * size, u += size)
     for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
       vec g[T::kTaps], r[T::kPoints];
@@ -364,8 +365,8 @@ __attribute__((noinline)) void gradient_rows(float* g, std::size_t tap, const fl
 }
 
 // The gradient of the kernel from its sums at pairs of points, which it uses up.
+template <class T>
 inline void kernel_from_points(float* dkernel, float* sums, const ConvShape& s, bool add) {
-  using T = Transform<5>;
   const std::size_t size = std::size_t(s.in_channels) * s.out_channels;
   for (int i = 0; i < T::kPoints; i++) {
     float* row = sums + i * T::kPoints * size;

@@ -21,17 +21,18 @@ inline int tiles(const ConvShape& s) { return (s.out_width + kOutputs - 1) / kOu
 // figures).
 inline bool two_dimensional(const ConvShape& s) {
   constexpr int kFewestProducts = 96;  // at a point
-  return s.kernel_width == 5 && s.in_channels * s.out_channels >= kFewestProducts &&
-         s.out_height % kOutputs == 0 && s.out_width % kOutputs == 0;
+  return s.in_channels * s.out_channels >= kFewestProducts && s.out_height % kOutputs == 0 &&
+         s.out_width % kOutputs == 0;
 }
 
 // Whether the gradient of its kernel is computed so, too. Its sums are then left at the pairs of
 // points and transformed back once for all images: records are larger. Many tiles do not stay in
-// the second-level cache (6 -> 16 channels, 24 x 24: 1.4 times as long as along rows), few channels
-// do not fill a vector.
+// the second-level cache (5 x 5, 6 -> 16 channels, 24 x 24: 1.4 times as long as along rows), few
+// channels do not fill a vector.
 inline bool two_dimensional_kernel(const ConvShape& s) {
-  constexpr int kMostTiles = 16, kFewestOutputs = 8, kMostProducts = 2048;
-  return two_dimensional(s) && tiles(s) * (s.out_height / kOutputs) <= kMostTiles &&
+  constexpr int kFewestOutputs = 8, kMostProducts = 4096;
+  const int most_tiles = s.kernel_width == 5 ? 16 : 36;
+  return two_dimensional(s) && tiles(s) * (s.out_height / kOutputs) <= most_tiles &&
          s.out_channels >= kFewestOutputs && s.in_channels * s.out_channels <= kMostProducts;
 }
 // Such sums, [row's point][point][in][out].

@@ -22,7 +22,7 @@ from pylenet.models import _lenet1998
 # Image, filters, kernel: those of the networks that it was measured for, then rows that end within
 # a tile, and channels about the register tiles.
 NETWORKS = [((28, 28, 1), 6, 5), ((12, 12, 6), 16, 5), ((14, 14, 6), 16, 5), ((12, 12, 20), 50, 5)]
-NETWORKS += [((32, 32, 3), 6, 5), ((13, 13, 32), 64, 3)]
+NETWORKS += [((32, 32, 3), 6, 5), ((13, 13, 32), 64, 3), ((14, 14, 32), 64, 3)]
 SHAPES = [
     *NETWORKS,
     *(((7, width, 3), 5, 5) for width in (12, 13, 14, 15)),
@@ -37,6 +37,8 @@ SHAPES = [
         for channels, filters in ((12, 8), (8, 17), (17, 33), (49, 2))
     ),
     *(((20, 12, 7), filters, 5) for filters in (14, 15, 16)),
+    *(((6, 14, channels), filters, 3) for channels, filters in ((16, 17), (17, 16), (49, 23))),
+    ((30, 26, 16), 16, 3),
 ]
 BATCHES = (1, 3, 8, 9, 17)
 
@@ -223,7 +225,9 @@ def test_batches_threads_and_instruction_sets_change_no_bit(shape, threads_resto
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(
-    "shape", [((13, 14, 6), 9, 5), ((11, 13, 16), 16, 3), ((12, 16, 6), 16, 5)], ids=str
+    "shape",
+    [((13, 14, 6), 9, 5), ((11, 13, 16), 16, 3), ((12, 16, 6), 16, 5), ((8, 12, 16), 16, 3)],
+    ids=str,
 )
 def test_padding_is_zeros_around_the_image(shape, padding, isa):
     image, filters, size = shape

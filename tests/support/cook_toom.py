@@ -52,13 +52,13 @@ def tiles(x, step, size, count):
 def two_dimensional(image, filters, size):
     """Whether a convolution's outputs and its input's gradient are computed in two dimensions."""
     whole = all((length - size + 1) % OUTPUTS == 0 for length in image[:2])
-    return size == 5 and whole and image[2] * filters >= 96
+    return whole and image[2] * filters >= 96
 
 
 def two_dimensional_kernel(image, filters, size):
     """Whether the gradient of its kernel is computed so, too."""
     tiles = (image[0] - size + 1) * (image[1] - size + 1) / OUTPUTS**2
-    few = tiles <= 16 and image[2] * filters <= 2048
+    few = tiles <= {5: 16, 3: 36}[size] and image[2] * filters <= 4096
     return two_dimensional(image, filters, size) and few and filters >= 8
 
 

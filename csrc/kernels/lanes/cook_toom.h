@@ -217,12 +217,12 @@ void cook_toom_forward_taps(float* y, float* scratch, const float* x, const floa
 
 // In two dimensions, a row of tiles at a time: its columns at the points, and then for each of
 // these what a row of an image goes through.
-template <class T>
-void cook_toom_forward_planes(float* y, float* scratch, const float* x, const float* u,
-                              const float* bias, const ConvShape& s, const ChannelAffine& affine,
-                              Activation activation) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
-  const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
+inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, const float* u,
+                                     const float* bias, const ConvShape& s,
+                                     const ChannelAffine& affine, Activation activation) {
+  constexpr int kTile = cook_toom::kOutputs;
+  const int tiles = cook_toom::tiles(s), points = cook_toom::points(s);
+  const int in = s.in_channels, out = s.out_channels;
   const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
   const std::size_t image_point = cook_toom::point_vectors(1, in, s.in_width) * kLanes;
   const std::size_t in_point = cook_toom::point_vectors(1, in, tiles) * kLanes;
@@ -230,37 +230,38 @@ void cook_toom_forward_planes(float* y, float* scratch, const float* x, const fl
   const std::size_t out_point = cook_toom::point_vectors(1, out, s.out_width) * kLanes;
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
   const bool finished = !affine.scale && is_floor_of_sums(activation);
-  float* values = scratch + kPoints * image_point;
-  float* sums = values + kPoints * in_point;
-  float* rows = sums + kPoints * sum_point;
+  float* values = scratch + points * image_point;
+  float* sums = values + points * in_point;
+  float* rows = sums + points * sum_point;
   const std::size_t weights = std::size_t(in) * out;
-  for (int oh = 0; oh < s.out_height; oh += kTile) {
-    for (int ic = 0; ic < in; ic++)
-      cook_toom::columns<T, typename T::Input>(scratch + ic * in_row, image_point,
-                                               x + (std::size_t(ic) * s.in_height + oh) * in_row,
-                                               in_row, in_row);
-    for (int i = 0; i < kPoints; i++) {
-      cook_toom_row<T, typename T::Input>(values, in_point, tiles * kLanes,
-                                          scratch + i * image_point, in, 1, s.in_width, tiles, 0);
-      cook_toom_sums({sums, sum_point, values, in_point, u + i * kPoints * weights, weights,
-                      i == 1 ? bias : nullptr, kPoints, in, out, tiles});
-      for (int oc = 0; oc < out; oc++)
-        cook_toom_output_row<T>(rows + i * out_point + oc * row, sums + oc * tiles * kLanes,
-                                sum_point, s.out_width, tiles, floor_of_sums({}));
-    }
-    for (int oc = 0; oc < out; oc++) {
-      float* to = y + (std::size_t(oc) * s.out_height + oh) * row;
-      cook_toom::output_columns<T>(to, row, rows + oc * row, out_point, row, floor);
-      if (!finished) conv2d_finish(to, oc, kTile * s.out_width, affine, activation);
-    }
-  }
+  for (int oh = 0; oh < s.out_height; oh += kTile)
+    cook_toom::with_transform(s, [&](auto transform) {
+      using T = decltype(transform);
+      for (int ic = 0; ic < in; ic++)
+        cook_toom::columns<T, typename T::Input>(scratch + ic * in_row, image_point,
+                                                 x + (std::size_t(ic) * s.in_height + oh) * in_row,
+                                                 in_row, in_row);
+      for (int i = 0; i < points; i++) {
+        cook_toom_row<T, typename T::Input>(values, in_point, tiles * kLanes,
+                                            scratch + i * image_point, in, 1, s.in_width, tiles, 0);
+        cook_toom_sums({sums, sum_point, values, in_point, u + i * points * weights, weights,
+                        i == 1 ? bias : nullptr, points, in, out, tiles});
+        for (int oc = 0; oc < out; oc++)
+          cook_toom_output_row<T>(rows + i * out_point + oc * row, sums + oc * tiles * kLanes,
+                                  sum_point, s.out_width, tiles, floor_of_sums({}));
+      }
+      for (int oc = 0; oc < out; oc++) {
+        float* to = y + (std::size_t(oc) * s.out_height + oh) * row;
+        cook_toom::output_columns<T>(to, row, rows + oc * row, out_point, row, floor);
+        if (!finished) conv2d_finish(to, oc, kTile * s.out_width, affine, activation);
+      }
+    });
 }
 
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
                        const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   if (cook_toom::two_dimensional(s))
-    return cook_toom_forward_planes<cook_toom::Transform<5>>(y, scratch, x, u, bias, s, affine,
-                                                             activation);
+    return cook_toom_forward_planes(y, scratch, x, u, bias, s, affine, activation);
   cook_toom::with_transform(s, [&](auto transform) {
     cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, affine, activation);
   });
@@ -344,10 +345,10 @@ void cook_toom_backward_input_planes(float* dx, float* scratch, const float* dy,
 void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
                               const ConvShape& s, int height, int width, int top, int left) {
   const float* turned = u + cook_toom::kernel_floats(s);
-  if (cook_toom::two_dimensional(s))
-    return cook_toom_backward_input_planes<cook_toom::Transform<5>>(dx, scratch, dy, turned, s,
-                                                                    height, width, top, left);
   cook_toom::with_transform(s, [&](auto transform) {
+    if (cook_toom::two_dimensional(s))
+      return cook_toom_backward_input_planes<decltype(transform)>(dx, scratch, dy, turned, s,
+                                                                  height, width, top, left);
     cook_toom_backward_input_taps<decltype(transform)>(dx, scratch, dy, turned, s, height, width,
                                                        top, left);
   });
@@ -468,9 +469,10 @@ struct Turned {
 // gradients: [place][channel], at the first of TI and of TO channels. The sums of one channel of x
 // are `row` floats after those of the one before.
 template <int TI, int TO>
-inline void cook_toom_point_tile(float* sums, std::size_t row, const float* values,
-                                 std::size_t in_place, const float* gradients,
-                                 std::size_t out_place, int places) {
+__attribute__((noinline)) void cook_toom_point_tile(float* sums, std::size_t row,
+                                                    const float* values, std::size_t in_place,
+                                                    const float* gradients, std::size_t out_place,
+                                                    int places) {
   vec acc[TI * TO];
   PYLENET_UNROLL
   for (int i = 0; i < TI * TO; i++) acc[i] = vec{};
@@ -497,62 +499,67 @@ inline void cook_toom_point_tile(float* sums, std::size_t row, const float* valu
 // Columns of all rows of tiles at the points, [point][channel][tile row][column]; then for each of
 // these points the rows, [point][tile][channel], of the output's gradient for a few channels at a
 // time, so that they stay in the first-level cache.
-template <class T>
-inline void cook_toom_kernel_planes(float* sums, float* scratch, const float* x, const float* dy,
-                                    const ConvShape& s) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
+void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
+                             const float* dy, const ConvShape& s) {
+  constexpr int kTile = cook_toom::kOutputs;
   constexpr int TI = kRegisters == 32 ? 2 : 1, TO = kLanes / TI;
   const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
-  const int in = s.in_channels, out = s.out_channels;
+  const int in = s.in_channels, out = s.out_channels, points = cook_toom::points(s);
   const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
   const std::size_t in_columns = cook_toom::point_vectors(tile_rows, in, s.in_width) * kLanes;
   const std::size_t columns = cook_toom::point_vectors(tile_rows, out, s.out_width) * kLanes;
   const std::size_t in_point = cook_toom::point_vectors(tile_rows, in, tiles) * kLanes;
   const std::size_t out_point = cook_toom::point_vectors(tile_rows, TO, tiles) * kLanes;
-  float* spread = scratch + kPoints * in_columns;
-  float* values = spread + kPoints * columns;
-  float* gradients = values + kPoints * in_point;
-  for (int r = 0; r < tile_rows; r++) {
-    for (int ic = 0; ic < in; ic++)
-      cook_toom::columns<T, typename T::Input>(
-          scratch + (ic * tile_rows + r) * in_row, in_columns,
-          x + (std::size_t(ic) * s.in_height + r * kTile) * in_row, in_row, in_row);
-    for (int oc = 0; oc < out; oc++)
-      cook_toom::columns<T, typename T::Spread>(
-          spread + (oc * tile_rows + r) * row, columns,
-          dy + (std::size_t(oc) * s.out_height + r * kTile) * row, row, row);
-  }
+  float* spread = scratch + points * in_columns;
+  float* values = spread + points * columns;
+  float* gradients = values + points * in_point;
+  cook_toom::with_transform(s, [&](auto transform) {
+    using T = decltype(transform);
+    for (int r = 0; r < tile_rows; r++) {
+      for (int ic = 0; ic < in; ic++)
+        cook_toom::columns<T, typename T::Input>(
+            scratch + (ic * tile_rows + r) * in_row, in_columns,
+            x + (std::size_t(ic) * s.in_height + r * kTile) * in_row, in_row, in_row);
+      for (int oc = 0; oc < out; oc++)
+        cook_toom::columns<T, typename T::Spread>(
+            spread + (oc * tile_rows + r) * row, columns,
+            dy + (std::size_t(oc) * s.out_height + r * kTile) * row, row, row);
+    }
+  });
   const std::size_t in_place = in * kLanes, out_place = TO * kLanes;
-  for (int i = 0; i < kPoints; i++) {
-    for (int r = 0; r < tile_rows; r++)
-      cook_toom_row<T, typename T::Input>(values + r * tiles * in_place, in_point, kLanes,
-                                          scratch + i * in_columns, in, tile_rows, s.in_width,
-                                          tiles, r, in_place);
+  for (int i = 0; i < points; i++) {
+    cook_toom::with_transform(s, [&](auto transform) {
+      using T = decltype(transform);
+      for (int r = 0; r < tile_rows; r++)
+        cook_toom_row<T, typename T::Input>(values + r * tiles * in_place, in_point, kLanes,
+                                            scratch + i * in_columns, in, tile_rows, s.in_width,
+                                            tiles, r, in_place);
+    });
     for (int end = TO; end < out + TO; end += TO) {
       const int oc = (end < out ? end : out) - TO;  // the last ones may be computed twice
-      for (int r = 0; r < tile_rows; r++)
-        cook_toom_row<T, typename T::Spread>(gradients + r * tiles * out_place, out_point, kLanes,
-                                             spread + i * columns + oc * tile_rows * row, TO,
-                                             tile_rows, s.out_width, tiles, r, out_place);
-      for (int k = 0; k < kPoints; k++)
+      cook_toom::with_transform(s, [&](auto transform) {
+        using T = decltype(transform);
+        for (int r = 0; r < tile_rows; r++)
+          cook_toom_row<T, typename T::Spread>(gradients + r * tiles * out_place, out_point, kLanes,
+                                               spread + i * columns + oc * tile_rows * row, TO,
+                                               tile_rows, s.out_width, tiles, r, out_place);
+      });
+      for (int k = 0; k < points; k++)
         for (int last = TI; last < in + TI; last += TI) {
           const int ic = (last < in ? last : in) - TI;
-          cook_toom_point_tile<TI, TO>(sums + ((std::size_t(i) * kPoints + k) * in + ic) * out + oc,
+          cook_toom_point_tile<TI, TO>(sums + ((std::size_t(i) * points + k) * in + ic) * out + oc,
                                        out, values + k * in_point + ic * kLanes, in_place,
                                        gradients + k * out_point, out_place, tiles * tile_rows);
         }
     }
   }
-}
-
-void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
-                             const float* dy, const ConvShape& s) {
-  cook_toom_kernel_planes<cook_toom::Transform<5>>(sums, scratch, x, dy, s);
   if (dbias)
     conv2d_bias_gradient(dbias, dy, s.out_channels, std::size_t(s.out_height) * s.out_width);
 }
 void cook_toom_kernel_from_points(float* dkernel, float* sums, const ConvShape& s, bool add) {
-  cook_toom::kernel_from_points(dkernel, sums, s, add);
+  cook_toom::with_transform(s, [&](auto transform) {
+    cook_toom::kernel_from_points<decltype(transform)>(dkernel, sums, s, add);
+  });
 }
 
 }  // namespace lanes

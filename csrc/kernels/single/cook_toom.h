@@ -274,6 +274,23 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
   }
 }
 
+// In two dimensions: sums at `points` points of a few tiles, of `left` at most. Returns of how
+// many.
+__attribute__((noinline)) int cook_toom_plane_sums(vec (*sums)[kPlaces], int points, int left,
+                                                   const float* values, std::size_t value_point,
+                                                   const float* weights, std::size_t weight_point,
+                                                   int from, int to, vec second) {
+  constexpr int kFew = 4, kTogether = 2;  // tiles, points
+  const auto few = [&](auto size) __attribute__((always_inline)) {
+    for (int k = 0; k < points; k += kTogether)
+      cook_toom_few<kTogether, size>(sums + k, values + k * value_point, value_point, 0,
+                                     weights + k * weight_point, weight_point, to, 1, from,
+                                     k ? vec{} : second);
+    return int(size);
+  };
+  return left >= kFew ? few(cook_toom::Constant<kFew>()) : few(cook_toom::Constant<1>());
+}
+
 // In two dimensions, all tiles at once: their columns at the points of Op, [point][tile
 // row][column] [channel], and then for each of these points the rows, whose sums finish(i, place,
 // channel, n, sums) gets: at the i-th point, of n channels from `channel` on. from, to: channels.
@@ -282,8 +299,7 @@ template <class T, class Op, class Finish>
 inline void cook_toom_planes(float* scratch, const float* image, const float* weights,
                              const float* bias, const ConvShape& s, int from, int width, int to,
                              Finish finish) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kFew = 4;
-  constexpr int kTogether = kRegisters == 32 ? 4 : 2;  // points
+  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
   const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
   const std::size_t row = std::size_t(width) * from, weight_point = std::size_t(from) * to;
   const std::size_t image_point = cook_toom::tile_row_point(s, width, from);
@@ -299,17 +315,9 @@ inline void cook_toom_planes(float* scratch, const float* image, const float* we
       const vec start = bias && i == 1 ? load_some(bias + c, n) : vec{};
       for (int place = 0, count; place < tiles * tile_rows; place += count) {
         vec sums[kPoints][kPlaces];
-        const auto few = [&](auto size) __attribute__((always_inline)) {
-          for (int k = 0; k < kPoints; k += kTogether)
-            cook_toom_few<kTogether, size>(sums + k, values + k * value_point + place * from,
-                                           value_point, 0, weights + k * weight_point + c,
-                                           weight_point, to, 1, from, k ? vec{} : start);
-          count = size;
-        };
-        if (place + kFew <= tiles * tile_rows)
-          few(cook_toom::Constant<kFew>());
-        else
-          few(cook_toom::Constant<1>());
+        count =
+            cook_toom_plane_sums(sums, kPoints, tiles * tile_rows - place, values + place * from,
+                                 value_point, weights + c, weight_point, from, to, start);
         for (int p = 0; p < count; p++) {
           vec points[kPoints];
           PYLENET_UNROLL
@@ -346,12 +354,11 @@ inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, c
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
                        const ConvShape& s, const ChannelAffine& affine, Activation activation) {
   const vec floor = floor_of_sums(affine.scale ? Activation{} : activation);
-  if (cook_toom::two_dimensional(s))
-    cook_toom_forward_planes<cook_toom::Transform<5>>(y, scratch, x, u, bias, s, floor);
-  else
-    cook_toom::with_transform(s, [&](auto transform) {
-      cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, floor);
-    });
+  cook_toom::with_transform(s, [&](auto transform) {
+    if (cook_toom::two_dimensional(s))
+      return cook_toom_forward_planes<decltype(transform)>(y, scratch, x, u, bias, s, floor);
+    cook_toom_forward_taps<decltype(transform)>(y, scratch, x, u, bias, s, floor);
+  });
   conv2d_finish(y, s, affine, activation);
 }
 
@@ -465,10 +472,10 @@ inline void cook_toom_backward_input_planes(float* dx, float* scratch, const flo
 void cook_toom_backward_input(float* dx, float* scratch, const float* dy, const float* u,
                               const ConvShape& s, int height, int width, int top, int left) {
   const float* turned = u + cook_toom::kernel_floats(s);
-  if (cook_toom::two_dimensional(s))
-    return cook_toom_backward_input_planes<cook_toom::Transform<5>>(dx, scratch, dy, turned, s,
-                                                                    height, width, top, left);
   cook_toom::with_transform(s, [&](auto transform) {
+    if (cook_toom::two_dimensional(s))
+      return cook_toom_backward_input_planes<decltype(transform)>(dx, scratch, dy, turned, s,
+                                                                  height, width, top, left);
     cook_toom_backward_input_taps<decltype(transform)>(dx, scratch, dy, turned, s, height, width,
                                                        top, left);
   });
@@ -576,8 +583,9 @@ void cook_toom_backward_kernel(float* dkernel, float* dbias, float* scratch, con
 // Sums at one pair of points of TI input channels and `n` output channels over all tiles. values
 // [tile][in], dy [tile][out], at the first of these channels.
 template <int TI>
-inline void cook_toom_point_sums(float* sums, const float* values, const float* dy, int places,
-                                 int in, int out, int n) {
+__attribute__((noinline)) void cook_toom_point_sums(float* sums, const float* values,
+                                                    const float* dy, int places, int in, int out,
+                                                    int n) {
   vec acc[TI];
   PYLENET_UNROLL
   for (int i = 0; i < TI; i++) acc[i] = vec{};
@@ -591,32 +599,37 @@ inline void cook_toom_point_sums(float* sums, const float* values, const float* 
 }
 
 // As cook_toom_planes, of input and output gradient.
-template <class T>
-inline void cook_toom_kernel_planes(float* sums, float* scratch, const float* x, const float* dy,
-                                    const ConvShape& s) {
-  constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kChannels = 6;
+void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
+                             const float* dy, const ConvShape& s) {
+  constexpr int kTile = cook_toom::kOutputs, kChannels = 6;
   const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
-  const int in = s.in_channels, out = s.out_channels;
+  const int in = s.in_channels, out = s.out_channels, points = cook_toom::points(s);
   const std::size_t in_row = std::size_t(s.in_width) * in, row = std::size_t(s.out_width) * out;
   const std::size_t in_columns = cook_toom::tile_row_point(s, s.in_width, in);
   const std::size_t columns = cook_toom::tile_row_point(s, s.out_width, out);
   const std::size_t in_point = cook_toom::tile_row_point(s, tiles, in);
   const std::size_t out_point = cook_toom::tile_row_point(s, tiles, out);
-  float* spread = scratch + kPoints * in_columns;
-  float* values = spread + kPoints * columns;
-  float* gradients = values + kPoints * in_point;
-  for (int r = 0; r < tile_rows; r++) {
-    cook_toom::columns<T, typename T::Input>(scratch + r * in_row, in_columns,
-                                             x + r * kTile * in_row, in_row, in_row);
-    cook_toom::columns<T, typename T::Spread>(spread + r * row, columns, dy + r * kTile * row, row,
-                                              row);
-  }
-  for (int i = 0; i < kPoints; i++) {
-    cook_toom_rows<T, typename T::Input>(values, in_point, scratch + i * in_columns, in, tile_rows,
-                                         s.in_width, tiles);
-    cook_toom_rows<T, typename T::Spread>(gradients, out_point, spread + i * columns, out,
-                                          tile_rows, s.out_width, tiles);
-    for (int k = 0; k < kPoints; k++, sums += std::size_t(in) * out)
+  float* spread = scratch + points * in_columns;
+  float* values = spread + points * columns;
+  float* gradients = values + points * in_point;
+  cook_toom::with_transform(s, [&](auto transform) {
+    using T = decltype(transform);
+    for (int r = 0; r < tile_rows; r++) {
+      cook_toom::columns<T, typename T::Input>(scratch + r * in_row, in_columns,
+                                               x + r * kTile * in_row, in_row, in_row);
+      cook_toom::columns<T, typename T::Spread>(spread + r * row, columns, dy + r * kTile * row,
+                                                row, row);
+    }
+  });
+  for (int i = 0; i < points; i++) {
+    cook_toom::with_transform(s, [&](auto transform) {
+      using T = decltype(transform);
+      cook_toom_rows<T, typename T::Input>(values, in_point, scratch + i * in_columns, in,
+                                           tile_rows, s.in_width, tiles);
+      cook_toom_rows<T, typename T::Spread>(gradients, out_point, spread + i * columns, out,
+                                            tile_rows, s.out_width, tiles);
+    });
+    for (int k = 0; k < points; k++, sums += std::size_t(in) * out)
       for (int oc = 0; oc < out; oc += kLanes) {
         const auto channels = [&](auto size, int ic) __attribute__((always_inline)) {
           cook_toom_point_sums<size>(sums + std::size_t(ic) * out + oc, values + k * in_point + ic,
@@ -629,11 +642,6 @@ inline void cook_toom_kernel_planes(float* sums, float* scratch, const float* x,
         for (; ic < in; ic++) channels(cook_toom::Constant<1>(), ic);
       }
   }
-}
-
-void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
-                             const float* dy, const ConvShape& s) {
-  cook_toom_kernel_planes<cook_toom::Transform<5>>(sums, scratch, x, dy, s);
   if (dbias) cook_toom_bias_gradient(dbias, dy, s);
 }
 using lanes::cook_toom_kernel_from_points;
