@@ -6,7 +6,7 @@ namespace pylenet {
 
 // How many times as long the direct kernels take, on one core of a Xeon with AVX-512 and with its
 // AVX2: forward; gradient of the input; of the kernel; and of one image alone, forward and both
-// gradients. A star: they are computed in two dimensions, the kernel's gradient of 16 tiles at most
+// gradients. A star: they are computed in two dimensions, the kernel's gradient where tiles are few
 // (cook_toom::two_dimensional, two_dimensional_kernel).
 //
 //   in -> out channels, rows of outputs   forward   input      kernel     one: forward  back
@@ -19,11 +19,11 @@ namespace pylenet {
 //   5 x 5   16 -> 16, 32 *                1.9  2.8  2.4  2.7   1.3  1.5
 //   5 x 5   20 -> 50,  8 *                3.8  3.0  4.0  4.6   2.2  3.2   1.4  5.3   3.5  5.8
 //   3 x 3   32 -> 64, 11                  1.9  2.3  2.4  2.6   1.3  1.5   2.5  5.4   2.1  2.1
-//   3 x 3   32 -> 64, 24                  1.9  2.3  1.8  2.9   1.6  1.9   1.9  4.5   2.3  1.9
+//   3 x 3   32 -> 64, 24 *                2.1  3.6  2.8  3.3   1.9  1.8   3.4  4.3   3.7  4.3
 //
-// Along rows 5 x 5 of 3 -> 6 channels takes less time than in two dimensions: 0.7 of it on 28 x 28,
-// forward. 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.7 to 2.2 times; the kernel's
-// gradient 1.2 to 1.4 and 1.4 to 1.7 times.
+// 5 x 5 of 3 -> 6 channels takes less time along rows than in two dimensions: 0.7 of it on 28 x 28,
+// forward. Along rows 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.4 to 2.2 times; 3 x 3
+// of 32 -> 64 on 24 x 24 1.1 to 1.7 times, of 16 -> 16 on 28 x 28 1.1 to 1.3 times.
 //
 // It does not pay where a sum has few terms or few outputs share what was transformed:
 //
