@@ -22,8 +22,8 @@ namespace pylenet {
 //   3 x 3   32 -> 64, 24 *                2.1  3.6  2.8  3.3   1.9  1.8   3.4  4.3   3.7  4.3
 //
 // 5 x 5 of 3 -> 6 channels takes less time along rows than in two dimensions: 0.7 of it on 28 x 28,
-// forward. Along rows 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.4 to 2.2 times; 3 x 3
-// of 32 -> 64 on 24 x 24 1.1 to 1.7 times, of 16 -> 16 on 28 x 28 1.1 to 1.3 times.
+// forward. Along rows 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.4 to 2.2 times; 3
+// x 3 of 32 -> 64 on 24 x 24 1.1 to 1.7 times, of 16 -> 16 on 28 x 28 1.1 to 1.3 times.
 //
 // It does not pay where a sum has few terms or few outputs share what was transformed:
 //
