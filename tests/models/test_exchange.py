@@ -143,8 +143,18 @@ def assert_all_have(expected, found):
         np.testing.assert_array_equal(correct, expected[2])
 
 
-@pytest.mark.parametrize("common", [False, True])
-@pytest.mark.parametrize(("ranks", "a_node"), [(1, 1), (2, 2), (3, 3), (3, 1), (3, 2)])
+@pytest.mark.parametrize(
+    ("ranks", "a_node", "common"),
+    [
+        (1, 1, False),
+        (2, 2, False),
+        (2, 2, True),
+        (3, 3, True),
+        (3, 1, False),
+        (3, 2, False),
+        (3, 2, True),
+    ],
+)
 @pytest.mark.parametrize("batch_size", [80, 37, 5])
 @pytest.mark.parametrize("build", [lenet5_classic, small, normalized])
 def test_ranks_that_share_a_step_have_the_bits_of_one(
