@@ -229,7 +229,6 @@ void convolve_columns(std::uint8_t* y, const std::uint8_t* rows, const Int8Conv&
           }
           continue;
         }
-        PYLENET_INT8_ROLLED
         for (int t = 0; t < kColumnsTile && o + t < channels; t += 2) {
           const int pair = (o + t) / 2;
           const vec(&a)[2] = kept[t], (&b)[2] = kept[t + 1];
