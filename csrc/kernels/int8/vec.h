@@ -49,6 +49,7 @@ typedef std::uint32_t uvec __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::int64_t pairs __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::uint64_t upairs __attribute__((vector_size(4 * kLanes), may_alias));
 typedef std::int8_t bytes __attribute__((vector_size(4 * kLanes), may_alias));
+typedef std::uint8_t ubytes __attribute__((vector_size(4 * kLanes), may_alias));
 
 inline vec splat(std::int32_t s) {
 #if defined(__AVX512VNNI__)
@@ -231,7 +232,7 @@ struct End {
   // Their bytes, as `narrowed` has them; of no answer, so that 127 is the highest integer.
   vec bytes_of(const vec (&v)[4]) const {
     const bytes all = narrowed(v[0], v[1], v[2], v[3]), least = bytes{} + std::int8_t(e.low);
-    return vec((all > least ? all : least) + std::int8_t(e.zero));
+    return vec(ubytes(all > least ? all : least) + std::uint8_t(e.zero));
   }
 
  private:
