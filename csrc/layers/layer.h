@@ -84,8 +84,7 @@ class Layer {
   // From now on it may use algorithms that need fewer multiplications and round otherwise.
   virtual void allow_fast_algorithms() {}
   // What is made of the parameters whenever they have changed: by each thread, before a step or a
-  // call. both_ways: for a way back, too. kept: whether `prepared` is as the call
-  // before has left it.
+  // call. both_ways: for a way back, too. kept: whether `prepared` is as the call before left it.
   virtual std::size_t prepared_floats(bool /*both_ways*/) const { return 0; }
   virtual void prepare(const Call&, float* /*prepared*/, bool /*both_ways*/, bool /*kept*/) const {}
 

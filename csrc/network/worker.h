@@ -14,7 +14,8 @@
 namespace pylenet {
 
 // Records of a step are kept for at most this many images at a time; a larger batch adds up in
-// slabs, in the same order, hence to the same bits. A multiple of kBlock.
+// slabs. Part of the arithmetic: a convolution's gradient that is summed at the points of Cook-Toom
+// is transformed back once a slab. A multiple of kBlock.
 constexpr std::int64_t kSlab = 1024;
 static_assert(kSlab % kBlock == 0);
 
