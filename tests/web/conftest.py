@@ -10,7 +10,7 @@ from browsing import CHECKED, READY, SIZES, wait_for
 from pylenet import layers, models, utils, web
 from pylenet._recipes import MODERN_RECIPES, RECIPES
 
-EPOCHS = 8  # after fewer it may read thick strokes half a percent worse, or more
+EPOCHS = 12  # after fewer it may read thick strokes half a percent worse, or more
 
 
 def trained(recipe, epochs, x, y):
