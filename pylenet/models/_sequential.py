@@ -416,7 +416,9 @@ class Sequential(LayerStack):
             self._warned_of_border = _inputs.warns_of_light_border("x", images)
         if steps is not None:
             images = images[: _check.integer("steps", steps, 1) * (batch_size or 32)]
-        if verbose == 0 and batch_size is None and callbacks is None:  # the least latency
+        if verbose == 0 and callbacks is None:  # the least latency
+            if batch_size is not None:
+                _check.integer("batch_size", batch_size, 1)
             return self._predict(images)
         found = self._told(self._predict, images, batch_size, verbose, callbacks)
         return found[0] if len(found) == 1 else np.concatenate(found)
