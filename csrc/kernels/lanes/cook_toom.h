@@ -59,6 +59,8 @@ struct CookToomSums {
   int points, terms, outputs, tiles;
 };
 
+constexpr float kNoStart[8] = {};
+
 // At each point TO outputs from `o` on x TT tiles from `t` on.
 template <int TO, int TT>
 inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s, int o, int t) {
@@ -67,12 +69,12 @@ inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s,
   const float *values = s.values + t * kLanes, *weights = s.weights + o;
   for (int point = 0; point < s.points;
        point++, sums += s.sum_point, values += s.value_point, weights += s.weight_point) {
+    const float* start = point == 1 && s.start ? s.start + o : kNoStart;
     vec acc[TO][TT];
     PYLENET_UNROLL
-    for (int i = 0; i < TO * TT; i++) acc[i / TT][i % TT] = vec{};
-    if (point == 1 && s.start) {
+    for (int i = 0; i < TO; i++) {
       PYLENET_UNROLL
-      for (int i = 0; i < TO * TT; i++) acc[i / TT][i % TT] = splat(s.start[o + i / TT]);
+      for (int k = 0; k < TT; k++) acc[i][k] = splat(start[i]);
     }
     const float *v = values, *w = weights;
     PYLENET_ROLLED
@@ -99,10 +101,11 @@ inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s,
         }
       }
     }
+    float* to = sums;
     PYLENET_UNROLL
-    for (int i = 0; i < TO; i++) {
+    for (int i = 0; i < TO; i++, to += row) {
       PYLENET_UNROLL
-      for (int k = 0; k < TT; k++) store(sums + i * row + k * kLanes, acc[i][k]);
+      for (int k = 0; k < TT; k++) store(to + k * kLanes, acc[i][k]);
     }
   }
 }
