@@ -259,24 +259,32 @@ inline void transpose_channels(float* to, const float* from, int rows, int colum
 }
 
 // In two dimensions: columns of an image at the points. `size` neighbouring values of each row, a
-// row `stride` floats after the other; points `point` floats apart. Op: T::Input or T::Spread.
+// row `stride` floats after the other, and `left` rows: those past the end are zero. Points `point`
+// floats apart. Op: T::Input or T::Spread.
 template <class T, class Op>
-__attribute__((noinline)) void columns(float* r, std::size_t point, const float* image,
+__attribute__((noinline)) void columns(float* r, std::size_t point, const float* image, int left,
                                        std::size_t stride, std::size_t size) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     vec values[Op::kFrom], points[T::kPoints];
-    PYLENET_UNROLL
-    for (int k = 0; k < Op::kFrom; k++) values[k] = load_unaligned(image + k * stride + i);
+    if (left >= Op::kFrom) {
+      PYLENET_UNROLL
+      for (int k = 0; k < Op::kFrom; k++) values[k] = load_unaligned(image + k * stride + i);
+    } else {
+      PYLENET_UNROLL
+      for (int k = 0; k < Op::kFrom; k++)
+        values[k] = k < left ? load_unaligned(image + k * stride + i) : vec{};
+    }
     Op::apply(points, values);
     PYLENET_UNROLL
     for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + i, points[k]);
   }
 }
 
-// The rows of outputs that come of such points.
+// The rows of outputs that come of such points, `left` at most.
 template <class T>
-__attribute__((noinline)) void output_columns(float* y, std::size_t stride, const float* r,
-                                              std::size_t point, std::size_t size, vec floor) {
+__attribute__((noinline)) void output_columns(float* y, int left, std::size_t stride,
+                                              const float* r, std::size_t point, std::size_t size,
+                                              vec floor) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     const std::size_t n = lanes_left(int(size), int(i));
     vec points[T::kPoints], outputs[kOutputs];
@@ -284,7 +292,8 @@ __attribute__((noinline)) void output_columns(float* y, std::size_t stride, cons
     for (int k = 0; k < T::kPoints; k++) points[k] = load_unaligned(r + k * point + i);
     T::output(outputs, points);
     PYLENET_UNROLL
-    for (int k = 0; k < kOutputs; k++) store_some(y + k * stride + i, larger(floor, outputs[k]), n);
+    for (int k = 0; k < kOutputs; k++)
+      if (k < left) store_some(y + k * stride + i, larger(floor, outputs[k]), n);
   }
 }
 

@@ -15,14 +15,21 @@ constexpr int kOutputs = 4;  // neighbouring columns of a row that are computed 
 // The products that give a tile's outputs of one input channel and kernel row: one at each point.
 inline int points(const ConvShape& s) { return kOutputs + s.kernel_width - 1; }
 inline int tiles(const ConvShape& s) { return (s.out_width + kOutputs - 1) / kOutputs; }
+inline int tile_rows(const ConvShape& s) { return (s.out_height + kOutputs - 1) / kOutputs; }
+// Columns of the outputs that whole tiles have, and of the inputs that these read.
+inline int tile_outputs(const ConvShape& s) { return kOutputs * tiles(s); }
+inline int tile_inputs(const ConvShape& s) { return tile_outputs(s) + s.kernel_width - 1; }
 
-// Whether a tile is as many rows high, so that it is transformed in both directions: where all
-// tiles are whole, and products many enough to pay for the transforms (layers/cook_toom.cpp has
-// figures).
+// Whether a tile is as many rows high, so that it is transformed in both directions: where products
+// are many enough to pay for the transforms. Where the last tiles are cut off these must be more,
+// and 1.6 times fewer than along rows (layers/cook_toom.cpp has figures).
 inline bool two_dimensional(const ConvShape& s) {
-  constexpr int kFewestProducts = 96;  // at a point
-  return s.in_channels * s.out_channels >= kFewestProducts && s.out_height % kOutputs == 0 &&
-         s.out_width % kOutputs == 0;
+  constexpr int kFewestProducts = 96, kFewestCutOff = 256;  // at a point
+  const int products = s.in_channels * s.out_channels;
+  if (s.out_height % kOutputs == 0 && s.out_width % kOutputs == 0)
+    return products >= kFewestProducts;
+  return products >= kFewestCutOff &&
+         5 * s.kernel_height * s.out_height >= 8 * points(s) * tile_rows(s);
 }
 
 // Whether the gradient of its kernel is computed so, too. Its sums are then left at the pairs of
@@ -32,7 +39,7 @@ inline bool two_dimensional(const ConvShape& s) {
 inline bool two_dimensional_kernel(const ConvShape& s) {
   constexpr int kFewestOutputs = 8, kMostProducts = 4096;
   const int most_tiles = s.kernel_width == 5 ? 16 : 36;
-  return two_dimensional(s) && tiles(s) * (s.out_height / kOutputs) <= most_tiles &&
+  return two_dimensional(s) && tiles(s) * tile_rows(s) <= most_tiles &&
          s.out_channels >= kFewestOutputs && s.in_channels * s.out_channels <= kMostProducts;
 }
 // Such sums, [row's point][point][in][out].
@@ -89,7 +96,7 @@ inline std::size_t output_point(const ConvShape& s, int rows) {
 
 // In two dimensions, one image alone: floats at one point, of so many columns of each row of tiles.
 inline std::size_t tile_row_point(const ConvShape& s, int columns, int channels) {
-  return std::size_t(s.out_height / kOutputs) * columns * channels + kSlack;
+  return std::size_t(tile_rows(s)) * columns * channels + kSlack;
 }
 // What both layouts need: columns at the points, all points of one of these, the sums there, and
 // what comes back from them. In lanes a row of tiles is computed at a time.
@@ -118,13 +125,13 @@ inline std::size_t weights_scratch(const ConvShape& s) {
 
 inline std::size_t forward_scratch(const ConvShape& s, int lanes) {
   if (two_dimensional(s))
-    return tile_row_scratch(s, lanes, s.in_channels, s.in_width, s.out_channels, s.out_width);
+    return tile_row_scratch(s, lanes, s.in_channels, s.in_width, s.out_channels, tile_outputs(s));
   if (lanes > 1) return product_scratch(s, s.in_channels, s.out_channels) * lanes;
   return input_scratch(s);
 }
 inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
   if (two_dimensional(s))
-    return tile_row_scratch(s, lanes, s.out_channels, s.out_width, s.in_channels, s.in_width);
+    return tile_row_scratch(s, lanes, s.out_channels, s.out_width, s.in_channels, tile_inputs(s));
   const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
   if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
   const int rows = s.out_height + 2 * (s.kernel_height - 1);
@@ -143,7 +150,7 @@ inline std::size_t backward_kernel_scratch(const ConvShape& s, int lanes) {
 // The same in two dimensions: columns at the points, and all points of one of these; in lanes, of
 // dy for as many channels as a vector has floats at most.
 inline std::size_t kernel_points_scratch(const ConvShape& s, int lanes) {
-  const int rows = s.out_height / kOutputs, in = s.in_channels, out = s.out_channels;
+  const int rows = tile_rows(s), in = s.in_channels, out = s.out_channels;
   if (lanes > 1)
     return lanes * points(s) *
            (point_vectors(rows, in, s.in_width) + point_vectors(rows, out, s.out_width) +

@@ -18,12 +18,27 @@ namespace pylenet {
 //   5 x 5    6 -> 16, 12 *                1.6  2.5  1.8  3.4   1.6  2.4
 //   5 x 5   16 -> 16, 32 *                1.9  2.8  2.4  2.7   1.3  1.5
 //   5 x 5   20 -> 50,  8 *                3.8  3.0  4.0  4.6   2.2  3.2   1.4  5.3   3.5  5.8
-//   3 x 3   32 -> 64, 11                  1.9  2.3  2.4  2.6   1.3  1.5   2.5  5.4   2.1  2.1
+//   3 x 3   32 -> 64, 11 *                2.1  2.8  2.4  2.8   1.6  1.6   2.6  4.9   2.3  3.0
 //   3 x 3   32 -> 64, 24 *                2.1  3.6  2.8  3.3   1.9  1.8   3.4  4.3   3.7  4.3
 //
 // 5 x 5 of 3 -> 6 channels takes less time along rows than in two dimensions: 0.7 of it on 28 x 28,
 // forward. Along rows 6 -> 16 on 8 x 8 takes 1.1 to 1.8 times as long, 20 -> 50 1.4 to 2.2 times; 3
 // x 3 of 32 -> 64 on 24 x 24 1.1 to 1.7 times, of 16 -> 16 on 28 x 28 1.1 to 1.3 times.
+//
+// With the last tiles cut off, along rows takes so many times as long (lanes; one image):
+//
+//                                           AVX-512             AVX2
+//                                           forward  back       forward  back
+//   3 x 3   32 -> 64, 11    1.8 (products)  1.2 1.0  1.3 1.3    1.3 1.2  1.6 1.7
+//   3 x 3   16 -> 16, 11    1.8             0.9 1.2  1.1 1.2    1.2      1.3
+//   3 x 3   32 -> 64, 15    1.9             1.2 1.2  1.3 1.3    1.5      1.6
+//   3 x 3   32 -> 64, 13    1.6             1.1 1.1  1.2 1.2    1.4 1.1  1.5 1.3
+//   3 x 3   32 -> 64, 6x16  1.5             0.9 0.7  1.1 0.8    1.1      1.2
+//   5 x 5   16 -> 16, 10    2.1             1.1 1.4  1.1 1.6    1.3      1.4
+//   5 x 5   20 -> 50, 10    2.1             1.2 1.4  1.1 2.0    1.5      1.5
+//   5 x 5    6 -> 16, 10    2.1             0.9 1.0  1.0 1.6    1.1 1.1  1.3 1.4
+//   5 x 5    6 -> 16, 26    2.3             0.8 0.9  1.0 1.5    1.2      1.2
+//   5 x 5   16 -> 16, 5x16  1.6             0.9 1.1  0.9 1.1    1.2      1.2
 //
 // It does not pay where a sum has few terms or few outputs share what was transformed:
 //
@@ -46,7 +61,7 @@ FastConvolution cook_toom_pays(const ConvShape& s) {
 double cook_toom_products(const ConvShape& s, bool two_dimensional) {
   const double row =
       double(cook_toom::points(s)) * cook_toom::tiles(s) * s.in_channels * s.out_channels;
-  if (two_dimensional) return row * cook_toom::points(s) * (s.out_height / cook_toom::kOutputs);
+  if (two_dimensional) return row * cook_toom::points(s) * cook_toom::tile_rows(s);
   return row * s.out_height * s.kernel_height;
 }
 

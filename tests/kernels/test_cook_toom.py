@@ -27,6 +27,8 @@ SHAPES = [
     *NETWORKS,
     *(((7, width, 3), 5, 5) for width in (12, 13, 14, 15)),
     *(((5, width, 16), 17, 3) for width in (10, 11, 12, 13)),
+    *(((rows, columns, 16), 17, 3) for rows, columns in ((13, 13), (14, 12), (12, 14), (15, 11))),
+    *(((rows, columns, 7), 40, 5) for rows, columns in ((13, 14), (14, 15), (15, 13), (11, 12))),
     *(((6, 12, 4), filters, 5) for filters in (1, 2, 3, 4, 6, 7, 8, 9, 11, 14)),
     *(((6, 12, channels), 3, 5) for channels in (5, 7, 8, 9, 15, 16, 17)),
     ((9, 31, 1), 8, 5),
@@ -80,14 +82,15 @@ def test_the_reference_s_transforms_make_a_convolution_of_products(taps):
     np.testing.assert_allclose(a.T @ ((g @ kernel) * (b.T @ d)), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("length", [8, 12, 20])
+@pytest.mark.parametrize("length", [8, 12, 15, 17, 18])
 def test_the_reference_s_tiles_of_two_dimensions_make_a_convolution(length):
     a, b, g = cook_toom.matrices(5)
+    rows = -(-(length - 4) // 4)
     x, kernel = uniform((1, length, 12, 1), 1), float64(uniform((5, 5, 1, 1), 2))
-    tiles = cook_toom.square_tiles(float64(x), 4, 8)[..., 0]
+    tiles = cook_toom.square_tiles(float64(x), 4, 8, (rows, 2))[..., 0]
     products = (g @ kernel[..., 0, 0] @ g.T) * (b.T @ tiles @ b)
-    y = (a.T @ products @ a).transpose(0, 1, 3, 2, 4).reshape(1, length - 4, 8, 1)
-    np.testing.assert_allclose(y, conv2d(x, kernel), rtol=1e-11, atol=1e-11)
+    y = (a.T @ products @ a).transpose(0, 1, 3, 2, 4).reshape(1, 4 * rows, 8, 1)
+    np.testing.assert_allclose(y[:, : length - 4], conv2d(x, kernel), rtol=1e-11, atol=1e-11)
 
 
 def check_errors(shape, batch):
@@ -245,15 +248,20 @@ def test_padding_is_zeros_around_the_image(shape, padding, isa):
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("height", [13, 12], ids=["along rows", "in two dimensions"])
-def test_what_is_not_finite_spreads_over_its_tiles_and_no_further(height, value, batch, isa):
-    image = height, 20, 6
-    _, x, kernel, bias = problem((image, 16, 5), batch)
+@pytest.mark.parametrize(
+    ("image", "filters", "in_both"),
+    [((13, 20, 6), 16, False), ((12, 20, 6), 16, True), ((11, 15, 6), 43, True)],
+    ids=["along rows", "in two dimensions", "in tiles cut off"],
+)
+def test_what_is_not_finite_spreads_over_its_tiles_and_no_further(
+    image, filters, in_both, value, batch, isa
+):
+    _, x, kernel, bias = problem((image, filters, 5), batch)
     clean = ops.conv2d(x, kernel, bias)
     x[-1, 6, 10, 2] = value  # in the second tile, which reads columns 4 to 11, and the third
     y = ops.conv2d(x, kernel, bias)
     reached = np.zeros(y.shape, bool)
-    rows = slice(0, 8) if cook_toom.two_dimensional(image, 16, 5) else slice(2, 7)
+    rows = slice(0, 8) if in_both else slice(2, 7)
     reached[-1, rows, 4:12] = True
     assert not np.isfinite(y[reached]).any()
     assert_same_bits(y[~reached], clean[~reached])

@@ -5,6 +5,7 @@ The matrices are made from these points alone, by Lagrange's formula. In two dim
 four rows too, and every transform is done in both directions.
 """
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -51,22 +52,28 @@ def tiles(x, step, size, count):
 
 def two_dimensional(image, filters, size):
     """Whether a convolution's outputs and its input's gradient are computed in two dimensions."""
-    whole = all((length - size + 1) % OUTPUTS == 0 for length in image[:2])
-    return whole and image[2] * filters >= 96
+    rows, columns = (length - size + 1 for length in image[:2])
+    products = image[2] * filters
+    if rows % OUTPUTS == columns % OUTPUTS == 0:
+        return products >= 96
+    points = (OUTPUTS + size - 1) * -(-rows // OUTPUTS)
+    return products >= 256 and size * rows / points >= 1.6
 
 
 def two_dimensional_kernel(image, filters, size):
     """Whether the gradient of its kernel is computed so, too."""
-    tiles = (image[0] - size + 1) * (image[1] - size + 1) / OUTPUTS**2
+    tiles = math.prod(-(-(length - size + 1) // OUTPUTS) for length in image[:2])
     few = tiles <= {5: 16, 3: 36}[size] and image[2] * filters <= 4096
     return two_dimensional(image, filters, size) and few and filters >= 8
 
 
-def square_tiles(x, step, size):
-    """(..., tile row, tile column, size, size, channels) of (..., height, width, channels)."""
-    starts = [range(0, length - size + 1, step) for length in x.shape[-3:-1]]
-    rows = [[x[..., r : r + size, c : c + size, :] for c in starts[1]] for r in starts[0]]
-    return np.stack([np.stack(row, axis=-4) for row in rows], axis=-5)
+def square_tiles(x, step, size, counts):
+    """(n, *counts, size, size, channels): pieces of (n, height, width, channels), ends zero."""
+    rows, columns = (step * (count - 1) + size for count in counts)
+    ends = (0, rows - x.shape[1]), (0, columns - x.shape[2])
+    padded = np.pad(x, ((0, 0), *ends, (0, 0)))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (1, 2))
+    return np.moveaxis(pieces[:, ::step, ::step], 3, -1)
 
 
 def two_dimensional_bounds(dy, x, kernel, bias=None):
@@ -74,26 +81,27 @@ def two_dimensional_bounds(dy, x, kernel, bias=None):
     taps, out, n = kernel.shape[0], dy.shape[3], OUTPUTS + kernel.shape[0] - 1
     a, b, g = (np.abs(m) for m in matrices(taps))
     both = "ki,lj,nrcijm->nrcklm"
-    values = np.einsum(both, b.T, b.T, square_tiles(np.abs(x), OUTPUTS, n))
-    spread = np.einsum(both, a, a, square_tiles(np.abs(dy), OUTPUTS, OUTPUTS))
+    counts = [-(-length // OUTPUTS) for length in dy.shape[1:3]]
+    values = np.einsum(both, b.T, b.T, square_tiles(np.abs(x), OUTPUTS, n, counts))
+    spread = np.einsum(both, a, a, square_tiles(np.abs(dy), OUTPUTS, OUTPUTS, counts))
     weights = np.einsum("ki,lj,ijco->klco", g, g, np.abs(kernel))
     y = np.einsum(both, a.T, a.T, np.einsum("nrcklm,klmo->nrcklo", values, weights))
     parts = np.einsum(both, b, b, np.einsum("nrcklo,klmo->nrcklm", spread, weights))
-    y_error = y.transpose(0, 1, 3, 2, 4, 5).reshape(dy.shape)
+    y_error = y.transpose(0, 1, 3, 2, 4, 5).reshape(len(x), OUTPUTS * counts[0], -1, out)
+    y_error = y_error[:, : dy.shape[1], : dy.shape[2]]
     if bias is not None:
         y_error = y_error + a.sum(axis=0).max() ** 2 * np.abs(bias)
-    dx_error = np.zeros(x.shape)
-    for r, c in np.ndindex(parts.shape[1:3]):
+    dx_error = np.zeros((len(x), *(OUTPUTS * (count - 1) + n for count in counts), x.shape[3]))
+    for r, c in np.ndindex(*counts):
         rows, columns = (slice(OUTPUTS * t, OUTPUTS * t + n) for t in (r, c))
         dx_error[:, rows, columns] += parts[:, r, c]
     points = np.einsum("nrcklm,nrcklo->klmo", values, spread)
     dkernel_error = np.einsum("ki,lj,klmo->ijmo", g, g, points)
     transforms = 8 * n  # roundings of three transforms and of G's constants, in both directions
-    places = parts.shape[1] * parts.shape[2]
     return (
         EPS * (transforms + x.shape[3]) * y_error,
-        EPS * (transforms + out) * dx_error,
-        EPS * (transforms + places + len(x)) * dkernel_error,
+        EPS * (transforms + out) * dx_error[:, : x.shape[1], : x.shape[2]],
+        EPS * (transforms + math.prod(counts) + len(x)) * dkernel_error,
     )
 
 

@@ -237,13 +237,14 @@ inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, c
   float* sums = values + points * in_point;
   float* rows = sums + points * sum_point;
   const std::size_t weights = std::size_t(in) * out;
-  for (int oh = 0; oh < s.out_height; oh += kTile)
+  for (int oh = 0; oh < s.out_height; oh += kTile) {
+    const int left = s.out_height - oh < kTile ? s.out_height - oh : kTile;
     cook_toom::with_transform(s, [&](auto transform) {
       using T = decltype(transform);
       for (int ic = 0; ic < in; ic++)
         cook_toom::columns<T, typename T::Input>(scratch + ic * in_row, image_point,
                                                  x + (std::size_t(ic) * s.in_height + oh) * in_row,
-                                                 in_row, in_row);
+                                                 s.in_height - oh, in_row, in_row);
       for (int i = 0; i < points; i++) {
         cook_toom_row<T, typename T::Input>(values, in_point, tiles * kLanes,
                                             scratch + i * image_point, in, 1, s.in_width, tiles, 0);
@@ -255,10 +256,11 @@ inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, c
       }
       for (int oc = 0; oc < out; oc++) {
         float* to = y + (std::size_t(oc) * s.out_height + oh) * row;
-        cook_toom::output_columns<T>(to, row, rows + oc * row, out_point, row, floor);
-        if (!finished) conv2d_finish(to, oc, kTile * s.out_width, affine, activation);
+        cook_toom::output_columns<T>(to, left, row, rows + oc * row, out_point, row, floor);
+        if (!finished) conv2d_finish(to, oc, left * s.out_width, affine, activation);
       }
     });
+  }
 }
 
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
@@ -314,11 +316,12 @@ void cook_toom_backward_input_planes(float* dx, float* scratch, const float* dy,
                                      int top, int left) {
   constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
   const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
-  const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
+  const std::size_t in_row = std::size_t(cook_toom::tile_inputs(s)) * kLanes;
+  const std::size_t row = s.out_width * kLanes;
   const std::size_t image_point = cook_toom::point_vectors(1, out, s.out_width) * kLanes;
   const std::size_t out_point = cook_toom::point_vectors(1, out, tiles) * kLanes;
   const std::size_t sum_point = cook_toom::point_vectors(1, in, tiles) * kLanes;
-  const std::size_t in_point = cook_toom::point_vectors(1, in, s.in_width) * kLanes;
+  const std::size_t in_point = cook_toom::point_vectors(1, in, cook_toom::tile_inputs(s)) * kLanes;
   float* values = scratch + kPoints * image_point;
   float* sums = values + kPoints * out_point;
   float* rows = sums + kPoints * sum_point;
@@ -327,7 +330,7 @@ void cook_toom_backward_input_planes(float* dx, float* scratch, const float* dy,
     for (int oc = 0; oc < out; oc++)
       cook_toom::columns<T, typename T::Spread>(scratch + oc * row, image_point,
                                                 dy + (std::size_t(oc) * s.out_height + oh) * row,
-                                                row, row);
+                                                s.out_height - oh, row, row);
     for (int i = 0; i < kPoints; i++) {
       cook_toom_row<T, typename T::Spread>(values, out_point, tiles * kLanes,
                                            scratch + i * image_point, out, 1, s.out_width, tiles,
@@ -506,7 +509,7 @@ void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const fl
                              const float* dy, const ConvShape& s) {
   constexpr int kTile = cook_toom::kOutputs;
   constexpr int TI = kRegisters == 32 ? 2 : 1, TO = kLanes / TI;
-  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const int tiles = cook_toom::tiles(s), tile_rows = cook_toom::tile_rows(s);
   const int in = s.in_channels, out = s.out_channels, points = cook_toom::points(s);
   const std::size_t in_row = std::size_t(s.in_width) * kLanes, row = s.out_width * kLanes;
   const std::size_t in_columns = cook_toom::point_vectors(tile_rows, in, s.in_width) * kLanes;
@@ -522,11 +525,13 @@ void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const fl
       for (int ic = 0; ic < in; ic++)
         cook_toom::columns<T, typename T::Input>(
             scratch + (ic * tile_rows + r) * in_row, in_columns,
-            x + (std::size_t(ic) * s.in_height + r * kTile) * in_row, in_row, in_row);
+            x + (std::size_t(ic) * s.in_height + r * kTile) * in_row, s.in_height - r * kTile,
+            in_row, in_row);
       for (int oc = 0; oc < out; oc++)
         cook_toom::columns<T, typename T::Spread>(
             spread + (oc * tile_rows + r) * row, columns,
-            dy + (std::size_t(oc) * s.out_height + r * kTile) * row, row, row);
+            dy + (std::size_t(oc) * s.out_height + r * kTile) * row, s.out_height - r * kTile, row,
+            row);
     }
   });
   const std::size_t in_place = in * kLanes, out_place = TO * kLanes;

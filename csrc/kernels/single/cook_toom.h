@@ -294,19 +294,20 @@ __attribute__((noinline)) int cook_toom_plane_sums(vec (*sums)[kPlaces], int poi
 // In two dimensions, all tiles at once: their columns at the points of Op, [point][tile
 // row][column] [channel], and then for each of these points the rows, whose sums finish(i, place,
 // channel, n, sums) gets: at the i-th point, of n channels from `channel` on. from, to: channels.
-// image: of `width` columns. weights: [point][from][to].
+// image: of `width` columns and `height` rows. weights: [point][from][to].
 template <class T, class Op, class Finish>
 inline void cook_toom_planes(float* scratch, const float* image, const float* weights,
-                             const float* bias, const ConvShape& s, int from, int width, int to,
-                             Finish finish) {
+                             const float* bias, const ConvShape& s, int from, int height, int width,
+                             int to, Finish finish) {
   constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
-  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const int tiles = cook_toom::tiles(s), tile_rows = cook_toom::tile_rows(s);
   const std::size_t row = std::size_t(width) * from, weight_point = std::size_t(from) * to;
   const std::size_t image_point = cook_toom::tile_row_point(s, width, from);
   const std::size_t value_point = cook_toom::tile_row_point(s, tiles, from);
   float* values = scratch + kPoints * image_point;
   for (int r = 0; r < tile_rows; r++)
-    cook_toom::columns<T, Op>(scratch + r * row, image_point, image + r * kTile * row, row, row);
+    cook_toom::columns<T, Op>(scratch + r * row, image_point, image + r * kTile * row,
+                              height - r * kTile, row, row);
   for (int i = 0; i < kPoints; i++, weights += kPoints * weight_point) {
     cook_toom_rows<T, Op>(values, value_point, scratch + i * image_point, from, tile_rows, width,
                           tiles);
@@ -335,11 +336,12 @@ inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, c
   constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs;
   const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
   const std::size_t row = std::size_t(s.out_width) * out;
-  const std::size_t point = cook_toom::tile_row_point(s, s.out_width, out);
+  const std::size_t tile_row = std::size_t(cook_toom::tile_outputs(s)) * out;
+  const std::size_t point = cook_toom::tile_row_point(s, cook_toom::tile_outputs(s), out);
   float* rows = scratch + kPoints * (cook_toom::tile_row_point(s, s.in_width, in) +
                                      cook_toom::tile_row_point(s, tiles, in));
   cook_toom_planes<T, typename T::Input>(
-      scratch, x, u, bias, s, in, s.in_width, out,
+      scratch, x, u, bias, s, in, s.in_height, s.in_width, out,
       [&](int i, int place, int oc, int n, const vec* sums) __attribute__((always_inline)) {
         vec outputs[kTile];
         T::output(outputs, sums);
@@ -347,8 +349,9 @@ inline void cook_toom_forward_planes(float* y, float* scratch, const float* x, c
         PYLENET_UNROLL
         for (int k = 0; k < kTile; k++) store_some(to + k * out, outputs[k], n);
       });
-  for (int r = 0; r < s.out_height / kTile; r++)
-    cook_toom::output_columns<T>(y + r * kTile * row, row, rows + r * row, point, row, floor);
+  for (int r = 0; r < cook_toom::tile_rows(s); r++)
+    cook_toom::output_columns<T>(y + r * kTile * row, s.out_height - r * kTile, row,
+                                 rows + r * tile_row, point, row, floor);
 }
 
 void cook_toom_forward(float* y, float* scratch, const float* x, const float* u, const float* bias,
@@ -446,12 +449,13 @@ inline void cook_toom_backward_input_planes(float* dx, float* scratch, const flo
                                             int width, int top, int left) {
   constexpr int kPoints = T::kPoints, kTile = cook_toom::kOutputs, kOverlap = kPoints - kTile;
   const int tiles = cook_toom::tiles(s), in = s.in_channels, out = s.out_channels;
-  const std::size_t row = std::size_t(s.in_width) * in, dx_row = std::size_t(width) * in;
-  const std::size_t point = cook_toom::tile_row_point(s, s.in_width, in);
+  const int columns = cook_toom::tile_inputs(s);
+  const std::size_t row = std::size_t(columns) * in, dx_row = std::size_t(width) * in;
+  const std::size_t point = cook_toom::tile_row_point(s, columns, in);
   float* rows = scratch + kPoints * (cook_toom::tile_row_point(s, s.out_width, out) +
                                      cook_toom::tile_row_point(s, tiles, out));
   cook_toom_planes<T, typename T::Spread>(
-      scratch, dy, turned, nullptr, s, out, s.out_width, in,
+      scratch, dy, turned, nullptr, s, out, s.out_height, s.out_width, in,
       [&](int i, int place, int ic, int n, const vec* sums) __attribute__((always_inline)) {
         vec parts[kPoints];
         T::collect(parts, sums);
@@ -464,7 +468,7 @@ inline void cook_toom_backward_input_planes(float* dx, float* scratch, const flo
         PYLENET_UNROLL
         for (int k = 0; k < kPoints; k++) store_some(to + k * in, parts[k], n);
       });
-  for (int r = 0; r < s.out_height / kTile; r++)
+  for (int r = 0; r < cook_toom::tile_rows(s); r++)
     cook_toom::collect_columns<T>(dx, dx_row, height, r * kTile - top, r > 0,
                                   rows + r * row + left * in, point, dx_row);
 }
@@ -602,7 +606,7 @@ __attribute__((noinline)) void cook_toom_point_sums(float* sums, const float* va
 void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const float* x,
                              const float* dy, const ConvShape& s) {
   constexpr int kTile = cook_toom::kOutputs, kChannels = 6;
-  const int tiles = cook_toom::tiles(s), tile_rows = s.out_height / kTile;
+  const int tiles = cook_toom::tiles(s), tile_rows = cook_toom::tile_rows(s);
   const int in = s.in_channels, out = s.out_channels, points = cook_toom::points(s);
   const std::size_t in_row = std::size_t(s.in_width) * in, row = std::size_t(s.out_width) * out;
   const std::size_t in_columns = cook_toom::tile_row_point(s, s.in_width, in);
@@ -616,9 +620,10 @@ void cook_toom_kernel_points(float* sums, float* dbias, float* scratch, const fl
     using T = decltype(transform);
     for (int r = 0; r < tile_rows; r++) {
       cook_toom::columns<T, typename T::Input>(scratch + r * in_row, in_columns,
-                                               x + r * kTile * in_row, in_row, in_row);
+                                               x + r * kTile * in_row, s.in_height - r * kTile,
+                                               in_row, in_row);
       cook_toom::columns<T, typename T::Spread>(spread + r * row, columns, dy + r * kTile * row,
-                                                row, row);
+                                                s.out_height - r * kTile, row, row);
     }
   });
   for (int i = 0; i < points; i++) {
