@@ -264,16 +264,12 @@ inline void transpose_channels(float* to, const float* from, int rows, int colum
 template <class T, class Op>
 __attribute__((noinline)) void columns(float* r, std::size_t point, const float* image, int left,
                                        std::size_t stride, std::size_t size) {
+  constexpr float zeros[kLanes] = {};
   for (std::size_t i = 0; i < size; i += kLanes) {
     vec values[Op::kFrom], points[T::kPoints];
-    if (left >= Op::kFrom) {
-      PYLENET_UNROLL
-      for (int k = 0; k < Op::kFrom; k++) values[k] = load_unaligned(image + k * stride + i);
-    } else {
-      PYLENET_UNROLL
-      for (int k = 0; k < Op::kFrom; k++)
-        values[k] = k < left ? load_unaligned(image + k * stride + i) : vec{};
-    }
+    PYLENET_UNROLL
+    for (int k = 0; k < Op::kFrom; k++)
+      values[k] = load_unaligned(k < left ? image + k * stride + i : zeros);
     Op::apply(points, values);
     PYLENET_UNROLL
     for (int k = 0; k < T::kPoints; k++) store_unaligned(r + k * point + i, points[k]);

@@ -23,7 +23,7 @@ inline int tile_inputs(const ConvShape& s) { return tile_outputs(s) + s.kernel_w
 // Whether a tile is as many rows high, so that it is transformed in both directions: where products
 // are many enough to pay for the transforms. Where the last tiles are cut off these must be more,
 // and 1.6 times fewer than along rows (layers/cook_toom.cpp has figures).
-inline bool two_dimensional(const ConvShape& s) {
+__attribute__((noinline, unused)) bool two_dimensional(const ConvShape& s) {
   constexpr int kFewestProducts = 96, kFewestCutOff = 256;  // at a point
   const int products = s.in_channels * s.out_channels;
   if (s.out_height % kOutputs == 0 && s.out_width % kOutputs == 0)
