@@ -33,6 +33,7 @@ SHAPES = [
     *(((6, 12, channels), 3, 5) for channels in (5, 7, 8, 9, 15, 16, 17)),
     ((9, 31, 1), 8, 5),
     ((28, 29, 1), 7, 5),
+    ((12, 14, 1), 20, 5),  # Caffe's first, smaller
     ((36, 36, 16), 16, 5),
     *(
         ((8, 16, channels), filters, 5)
