@@ -167,12 +167,10 @@ __attribute__((noinline)) void cook_toom_some(vec* sums, int count, const float*
 // value_point, weight_point: floats from a point to the next. second: what sums at the second point
 // begin with.
 template <int POINTS, int N>
-inline __attribute__((always_inline)) void cook_toom_few(vec (*sums)[kPlaces], const float* values,
-                                                         std::size_t value_point, std::size_t row,
-                                                         const float* weights,
-                                                         std::size_t weight_point, int outputs,
-                                                         int rows, int channels,
-                                                         vec second = vec{}) {
+inline __attribute__((always_inline)) void cook_toom_few(
+    vec (*sums)[cook_toom::kMostPlaces], const float* values, std::size_t value_point,
+    std::size_t row, const float* weights, std::size_t weight_point, int outputs, int rows,
+    int channels, vec second = vec{}) {
   vec acc[POINTS][N];
   PYLENET_UNROLL
   for (int k = 0; k < POINTS; k++) {
@@ -219,7 +217,7 @@ inline void cook_toom_forward_pairs(float* y, const float* values, const float* 
   const int n = s.out_channels, places = s.out_height * cook_toom::row_positions(s);
   const std::size_t in_point = cook_toom::input_point(s);
   const vec start = bias ? twice(load_some(bias, n)) : vec{};
-  vec sums[kPoints][kPlaces];
+  vec sums[kPoints][cook_toom::kMostPlaces];
   for (int first = 0; first < places; first += 2 * kPlaces) {
     const int pairs = places - first < 2 * kPlaces ? (places - first + 1) / 2 : kPlaces;
     for (int k = 0; k < kPoints; k++)
@@ -252,7 +250,7 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
     return cook_toom_forward_pairs<T>(y, scratch, u, bias, s, floor);
   const int in = s.in_channels, out = s.out_channels, row = cook_toom::row_positions(s);
   const int places = s.out_height * row;
-  vec sums[kPoints][kPlaces];
+  vec sums[kPoints][cook_toom::kMostPlaces];
   for (int first = 0; first < places; first += kPlaces) {
     const int count = places - first < kPlaces ? places - first : kPlaces;
     for (int oc = 0; oc < out; oc += kLanes) {
@@ -276,11 +274,19 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
 
 // In two dimensions: sums at `points` points of a few tiles, of `left` at most. Returns of how
 // many.
-__attribute__((noinline)) int cook_toom_plane_sums(vec (*sums)[kPlaces], int points, int left,
-                                                   const float* values, std::size_t value_point,
-                                                   const float* weights, std::size_t weight_point,
-                                                   int from, int to, vec second) {
-  constexpr int kFew = 4, kTogether = 2;  // tiles, points
+__attribute__((noinline)) int cook_toom_plane_sums(vec (*sums)[cook_toom::kMostPlaces], int points,
+                                                   int left, const float* values,
+                                                   std::size_t value_point, const float* weights,
+                                                   std::size_t weight_point, int from, int to,
+                                                   vec second) {
+  constexpr int kMany = 9, kFew = 4, kTogether = 2;  // tiles, points
+  if (left % kMany == 0 || (left > kMany && left % kFew == 1)) {
+    for (int k = 0; k < points; k++)
+      cook_toom_places<false, kMany>(sums[k], values + k * value_point, 0,
+                                     weights + k * weight_point, to, k == 1 ? second : vec{}, 1,
+                                     from);
+    return kMany;
+  }
   const auto few = [&](auto size) __attribute__((always_inline)) {
     for (int k = 0; k < points; k += kTogether)
       cook_toom_few<kTogether, size>(sums + k, values + k * value_point, value_point, 0,
@@ -315,7 +321,7 @@ inline void cook_toom_planes(float* scratch, const float* image, const float* we
       const int n = lanes_left(to, c);
       const vec start = bias && i == 1 ? load_some(bias + c, n) : vec{};
       for (int place = 0, count; place < tiles * tile_rows; place += count) {
-        vec sums[kPoints][kPlaces];
+        vec sums[kPoints][cook_toom::kMostPlaces];
         count =
             cook_toom_plane_sums(sums, kPoints, tiles * tile_rows - place, values + place * from,
                                  value_point, weights + c, weight_point, from, to, start);
@@ -388,7 +394,7 @@ inline void cook_toom_backward_input_taps(float* dx, float* scratch, const float
     std::memset(scratch + k * out_point + (around + s.out_height) * row, 0, kSlack * sizeof(float));
   const std::size_t stride = in + kSlack;
   float* columns = scratch + kPoints * out_point;  // of rows of dx with their padding
-  vec sums[kPoints][kPlaces];
+  vec sums[kPoints][cook_toom::kMostPlaces];
   const std::size_t row_columns = (kTile * tiles + kOverlap) * stride;
   int rows_now = 1;  // of dx that the same kernel rows reach: with all their tiles at once
   for (int ih = top; ih < top + height; ih += rows_now) {
