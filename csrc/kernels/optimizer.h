@@ -10,6 +10,14 @@
 namespace pylenet {
 namespace {
 
+// What an optimizer remembers, without numbers too small for full precision: these are zero. They
+// come where gradients stay zero, as momentum's decay does not reach zero itself, and take x86 a
+// hundred times as long: with a batch of 1 a step of LeNet's three times.
+inline vec remembered(vec v) {
+  constexpr float kLeastNormal = 1.17549435e-38f;
+  return select(larger(v, -v) < kLeastNormal, vec{}, v);
+}
+
 // Keras's SGD: v = momentum v - rate g; w += v, or with Nesterov w += momentum v - rate g.
 void sgd_step(float* parameters, float* velocity, const float* gradient, std::size_t size,
               const OptimizerStep& step) {
@@ -19,7 +27,7 @@ void sgd_step(float* parameters, float* velocity, const float* gradient, std::si
     const vec g = load_some(gradient + i, n);
     vec w = load_some(parameters + i, n) * keep;
     if (velocity) {
-      const vec v = fma(momentum, load_some(velocity + i, n), minus_rate * g);
+      const vec v = remembered(fma(momentum, load_some(velocity + i, n), minus_rate * g));
       store_some(velocity + i, v, n);
       w += step.nesterov ? fma(momentum, v, minus_rate * g) : v;
     } else {
@@ -40,8 +48,8 @@ void adam_step(float* parameters, float* mean, float* square, float* largest, co
   for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
     const vec g = load_some(gradient + i, n);
     vec m = load_some(mean + i, n), v = load_some(square + i, n);
-    m = fma(g - m, a, m);
-    v = fma(fma(g, g, -v), b, v);
+    m = remembered(fma(g - m, a, m));
+    v = remembered(fma(fma(g, g, -v), b, v));
     store_some(mean + i, m, n);
     store_some(square + i, v, n);
     if (largest) {
@@ -78,17 +86,17 @@ void rmsprop_step(float* parameters, float* square, float* velocity, float* mean
   const vec momentum = splat(step.momentum);
   for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
     const vec g = load_some(gradient + i, n);
-    const vec v = fma(rho, load_some(square + i, n), rest * (g * g));
+    const vec v = remembered(fma(rho, load_some(square + i, n), rest * (g * g)));
     store_some(square + i, v, n);
     vec below = v;
     if (mean) {
-      const vec a = fma(rho, load_some(mean + i, n), rest * g);
+      const vec a = remembered(fma(rho, load_some(mean + i, n), rest * g));
       store_some(mean + i, a, n);
       below = larger(vec{}, fma(-a, a, v));
     }
     vec change = rate * g / square_root(below + epsilon);
     if (velocity) {
-      change = fma(momentum, load_some(velocity + i, n), change);
+      change = remembered(fma(momentum, load_some(velocity + i, n), change));
       store_some(velocity + i, change, n);
     }
     store_some(parameters + i, load_some(parameters + i, n) * keep - change, n);
@@ -118,10 +126,10 @@ void adadelta_step(float* parameters, float* square, float* change, const float*
   const vec rate = splat(step.learning_rate), epsilon = splat(step.epsilon);
   for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
     const vec g = load_some(gradient + i, n), u = load_some(change + i, n);
-    const vec s = fma(rho, load_some(square + i, n), rest * (g * g));
+    const vec s = remembered(fma(rho, load_some(square + i, n), rest * (g * g)));
     const vec d = square_root(u + epsilon) * g / square_root(s + epsilon);
     store_some(square + i, s, n);
-    store_some(change + i, fma(rho, u, rest * (d * d)), n);
+    store_some(change + i, remembered(fma(rho, u, rest * (d * d))), n);
     const vec w = load_some(parameters + i, n) * keep;
     store_some(parameters + i, w - rate * d, n);
   });
@@ -136,8 +144,8 @@ void adamax_step(float* parameters, float* mean, float* norm, const float* gradi
   for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
     const vec g = load_some(gradient + i, n);
     vec m = load_some(mean + i, n);
-    m = fma(g - m, a, m);
-    const vec u = larger(b * load_some(norm + i, n), larger(-g, g));
+    m = remembered(fma(g - m, a, m));
+    const vec u = remembered(larger(b * load_some(norm + i, n), larger(-g, g)));
     store_some(mean + i, m, n);
     store_some(norm + i, u, n);
     const vec w = load_some(parameters + i, n) * keep;
@@ -157,8 +165,8 @@ void nadam_step(float* parameters, float* mean, float* square, const float* grad
   for_each_vector_of(size, [&](std::size_t i, std::size_t n) {
     const vec g = load_some(gradient + i, n);
     vec m = load_some(mean + i, n), v = load_some(square + i, n);
-    m = fma(g - m, a, m);
-    v = fma(fma(g, g, -v), b, v);
+    m = remembered(fma(g - m, a, m));
+    v = remembered(fma(fma(g, g, -v), b, v));
     store_some(mean + i, m, n);
     store_some(square + i, v, n);
     const vec ahead = fma(mean_rate, m, gradient_rate * g);

@@ -291,6 +291,23 @@ def test_training_goes_on_with_the_average_after_a_resume():
     assert_same_bits(state(again), state(models[0]))
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_remembered_of_gradients_decays_to_zero_and_not_to_numbers_below_the_normal_ones(
+    call, isa
+):
+    """With these a step would take several times as long."""
+    model, smallest = linear(made(call)), np.finfo(np.float32).tiny
+    x, y = np.zeros((2, 37), np.float32), np.zeros((2, 3), np.float32)
+    model.train_on_batch(x, y)
+    for name, slot in zip(model.optimizer.slot_names, model.optimizer.slots, strict=True):
+        if name != "average":
+            slot[:] = [smallest, -smallest][name == "momentum"]
+    model.train_on_batch(x, y)
+    for name, slot in zip(model.optimizer.slot_names, model.optimizer.slots, strict=True):
+        if name != "average":
+            assert ((slot == 0) | (np.abs(slot) >= smallest)).all()
+
+
 def test_a_gradient_that_does_not_change_leaves_centered_rmsprop_finite(isa):
     # In float32 the mean square of 1e4 may come out below the squared mean by more than epsilon.
     model = compiled(
