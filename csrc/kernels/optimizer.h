@@ -12,7 +12,7 @@ namespace {
 
 // What an optimizer remembers, without numbers too small for full precision: these are zero. They
 // come where gradients stay zero, as momentum's decay does not reach zero itself, and take x86 a
-// hundred times as long: with a batch of 1 a step of LeNet's three times.
+// hundred times as long: with a batch of 1 a step of LeNet's two to four times.
 inline vec remembered(vec v) {
   constexpr float kLeastNormal = 1.17549435e-38f;
   return select(larger(v, -v) < kLeastNormal, vec{}, v);

@@ -43,6 +43,11 @@ FULL = [
     Case(layers.Dense(512, use_bias=False), (128,)),
     Case(layers.BatchNormalization(), (3, 4, 16)),
 ]
+# Convolutions by Cook-Toom's algorithm in two dimensions, whose last tiles reach beyond the image.
+CUT_OFF = [
+    Case(layers.Conv2D(17, 3), (13, 12, 16)),
+    Case(layers.Conv2D(20, 5, padding="same", use_bias=False), (10, 15, 13)),
+]
 OPTIMIZERS = [
     optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1),
     optimizers.SGD(0.1),
@@ -148,7 +153,7 @@ def main():
     count = 0
     for isa in isas:
         _core.set_isa(isa)
-        for case in (*FULL, *CASES, *lenet):
+        for case in (*FULL, *CUT_OFF, *CASES, *lenet):
             for batch in BATCHES:
                 for make in (calls, op_calls):
                     expected = list(make(case, batch, np.array))

@@ -45,9 +45,9 @@ __attribute__((noinline)) void cook_toom_row(float* points_of_row, std::size_t p
   }
 }
 
-// Where sums are taken: kPoints points, each so many floats after the one before. sums
+// Where sums are taken: `points` points, each so many floats after the one before. sums
 // [output][tile]; values [term][tile], `terms` of them; weights [term][output]. start: [output],
-// what sums at start_point begin with, or null: others begin with zero.
+// what sums at start_point, the second one, begin with, or null: others begin with zero.
 struct CookToomSums {
   float* sums;
   std::size_t sum_point;
@@ -59,11 +59,13 @@ struct CookToomSums {
   int points, terms, outputs, tiles, start_point = 1;
 };
 
-constexpr float kNoStart[8] = {};
+constexpr int kMostOutputs = 8;  // that are summed together
+constexpr float kNoStart[kMostOutputs] = {};
 
 // At each point TO outputs from `o` on x TT tiles from `t` on.
 template <int TO, int TT>
 inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s, int o, int t) {
+  static_assert(TO <= kMostOutputs);
   const std::size_t row = std::size_t(s.tiles) * kLanes;
   float* sums = s.sums + o * row + t * kLanes;
   const float *values = s.values + t * kLanes, *weights = s.weights + o;

@@ -273,7 +273,7 @@ inline void cook_toom_forward_taps(float* y, float* scratch, const float* x, con
 }
 
 // In two dimensions: sums at `points` points of a few tiles, of `left` at most. Returns of how
-// many.
+// many: nine where these and fours then leave none over, as Keras's second convolution has.
 __attribute__((noinline)) int cook_toom_plane_sums(vec (*sums)[cook_toom::kMostPlaces], int points,
                                                    int left, const float* values,
                                                    std::size_t value_point, const float* weights,
