@@ -22,7 +22,8 @@ inline int tile_inputs(const ConvShape& s) { return tile_outputs(s) + s.kernel_w
 
 // Whether a tile is as many rows high, so that it is transformed in both directions: where products
 // are many enough to pay for the transforms. Where the last tiles are cut off these must be more,
-// and 1.6 times fewer than along rows (layers/cook_toom.cpp has figures).
+// and 1.6 times fewer than along rows (layers/cook_toom.cpp has figures). Many ask: inlined, it
+// would only make the code larger.
 __attribute__((noinline, unused)) bool two_dimensional(const ConvShape& s) {
   constexpr int kFewestProducts = 96, kFewestCutOff = 256;  // at a point
   const int products = s.in_channels * s.out_channels;
@@ -132,7 +133,7 @@ inline std::size_t forward_scratch(const ConvShape& s, int lanes) {
 inline std::size_t backward_input_scratch(const ConvShape& s, int lanes) {
   if (two_dimensional(s))
     return tile_row_scratch(s, lanes, s.out_channels, s.out_width, s.in_channels, tile_inputs(s));
-  const std::size_t n = points(s), columns = kOutputs * tiles(s) + n;
+  const std::size_t n = points(s), columns = tile_outputs(s) + n;
   if (lanes > 1) return (product_scratch(s, s.out_channels, s.in_channels) + columns) * lanes;
   const int rows = s.out_height + 2 * (s.kernel_height - 1);
   const int together = tiles(s) < kMostPlaces ? kMostPlaces / tiles(s) : 1;

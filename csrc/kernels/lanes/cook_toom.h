@@ -45,9 +45,10 @@ __attribute__((noinline)) void cook_toom_row(float* points_of_row, std::size_t p
   }
 }
 
-// Where sums are taken: `points` points, each so many floats after the one before. sums
-// [output][tile]; values [term][tile], `terms` of them; weights [term][output]. start: [output],
-// what sums at start_point, the second one, begin with, or null: others begin with zero.
+// Where sums are taken: at the points from `first` on to `points`, each so many floats after the
+// one before. At the first of them: sums [output][tile]; values [term][tile], `terms` of them;
+// weights [term][output]. start: [output], what sums at point 1 begin with, or null: others begin
+// with zero.
 struct CookToomSums {
   float* sums;
   std::size_t sum_point;
@@ -56,7 +57,7 @@ struct CookToomSums {
   const float* weights;
   std::size_t weight_point;
   const float* start;
-  int points, terms, outputs, tiles, start_point = 1;
+  int points, terms, outputs, tiles, first = 0;
 };
 
 constexpr int kMostOutputs = 8;  // that are summed together
@@ -69,9 +70,9 @@ inline __attribute__((always_inline)) void cook_toom_tile(const CookToomSums& s,
   const std::size_t row = std::size_t(s.tiles) * kLanes;
   float* sums = s.sums + o * row + t * kLanes;
   const float *values = s.values + t * kLanes, *weights = s.weights + o;
-  for (int point = 0; point < s.points;
+  for (int point = s.first; point < s.points;
        point++, sums += s.sum_point, values += s.value_point, weights += s.weight_point) {
-    const float* start = point == s.start_point && s.start ? s.start + o : kNoStart;
+    const float* start = point == 1 && s.start ? s.start + o : kNoStart;
     vec acc[TO][TT];
     PYLENET_UNROLL
     for (int i = 0; i < TO; i++) {
@@ -128,11 +129,11 @@ inline __attribute__((always_inline)) void cook_toom_tiles(const CookToomSums& s
 __attribute__((noinline)) void cook_toom_sums(const CookToomSums& s) {
   constexpr bool kMany = kRegisters == 32;
   constexpr int kMostFloats = 10000;
-  if (s.points > 1 && s.points * s.terms * s.tiles * kLanes > kMostFloats) {
+  const int points = s.points - s.first;
+  if (points > 1 && points * s.terms * s.tiles * kLanes > kMostFloats) {
     CookToomSums one = s;
-    one.points = 1;
-    for (int point = 0; point < s.points; point++) {
-      one.start_point = 1 - point;
+    for (; one.first < s.points; one.first++) {
+      one.points = one.first + 1;
       cook_toom_sums(one);
       one.sums += s.sum_point;
       one.values += s.value_point;
